@@ -1,0 +1,91 @@
+//! The derive of `squall`: `#[derive(Tuple)]`.
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::{format_ident, quote};
+use syn::{Data, DeriveInput, Fields, parse_macro_input};
+
+/// Makes a struct or enum a tuple that can travel on a stream.
+///
+/// For each named field of a struct it writes a constant of the field's name in capitals
+/// and of the field's visibility, such as `Word::WORD` for `word`, that serves as a key.
+/// The type must be `Clone + Debug + Send + 'static`.
+#[proc_macro_derive(Tuple)]
+pub fn derive_tuple(input: TokenStream) -> TokenStream {
+    expand(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+fn expand(input: &DeriveInput) -> Tokens {
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let mut bounds = where_clause
+        .cloned()
+        .unwrap_or_else(|| syn::parse_quote!(where));
+    if !input.generics.params.is_empty() {
+        // A generic tuple is one exactly where its arguments make it one.
+        bounds.predicates.push(syn::parse_quote!(
+            Self: ::core::clone::Clone + ::core::fmt::Debug + ::core::marker::Send + 'static
+        ));
+    }
+
+    let named = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => fields.named.iter().collect(),
+            Fields::Unnamed(_) | Fields::Unit => Vec::new(),
+        },
+        Data::Enum(_) => Vec::new(),
+        Data::Union(_) => {
+            let message = "a union cannot be a tuple: use a struct or an enum";
+            return syn::Error::new_spanned(name, message).to_compile_error();
+        }
+    };
+    let idents: Vec<_> = named
+        .iter()
+        .filter_map(|field| field.ident.as_ref())
+        .collect();
+    let types: Vec<_> = named.iter().map(|field| &field.ty).collect();
+    let visibilities: Vec<_> = named.iter().map(|field| &field.vis).collect();
+    let indices: Vec<usize> = (0..idents.len()).collect();
+    let texts: Vec<String> = idents.iter().map(|ident| unraw(ident)).collect();
+    let constants: Vec<_> = idents
+        .iter()
+        .zip(&texts)
+        .map(|(ident, text)| format_ident!("{}", text.to_uppercase(), span = ident.span()))
+        .collect();
+    let docs = texts
+        .iter()
+        .map(|text| format!("The field `{text}` as a key."));
+
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::squall::Tuple for #name #type_generics #bounds {
+            const FIELDS: &'static [&'static str] = &[#(#texts),*];
+        }
+
+        #(
+            #[automatically_derived]
+            impl #impl_generics ::squall::FieldAt<#indices> for #name #type_generics #bounds {
+                type Value = #types;
+                const NAME: &'static str = #texts;
+                fn get(&self) -> &#types {
+                    &self.#idents
+                }
+            }
+        )*
+
+        #[automatically_derived]
+        #[allow(dead_code)]
+        impl #impl_generics #name #type_generics #where_clause {
+            #(
+                #[doc = #docs]
+                #visibilities const #constants: ::squall::Field<Self, #indices> =
+                    ::squall::Field::new();
+            )*
+        }
+    }
+}
+
+fn unraw(ident: &syn::Ident) -> String {
+    let text = ident.to_string();
+    text.strip_prefix("r#").map_or(text.clone(), str::to_owned)
+}

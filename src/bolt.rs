@@ -1,0 +1,170 @@
+//! Bolts: what happens to tuples.
+
+use crate::context::{Context, Epoch};
+use crate::error::Result;
+use crate::key::KeyValue;
+use crate::stream::{DEFAULT_STREAM, Out, Streams};
+use crate::time::{Timestamp, WindowShape};
+use crate::tuple::Tuple;
+
+/// Takes tuples one at a time and emits others.
+///
+/// A bolt belongs to one task and is never shared; `execute` is synchronous work. What
+/// fails:
+///
+/// - an error for a tuple sends that tuple to the dead letters, with the error;
+/// - an error at a watermark or an epoch, and a panic, end the topology with the cause.
+///
+/// ```
+/// use squall::{Bolt, Out, Result, Text, Tuple, testing::BoltTest};
+///
+/// #[derive(Tuple, Clone, Debug, PartialEq)]
+/// struct Word { word: Text }
+///
+/// struct Shout;
+/// impl Bolt for Shout {
+///     type Input = Word;
+///     type Output = Word;
+///     fn execute(&mut self, tuple: &Word, out: &mut Out<Word>) -> Result {
+///         out.emit(Word { word: tuple.word.to_uppercase().into() });
+///         Ok(())
+///     }
+/// }
+///
+/// let out = BoltTest::new(Shout).send(Word { word: "mike".into() }).run()?;
+/// assert_eq!(out.emitted(), [Word { word: "MIKE".into() }]);
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a bolt",
+    label = "this is wired as a bolt",
+    note = "implement `Bolt` for `{Self}`; a spout is added with `topology.spout(..)`, a keyed bolt with `topology.keyed(..)`, a sink with `topology.sink(..)`"
+)]
+pub trait Bolt: Send + 'static {
+    /// The tuples that it takes.
+    type Input: Tuple;
+    /// What it emits: a tuple type, or several for several streams.
+    type Output: Streams;
+
+    /// Called once before the first tuple.
+    ///
+    /// # Errors
+    /// End the topology before it starts.
+    fn prepare(&mut self, context: &Context) -> Result {
+        let _ = context;
+        Ok(())
+    }
+
+    /// Takes one tuple.
+    ///
+    /// # Errors
+    /// Send the tuple to the dead letters.
+    fn execute(&mut self, tuple: &Self::Input, out: &mut Out<Self::Output>) -> Result;
+
+    /// No tuple with a time before `watermark` follows: windows that end there can close.
+    /// Called when the watermark has risen, before the readers are told.
+    ///
+    /// # Errors
+    /// End the topology.
+    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Self::Output>) -> Result {
+        let _ = (watermark, out);
+        Ok(())
+    }
+
+    /// All tuples before the cut were seen and none after it.
+    ///
+    /// # Errors
+    /// End the topology.
+    fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
+        let _ = (epoch, out);
+        Ok(())
+    }
+
+    /// The windows that this bolt keeps, if it keeps any. They time the epochs of runs by
+    /// processing time and are made known to the bolts downstream.
+    fn window(&self) -> Option<WindowShape> {
+        None
+    }
+
+    /// How many windows hold tuples and are not closed; reported when a run is stopped.
+    fn open_windows(&self) -> usize {
+        0
+    }
+
+    /// The names of the output streams, the main one first.
+    #[must_use]
+    fn streams() -> Vec<&'static str>
+    where
+        Self: Sized,
+    {
+        vec![DEFAULT_STREAM]
+    }
+}
+
+/// A bolt that gets each tuple's key from its fields grouping, so that the key by which
+/// tuples are routed and the key by which they are counted cannot differ.
+///
+/// `T` is the tuple type of the stream; most keyed bolts take any.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a keyed bolt over tuples of `{T}`",
+    label = "this is wired as a keyed bolt",
+    note = "implement `KeyedBolt<{T}>` for `{Self}`; a bolt without a key is added with `topology.bolt(..)`"
+)]
+pub trait KeyedBolt<T: Tuple>: Send + 'static {
+    /// The key's type.
+    type Key: KeyValue;
+    /// What it emits: a tuple type, or several for several streams.
+    type Output: Streams;
+
+    /// As [`Bolt::prepare`].
+    ///
+    /// # Errors
+    /// End the topology before it starts.
+    fn prepare(&mut self, context: &Context) -> Result {
+        let _ = context;
+        Ok(())
+    }
+
+    /// Takes one tuple with its key.
+    ///
+    /// # Errors
+    /// Send the tuple to the dead letters.
+    fn execute(&mut self, key: &Self::Key, tuple: &T, out: &mut Out<Self::Output>) -> Result;
+
+    /// As [`Bolt::on_watermark`].
+    ///
+    /// # Errors
+    /// End the topology.
+    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Self::Output>) -> Result {
+        let _ = (watermark, out);
+        Ok(())
+    }
+
+    /// As [`Bolt::on_epoch`].
+    ///
+    /// # Errors
+    /// End the topology.
+    fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
+        let _ = (epoch, out);
+        Ok(())
+    }
+
+    /// As [`Bolt::window`].
+    fn window(&self) -> Option<WindowShape> {
+        None
+    }
+
+    /// As [`Bolt::open_windows`].
+    fn open_windows(&self) -> usize {
+        0
+    }
+
+    /// As [`Bolt::streams`].
+    #[must_use]
+    fn streams() -> Vec<&'static str>
+    where
+        Self: Sized,
+    {
+        vec![DEFAULT_STREAM]
+    }
+}

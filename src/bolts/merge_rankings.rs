@@ -1,0 +1,322 @@
+//! Merges the rankings of shards into one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::bolt::Bolt;
+use crate::context::{Context, Epoch};
+use crate::error::Result;
+use crate::key::KeyValue;
+use crate::ranking::{Ranking, check_places, top_of};
+use crate::stream::Out;
+use crate::time::{TimeDomain, Timestamp, Window, WindowShape};
+
+/// The rankings of one window, by the task that made them.
+type Parts<K> = BTreeMap<u32, Vec<(K, u64)>>;
+
+/// Merges rankings of shards, or of other mergers, into one for each window.
+///
+/// A window is merged when the watermark passes its end, that is, when every shard has
+/// said its last word about it: moments never mix. Any number of levels gives the same
+/// result as one, where each merger's rankings come from shards of their own: group the
+/// rankings by [`Ranking::ORIGIN`] into a level of several mergers, and all into the last.
+///
+/// - By processing time there is a ranking at every slide, empty or not.
+/// - By event time the first is for the first window that holds something and the last for
+///   the last one; a gap gives one empty ranking, just before the next one that is not.
+/// - Running totals: the latest ranking of each shard holds until it sends another.
+///
+/// ```
+/// use squall::{Ranking, Timestamp, Window, bolts::MergeRankings, testing::BoltTest};
+///
+/// let at = Timestamp::from_millis;
+/// let window = Window { start: at(0), end: at(10) };
+/// let ranking = |origin, entries: &[_]| Ranking { window, origin, entries: entries.to_vec() };
+/// let out = BoltTest::new(MergeRankings::top(2))
+///     .send_at(ranking(0, &[("mike", 6), ("golda", 5)]), at(9))
+///     .send_at(ranking(1, &[("nathan", 7)]), at(9))
+///     .watermark(at(10))
+///     .run()?;
+/// assert_eq!(out.emitted()[0].entries, [("nathan", 7), ("mike", 6)]);
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+#[derive(Debug)]
+pub struct MergeRankings<K> {
+    places: usize,
+    logged: bool,
+    task: u32,
+    domain: TimeDomain,
+    shape: Option<WindowShape>,
+    pending: BTreeMap<Timestamp, (Window, Parts<K>)>,
+    /// The latest ranking of running totals of each shard.
+    totals: Parts<K>,
+    /// The end of the last window that was emitted; by processing time the last slide
+    /// that has passed.
+    last_end: Option<Timestamp>,
+    final_emitted: bool,
+}
+
+impl<K: KeyValue> MergeRankings<K> {
+    /// Rankings of this many places; 0 is refused when the topology starts.
+    #[must_use]
+    pub fn top(places: usize) -> Self {
+        Self {
+            places,
+            logged: false,
+            task: 0,
+            domain: TimeDomain::Processing,
+            shape: None,
+            pending: BTreeMap::new(),
+            totals: Parts::new(),
+            last_end: None,
+            final_emitted: false,
+        }
+    }
+
+    /// Logs every ranking too, one line each, at level info: for the last merger.
+    #[must_use]
+    pub fn logged(mut self) -> Self {
+        self.logged = true;
+        self
+    }
+
+    fn emit(
+        &mut self,
+        window: Window,
+        parts: Parts<K>,
+        time: Timestamp,
+        out: &mut Out<Ranking<K>>,
+    ) {
+        let entries = if window.is_running_total() {
+            self.totals.extend(parts);
+            merge(self.places, &self.totals)
+        } else {
+            merge(self.places, &parts)
+        };
+        let ranking = Ranking {
+            window,
+            origin: self.task,
+            entries,
+        };
+        if self.logged {
+            tracing::info!("Rankings: {ranking} in {window}");
+        }
+        out.emit_at(ranking, time);
+        self.last_end = Some(window.end);
+    }
+
+    /// Emits what ends at `watermark` or before.
+    fn close_until(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) {
+        while let Some(entry) = self.pending.first_entry() {
+            if *entry.key() > watermark {
+                break;
+            }
+            let (window, parts) = entry.remove();
+            self.emit_empty_until(window, out);
+            self.emit(window, parts, window.last_moment(), out);
+        }
+    }
+
+    /// Emits the empty rankings before a window that holds something.
+    fn emit_empty_until(&mut self, window: Window, out: &mut Out<Ranking<K>>) {
+        let slide = self.shape.and_then(WindowShape::slide_ms);
+        let (Some(last), Some(slide), false) = (self.last_end, slide, window.is_running_total())
+        else {
+            return;
+        };
+        match self.domain {
+            TimeDomain::Processing => self.emit_slides(window.end.back(slide), out),
+            TimeDomain::Event => {
+                let empty_end = last.forward(slide);
+                if empty_end < window.end {
+                    let empty = self.window_ending(empty_end);
+                    self.emit(empty, Parts::new(), window.last_moment(), out);
+                }
+            }
+        }
+    }
+
+    /// By processing time: emits a ranking for every slide up to `watermark` that has none.
+    fn emit_slides(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) {
+        let Some(slide) = self.shape.and_then(WindowShape::slide_ms) else {
+            return;
+        };
+        let until = watermark.millis().div_euclid(slide).saturating_mul(slide);
+        let Some(last) = self.last_end else {
+            // The first slide is the one after the start.
+            self.last_end = Some(Timestamp::from_millis(until));
+            return;
+        };
+        let mut end = last.forward(slide);
+        while end.millis() <= until {
+            let window = self.window_ending(end);
+            self.emit(window, Parts::new(), window.last_moment(), out);
+            end = end.forward(slide);
+        }
+    }
+
+    fn window_ending(&self, end: Timestamp) -> Window {
+        self.shape
+            .map_or(Window::ALL, |shape| shape.window_ending(end))
+    }
+
+    /// The ranking over everything, once: at the end of the input, or when the run stops.
+    fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
+        let over_all = self.shape.is_some_and(|shape| shape.panes().is_none());
+        let last = self.pending.remove(&Timestamp::MAX);
+        let wanted = over_all || last.is_some() || !self.totals.is_empty();
+        if !wanted || std::mem::replace(&mut self.final_emitted, true) {
+            return;
+        }
+        let (_, parts) = last.unwrap_or_else(|| (Window::ALL, Parts::new()));
+        self.emit(Window::ALL, parts, Timestamp::MAX, out);
+    }
+}
+
+/// The best of several rankings. Shards hold different keys; where one comes twice all the
+/// same, its greatest count holds.
+fn merge<K: KeyValue>(places: usize, parts: &Parts<K>) -> Vec<(K, u64)> {
+    let mut counts: HashMap<&K, u64, ahash::RandomState> = HashMap::default();
+    for (key, count) in parts.values().flatten() {
+        let greatest = counts.entry(key).or_insert(0);
+        *greatest = (*greatest).max(*count);
+    }
+    top_of(places, counts.into_iter())
+}
+
+impl<K: KeyValue> Bolt for MergeRankings<K> {
+    type Input = Ranking<K>;
+    type Output = Ranking<K>;
+
+    fn prepare(&mut self, context: &Context) -> Result {
+        check_places(self.places)?;
+        self.task = u32::try_from(context.task)?;
+        self.domain = context.domain;
+        self.shape = context.window;
+        Ok(())
+    }
+
+    fn execute(&mut self, tuple: &Ranking<K>, _: &mut Out<Ranking<K>>) -> Result {
+        // Where nothing is in a window each merger finds out for itself.
+        if tuple.entries.is_empty() && !tuple.window.is_running_total() {
+            return Ok(());
+        }
+        let window = tuple.window;
+        let pending = self.pending.entry(window.end);
+        let (_, parts) = pending.or_insert_with(|| (window, Parts::new()));
+        parts.insert(tuple.origin, tuple.entries.clone());
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
+        self.close_until(watermark.min(Timestamp::MAX.back(1)), out);
+        if watermark == Timestamp::MAX {
+            self.emit_final(out);
+        } else if self.domain == TimeDomain::Processing {
+            self.emit_slides(watermark, out);
+        }
+        Ok(())
+    }
+
+    fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
+        if epoch.last {
+            self.emit_final(out);
+        }
+        Ok(())
+    }
+
+    fn open_windows(&self) -> usize {
+        self.pending.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::BoltTest;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn ranking(origin: u32, end: i64, entries: &[(&'static str, u64)]) -> Ranking<&'static str> {
+        Ranking {
+            window: Window {
+                start: at(end - 10),
+                end: at(end),
+            },
+            origin,
+            entries: entries.to_vec(),
+        }
+    }
+
+    #[test]
+    fn b_f_a_merged_with_c_d_e_is_f_to_a() {
+        let ranks = |keys: [&'static str; 3]| {
+            let entries = keys.map(|key| (key, u64::from(key.as_bytes()[0] - b'A') + 1));
+            ranking(u32::from(keys[0].as_bytes()[0]), 10, &entries)
+        };
+        let out = BoltTest::new(MergeRankings::top(6))
+            .send_at(ranks(["B", "F", "A"]), at(9))
+            .send_at(ranks(["C", "D", "E"]), at(9))
+            .watermark(at(10))
+            .run()
+            .unwrap();
+        let keys: Vec<_> = out.emitted()[0]
+            .entries
+            .iter()
+            .map(|(key, _)| *key)
+            .collect();
+        assert_eq!(keys, ["F", "E", "D", "C", "B", "A"]);
+    }
+
+    #[test]
+    fn a_gap_emits_one_empty_ranking_and_then_nothing() {
+        let tumbling = WindowShape::sliding(crate::millis(10), crate::millis(10)).unwrap();
+        let out = BoltTest::new(MergeRankings::top(3))
+            .windows(TimeDomain::Event, tumbling)
+            .send_at(ranking(0, 10, &[("a", 1)]), at(9))
+            .watermark(at(5_000))
+            .send_at(ranking(0, 9_000, &[("b", 1)]), at(8_999))
+            .watermark(Timestamp::MAX)
+            .run()
+            .unwrap();
+        let rankings: Vec<_> = out
+            .emitted()
+            .iter()
+            .map(|r| (r.window.end.millis(), r.entries.len()))
+            .collect();
+        assert_eq!(rankings, [(10, 1), (20, 0), (9_000, 1)]);
+    }
+
+    #[test]
+    fn a_quiet_stream_by_processing_time_still_ranks_on_the_timer() {
+        let sliding = WindowShape::sliding(crate::millis(20), crate::millis(10)).unwrap();
+        let out = BoltTest::new(MergeRankings::top(3))
+            .windows(TimeDomain::Processing, sliding)
+            .watermark(at(1_003))
+            .send_at(ranking(0, 1_010, &[("a", 1)]), at(1_009))
+            .watermark(at(1_012))
+            .watermark(at(1_035))
+            .run()
+            .unwrap();
+        let rankings: Vec<_> = out
+            .emitted()
+            .iter()
+            .map(|r| (r.window.end.millis(), r.entries.len()))
+            .collect();
+        assert_eq!(rankings, [(1_010, 1), (1_020, 0), (1_030, 0)]);
+    }
+
+    #[test]
+    fn rankings_of_different_moments_never_mix() {
+        let out = BoltTest::new(MergeRankings::top(3))
+            .send_at(ranking(0, 10, &[("a", 9)]), at(9))
+            .send_at(ranking(0, 20, &[("a", 1)]), at(19))
+            .send_at(ranking(1, 10, &[("b", 2)]), at(19))
+            .watermark(at(20))
+            .run()
+            .unwrap();
+        assert_eq!(out.emitted()[0].entries, [("a", 9), ("b", 2)]);
+        assert_eq!(out.emitted()[1].entries, [("a", 1)]);
+    }
+}

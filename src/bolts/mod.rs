@@ -1,0 +1,19 @@
+//! Ready bolts, one file each. They see what any bolt of a user's sees, and no more.
+
+mod filter;
+mod flat_map;
+mod map;
+mod merge_rankings;
+mod rank;
+mod rolling_count;
+mod sliding_window_counter;
+mod top_monotonic;
+
+pub use filter::Filter;
+pub use flat_map::FlatMap;
+pub use map::Map;
+pub use merge_rankings::MergeRankings;
+pub use rank::Rank;
+pub use rolling_count::RollingCount;
+pub use sliding_window_counter::{SlidingWindowCounter, TooFewSlots};
+pub use top_monotonic::TopMonotonic;

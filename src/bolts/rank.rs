@@ -1,0 +1,201 @@
+//! Ranks the keys of a shard.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::bolt::Bolt;
+use crate::context::{Context, Epoch};
+use crate::error::Result;
+use crate::key::KeyValue;
+use crate::ranking::{Count, Ranking, check_places, top_of};
+use crate::stream::Out;
+use crate::time::{Timestamp, Window};
+
+type Counts<K> = HashMap<K, u64, ahash::RandomState>;
+
+/// Ranks the counts that it is sent: the top N of its shard, once for each window.
+///
+/// The latest count of a key holds; a count of zero takes the key out. Every count of a
+/// window is kept until the watermark passes its end, so the ranking is right for counts
+/// that rise and fall; a ranking is emitted once and never changed.
+///
+/// Counts of running totals (windows without a start) are kept from window to window.
+///
+/// ```
+/// use squall::{Count, Timestamp, Window, bolts::Rank, testing::BoltTest};
+///
+/// let at = Timestamp::from_millis;
+/// let window = Window { start: at(0), end: at(10) };
+/// let count = |key, count| Count { key, count, window };
+/// let out = BoltTest::new(Rank::top(2))
+///     .send_at(count("mike", 9), at(9))
+///     .send_at(count("golda", 5), at(9))
+///     .send_at(count("nathan", 7), at(9))
+///     .send_at(count("mike", 6), at(9))
+///     .watermark(at(10))
+///     .run()?;
+/// assert_eq!(out.emitted()[0].entries, [("nathan", 7), ("mike", 6)]);
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+#[derive(Debug)]
+pub struct Rank<K> {
+    places: usize,
+    task: u32,
+    pending: BTreeMap<Timestamp, (Window, Counts<K>)>,
+    /// Running totals as of the last window that was ranked.
+    totals: Counts<K>,
+    final_emitted: bool,
+}
+
+impl<K: KeyValue> Rank<K> {
+    /// Rankings of this many places; 0 is refused when the topology starts.
+    #[must_use]
+    pub fn top(places: usize) -> Self {
+        Self {
+            places,
+            task: 0,
+            pending: BTreeMap::new(),
+            totals: Counts::default(),
+            final_emitted: false,
+        }
+    }
+
+    fn emit(&mut self, window: Window, counts: Counts<K>, out: &mut Out<Ranking<K>>) {
+        let entries = if window.is_running_total() {
+            for (key, count) in counts {
+                if count == 0 {
+                    self.totals.remove(&key);
+                } else {
+                    self.totals.insert(key, count);
+                }
+            }
+            top_of(
+                self.places,
+                self.totals.iter().map(|(key, count)| (key, *count)),
+            )
+        } else {
+            top_of(self.places, counts.iter().map(|(key, count)| (key, *count)))
+        };
+        let ranking = Ranking {
+            window,
+            origin: self.task,
+            entries,
+        };
+        out.emit_at(ranking, window.last_moment());
+    }
+
+    fn close_until(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) {
+        while let Some(entry) = self.pending.first_entry() {
+            if *entry.key() > watermark {
+                return;
+            }
+            let (window, counts) = entry.remove();
+            self.emit(window, counts, out);
+        }
+    }
+
+    /// The totals over everything, once: at the end of the input, or when the run stops.
+    fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
+        let last = self.pending.remove(&Timestamp::MAX);
+        let nothing = last.is_none() && self.totals.is_empty();
+        if nothing || std::mem::replace(&mut self.final_emitted, true) {
+            return;
+        }
+        let (_, counts) = last.unwrap_or_else(|| (Window::ALL, Counts::default()));
+        self.emit(Window::ALL, counts, out);
+    }
+}
+
+impl<K: KeyValue> Bolt for Rank<K> {
+    type Input = Count<K>;
+    type Output = Ranking<K>;
+
+    fn prepare(&mut self, context: &Context) -> Result {
+        check_places(self.places)?;
+        self.task = u32::try_from(context.task)?;
+        Ok(())
+    }
+
+    fn execute(&mut self, tuple: &Count<K>, _: &mut Out<Ranking<K>>) -> Result {
+        let window = tuple.window;
+        let pending = self.pending.entry(window.end);
+        let (_, counts) = pending.or_insert_with(|| (window, Counts::default()));
+        counts.insert(tuple.key.clone(), tuple.count);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
+        self.close_until(watermark.min(Timestamp::MAX.back(1)), out);
+        if watermark == Timestamp::MAX {
+            self.emit_final(out);
+        }
+        Ok(())
+    }
+
+    fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
+        if epoch.last {
+            self.emit_final(out);
+        }
+        Ok(())
+    }
+
+    fn open_windows(&self) -> usize {
+        self.pending.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::BoltTest;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn count(key: &'static str, count: u64, window: Window) -> Count<&'static str> {
+        Count { key, count, window }
+    }
+
+    const FIRST: Window = Window {
+        start: Timestamp::from_millis(0),
+        end: Timestamp::from_millis(10),
+    };
+
+    #[test]
+    fn no_places_are_refused() {
+        let error = BoltTest::new(Rank::<u8>::top(0)).run().unwrap_err();
+        assert!(error.to_string().contains("0 places"), "{error}");
+    }
+
+    #[test]
+    fn the_same_key_three_times_is_one_entry() {
+        let mut test = BoltTest::new(Rank::top(5));
+        for value in [1, 5, 3] {
+            test = test.send_at(count("a", value, FIRST), at(9));
+        }
+        let out = test.watermark(at(10)).run().unwrap();
+        assert_eq!(out.emitted()[0].entries, [("a", 3)]);
+    }
+
+    #[test]
+    fn a_running_total_stays_until_it_is_taken_out() {
+        let until = |end| Window {
+            start: Timestamp::MIN,
+            end: at(end),
+        };
+        let out = BoltTest::new(Rank::top(5))
+            .send_at(count("a", 4, until(10)), at(9))
+            .send_at(count("b", 2, until(10)), at(9))
+            .watermark(at(10))
+            .send_at(count("a", 0, until(20)), at(19))
+            .watermark(at(20))
+            .run()
+            .unwrap();
+        let rankings: Vec<_> = out
+            .emitted()
+            .iter()
+            .map(|ranking| ranking.entries.clone())
+            .collect();
+        assert_eq!(rankings, [vec![("a", 4), ("b", 2)], vec![("b", 2)]]);
+    }
+}

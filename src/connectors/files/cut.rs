@@ -1,0 +1,328 @@
+//! Where one record ends and the next one begins.
+
+use std::io::{self, Read};
+
+use super::format::Delimiter;
+use super::lines::{Lines, MAX_RECORD_BYTES, Piece, trim_line_end};
+
+/// Cuts an input into records, which are still bytes.
+pub(super) struct Cutter {
+    lines: Lines,
+    /// Present if a record is a CSV row, which quotes may spread over many lines.
+    quotes: Option<Quotes>,
+    /// See [`MAX_RECORD_BYTES`].
+    limit: usize,
+    /// Where the last record began.
+    line: u64,
+    offset: u64,
+}
+
+/// What was cut.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A record, in the caller's buffer.
+    Record,
+    /// Something that is no record; why. It has been passed over.
+    Bad(String),
+    /// Nothing: the input is at its end.
+    End,
+}
+
+impl Cutter {
+    /// Each line is a record.
+    pub(super) fn lines(raw: Box<dyn Read + Send>) -> Self {
+        Cutter {
+            lines: Lines::new(raw),
+            quotes: None,
+            limit: MAX_RECORD_BYTES,
+            line: 1,
+            offset: 0,
+        }
+    }
+
+    /// Each CSV row is a record; blank lines between rows are none.
+    pub(super) fn rows(raw: Box<dyn Read + Send>, delimiter: Delimiter) -> Self {
+        Cutter {
+            quotes: Some(Quotes::new(delimiter)),
+            ..Cutter::lines(raw)
+        }
+    }
+
+    /// A tighter bound than [`MAX_RECORD_BYTES`]; above 2.
+    #[cfg(test)]
+    pub(super) fn with_limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// The line of the last record's first byte, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The offset of the last record's first byte in the unpacked input.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The line up to which the input has been read, from 1.
+    pub(super) fn reached(&self) -> u64 {
+        self.lines.line()
+    }
+
+    pub(super) fn is_gzip(&self) -> bool {
+        self.lines.is_gzip()
+    }
+
+    /// Cuts the next record into `bytes`, replacing what is there, without its line end.
+    pub(super) fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Cut> {
+        let mut first = self.first_piece(bytes)?;
+        // The lone `\r` is a last line that was cut inside its line end.
+        while self.quotes.is_some() && matches!(bytes[..], [b'\n'] | [b'\r', b'\n'] | [b'\r']) {
+            first = self.first_piece(bytes)?;
+        }
+        if first == Piece::End {
+            return Ok(Cut::End);
+        }
+        let bad = match &mut self.quotes {
+            None => finish_line(&mut self.lines, first, self.limit)?,
+            Some(quotes) => finish_row(&mut self.lines, quotes, first, bytes, self.limit)?,
+        };
+        trim_line_end(bytes);
+        Ok(bad.map_or(Cut::Record, Cut::Bad))
+    }
+
+    /// Reads the first piece of a record, and notes where it begins.
+    fn first_piece(&mut self, bytes: &mut Vec<u8>) -> io::Result<Piece> {
+        bytes.clear();
+        self.line = self.lines.line();
+        let piece = self.lines.read(bytes, self.limit)?;
+        // Counted from behind: a byte order mark before the piece is not part of it.
+        self.offset = self.lines.offset() - bytes.len() as u64;
+        Ok(piece)
+    }
+}
+
+/// Reads what the `first` piece of a line has left; tells why it is no record, if it is none.
+fn finish_line(lines: &mut Lines, first: Piece, limit: usize) -> io::Result<Option<String>> {
+    if first != Piece::Part {
+        return Ok(None);
+    }
+    lines.skip_rest()?;
+    Ok(Some(format!("the line is longer than {limit} bytes")))
+}
+
+/// Reads the row of which `bytes` holds the `first` piece to its end; tells why it is no record,
+/// if it is none.
+fn finish_row(
+    lines: &mut Lines,
+    quotes: &mut Quotes,
+    first: Piece,
+    bytes: &mut Vec<u8>,
+    limit: usize,
+) -> io::Result<Option<String>> {
+    quotes.start_row();
+    let mut piece = first;
+    let mut seen = 0;
+    let mut too_long = false;
+    loop {
+        quotes.follow(&bytes[seen..]);
+        if piece == Piece::End || (piece == Piece::Line && !quotes.open()) {
+            break;
+        }
+        if bytes.len() >= limit {
+            // The rest is read for its quotes alone.
+            too_long = true;
+            bytes.clear();
+        }
+        seen = bytes.len();
+        piece = lines.read(bytes, limit - seen)?;
+    }
+    Ok(match (too_long, quotes.open()) {
+        (false, false) => None,
+        (false, true) => Some(
+            "a quote in the row is never closed: everything from here to the end of the file reads \
+             as one row"
+                .to_owned(),
+        ),
+        (true, false) => Some(format!("the row is longer than {limit} bytes")),
+        (true, true) => Some(format!(
+            "the row is longer than {limit} bytes, and a quote in it is never closed"
+        )),
+    })
+}
+
+/// Follows the quotes of a row to tell whether a line end is data or the end of the row.
+///
+/// By the rules of the `csv` crate, which splits the row afterwards: a quote opens only as the
+/// first byte of a column, two quotes inside quotes are one, and after the closing quote the rest
+/// of a column is plain.
+struct Quotes {
+    delimiter: u8,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the first byte of a column: here alone a quote opens.
+    ColumnStart,
+    /// In a column that did not start with a quote, or after its closing quote.
+    Plain,
+    Quoted,
+    /// After a quote inside quotes: it closes, unless another one follows.
+    QuoteInQuotes,
+}
+
+impl Quotes {
+    fn new(delimiter: Delimiter) -> Self {
+        Quotes {
+            delimiter: delimiter.byte(),
+            state: State::ColumnStart,
+        }
+    }
+
+    /// Begins a row.
+    fn start_row(&mut self) {
+        self.state = State::ColumnStart;
+    }
+
+    /// Whether the bytes so far end within quotes, so that the row goes on.
+    fn open(&self) -> bool {
+        self.state == State::Quoted
+    }
+
+    /// Follows the next bytes of the row, of which only the last may be a line end outside quotes.
+    fn follow(&mut self, bytes: &[u8]) {
+        // Most rows have no quotes at all, and finding that out is much faster than the states.
+        if !bytes.contains(&b'"') {
+            match (self.state, bytes.last()) {
+                (State::Quoted, _) | (_, None) => {}
+                (_, Some(&last)) if last == self.delimiter => self.state = State::ColumnStart,
+                (_, Some(_)) => self.state = State::Plain,
+            }
+            return;
+        }
+        let mut state = self.state;
+        for &byte in bytes {
+            state = match (state, byte) {
+                (State::Quoted, b'"') => State::QuoteInQuotes,
+                (State::Quoted, _) => State::Quoted,
+                (State::ColumnStart | State::QuoteInQuotes, b'"') => State::Quoted,
+                (_, byte) if byte == self.delimiter => State::ColumnStart,
+                (_, _) => State::Plain,
+            };
+        }
+        self.state = state;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(mut cutter: Cutter) -> Vec<(u64, u64, String)> {
+        let (mut bytes, mut out) = (Vec::new(), Vec::new());
+        loop {
+            let text = match cutter.next(&mut bytes).unwrap() {
+                Cut::Record => String::from_utf8(bytes.clone()).unwrap(),
+                Cut::Bad(reason) => format!("BAD {reason}"),
+                Cut::End => return out,
+            };
+            out.push((cutter.line(), cutter.offset(), text));
+        }
+    }
+
+    fn lines(input: &'static [u8], limit: usize) -> Vec<(u64, u64, String)> {
+        cut(Cutter::lines(Box::new(input)).with_limit(limit))
+    }
+
+    fn rows(input: &'static [u8], limit: usize) -> Vec<(u64, u64, String)> {
+        cut(Cutter::rows(Box::new(input), Delimiter::COMMA).with_limit(limit))
+    }
+
+    fn expect(found: Vec<(u64, u64, String)>, expected: &[(u64, u64, &str)]) {
+        let found: Vec<_> = found.iter().map(|(l, o, t)| (*l, *o, t.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn blank_lines_are_records_of_text() {
+        let found = lines(b"\xef\xbb\xbfa\r\n\n\r\nb\rc\n\nd\r", 100);
+        let expected = [
+            (1, 3, "a"),
+            (2, 6, ""),
+            (3, 7, ""),
+            (4, 9, "b\rc"),
+            (5, 13, ""),
+            (6, 14, "d"),
+        ];
+        expect(found, &expected);
+    }
+
+    #[test]
+    fn a_line_over_the_bound_is_bad_and_the_next_one_is_read() {
+        let found = lines(b"12345678\n1234567\nabcdefghijklmnopqrstuvwxyz\nb", 8);
+        let bad = "BAD the line is longer than 8 bytes";
+        expect(
+            found,
+            &[(1, 0, bad), (2, 9, "1234567"), (3, 17, bad), (4, 44, "b")],
+        );
+    }
+
+    #[test]
+    fn a_row_is_where_its_first_byte_is_after_quoted_line_ends_blank_lines_and_crlf() {
+        let found = rows(
+            b"\xef\xbb\xbf\r\na,b\r\n\n\r\n\"x\r\n\r\ny\",\"\"\"\n\"\r\n\nc,d\n\n",
+            100,
+        );
+        let expected = [
+            (2, 5, "a,b"),
+            (5, 13, "\"x\r\n\r\ny\",\"\"\"\n\""),
+            (10, 30, "c,d"),
+        ];
+        expect(found, &expected);
+    }
+
+    #[test]
+    fn a_row_over_the_bound_is_passed_over_to_its_end_however_many_lines() {
+        let long = "BAD the row is longer than 10 bytes";
+        let found = rows(b"a\n\"1\n2\n3\n4\n5\n6\"\"\n7\n8\n9\",x\nb\n", 10);
+        expect(found, &[(1, 0, "a"), (2, 2, long), (11, 26, "b")]);
+        let found = rows(b"123456789012345678901234567890\nb\n", 10);
+        expect(found, &[(1, 0, long), (2, 31, "b")]);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_bad() {
+        let found = rows(b"a\n\"b\nc\nd\n", 100);
+        assert!(
+            found[1]
+                .2
+                .starts_with("BAD a quote in the row is never closed")
+        );
+        assert_eq!((found.len(), found[1].0, found[1].1), (2, 2, 2));
+        let found = rows(b"a\n\"b\nc\nd\n", 4);
+        assert!(
+            found[1]
+                .2
+                .ends_with("4 bytes, and a quote in it is never closed")
+        );
+    }
+
+    #[test]
+    fn quotes_are_followed_across_pieces() {
+        let text = b"a,\"b\"\"\n\",c\"\n";
+        for cut in 0..text.len() {
+            let mut quotes = Quotes::new(Delimiter::COMMA);
+            quotes.start_row();
+            quotes.follow(&text[..cut]);
+            assert_eq!(
+                quotes.open(),
+                (3..5).contains(&cut) || (6..8).contains(&cut),
+                "{cut}"
+            );
+            quotes.follow(&text[cut..]);
+            assert!(!quotes.open());
+        }
+    }
+}

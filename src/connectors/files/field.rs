@@ -1,0 +1,151 @@
+//! Which part of a record is wanted.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::csv_rows::Header;
+
+/// Names what is wanted of each record: the record itself, a CSV column, or a JSON value.
+///
+/// For CSV, [`resolve`](FieldSelector::resolve) looks the column up once per file; without it
+/// each [`Record::field`](super::Record::field) looks it up by name, slower but equally right.
+#[derive(Clone, Debug, Default)]
+pub struct FieldSelector {
+    name: Option<Arc<str>>,
+    column: Option<(Arc<Header>, usize)>,
+}
+
+/// The column that was asked for does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no column `{asked}`; the columns are {found}")]
+pub struct MissingColumn {
+    /// The column that was asked for.
+    pub asked: String,
+    /// The columns there are, for people: each in backticks, separated by commas.
+    pub found: String,
+}
+
+/// Why a record does not give a field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// Plain text has no fields.
+    #[error("plain text has no field `{field}`; ask for no field to get the whole line")]
+    NoFields {
+        /// The field that was asked for.
+        field: String,
+    },
+    /// The CSV file has no such column.
+    #[error(transparent)]
+    MissingColumn(#[from] MissingColumn),
+    /// The JSON value is made of others.
+    #[error("`{field}` is {kind}; a field is a string, a number, a boolean or null")]
+    NotScalar {
+        /// The path of the value.
+        field: String,
+        /// "an array" or "an object".
+        kind: &'static str,
+    },
+    /// The JSON string has escapes that stand for no character.
+    #[error("`{field}` cannot be read: {reason}")]
+    Unreadable {
+        /// The path of the value.
+        field: String,
+        /// What the JSON reader objects to.
+        reason: String,
+    },
+}
+
+impl FieldSelector {
+    /// The record itself: the line of a text, the row of a CSV file or the line of JSON as it
+    /// stands in the input.
+    pub fn whole() -> Self {
+        FieldSelector::default()
+    }
+
+    /// A CSV column (of columns with equal names the first), or in JSON the top-level key of this
+    /// full name and, where there is none, the value at this dotted path (`user.name`).
+    pub fn named(name: &str) -> Self {
+        FieldSelector {
+            name: Some(Arc::from(name)),
+            column: None,
+        }
+    }
+
+    /// The name that was asked for; `None` for the whole record.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Looks the column up in the header of the CSV file that is read next. Always succeeds for
+    /// the whole record.
+    ///
+    /// # Errors
+    /// [`MissingColumn`] with the columns that were found.
+    pub fn resolve(&mut self, header: &Arc<Header>) -> Result<(), MissingColumn> {
+        if let Some(name) = &self.name {
+            let column = find(header, name)?;
+            self.column = Some((Arc::clone(header), column));
+        }
+        Ok(())
+    }
+
+    /// The column called `name`, which is this selector's name, in `header`.
+    pub(super) fn column(&self, name: &str, header: &Arc<Header>) -> Result<usize, MissingColumn> {
+        match &self.column {
+            Some((resolved, column)) if Arc::ptr_eq(resolved, header) => Ok(*column),
+            _ => find(header, name),
+        }
+    }
+}
+
+impl fmt::Display for FieldSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "`{name}`"),
+            None => f.write_str("the whole record"),
+        }
+    }
+}
+
+fn find(header: &Header, name: &str) -> Result<usize, MissingColumn> {
+    header.position(name).ok_or_else(|| MissingColumn {
+        asked: name.to_owned(),
+        found: header.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(names: &[&str]) -> Arc<Header> {
+        Arc::new(Header::new(names))
+    }
+
+    #[test]
+    fn a_column_is_found_in_every_file_whatever_its_order() {
+        let (first, second) = (header(&["a", "b"]), header(&["b", "a"]));
+        let mut selector = FieldSelector::named("b");
+        selector.resolve(&first).unwrap();
+        assert_eq!(selector.column("b", &first), Ok(1));
+        assert_eq!(selector.column("b", &second), Ok(0));
+    }
+
+    #[test]
+    fn of_equal_columns_the_first_counts() {
+        let twice = header(&["x", "a", "a"]);
+        assert_eq!(FieldSelector::named("a").column("a", &twice), Ok(1));
+    }
+
+    #[test]
+    fn a_missing_column_is_named_with_those_found() {
+        let error = FieldSelector::named("txt")
+            .resolve(&header(&["id", "text"]))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no column `txt`; the columns are `id`, `text`"
+        );
+        assert_eq!(FieldSelector::whole().resolve(&header(&[])), Ok(()));
+    }
+}

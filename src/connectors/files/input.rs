@@ -1,0 +1,312 @@
+//! What the user named becomes a list of sources, in the order in which they are read.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// One thing to read from start to end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A file, or something that opens like one (a named pipe, a character device).
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// Why an input cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The input was given as an empty string.
+    #[error("the input is an empty string; name a file, a folder, a quoted glob or `-`")]
+    Empty,
+    /// Neither a path of this name exists, nor is the name a glob.
+    #[error("input `{input}`: no such file or folder (looked from `{from}`)")]
+    Missing {
+        /// The input as it was given.
+        input: String,
+        /// The folder that relative paths start from.
+        from: String,
+    },
+    /// The folder holds no regular, visible file.
+    #[error(
+        "input `{input}`: the folder has no files; hidden files and folders inside it are not \
+         read, a glob such as `{input}/*/*` reaches the latter"
+    )]
+    EmptyFolder {
+        /// The input as it was given.
+        input: String,
+    },
+    /// The glob matches no file.
+    #[error(
+        "input `{input}`: the pattern matches no file (looked from `{from}`); hidden files are \
+         matched only by a pattern that starts with a dot"
+    )]
+    NoMatch {
+        /// The input as it was given.
+        input: String,
+        /// The folder that relative patterns start from.
+        from: String,
+    },
+    /// The glob is not well-formed.
+    #[error("input `{input}`: no file has this name, and as a pattern it is not valid")]
+    BadPattern {
+        /// The input as it was given.
+        input: String,
+        /// What the pattern parser objects to.
+        source: glob::PatternError,
+    },
+    /// The file or folder exists but cannot be opened or listed.
+    #[error("cannot open `{path}`")]
+    Unreadable {
+        /// The file or folder.
+        path: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// Turns what the user named into sources.
+///
+/// - `-` is standard input;
+/// - a path that exists is that file or, if it is a folder, its regular files: not those of
+///   folders inside it, not hidden ones, in the byte order of their names;
+/// - anything else with `*`, `?` or `[` is a glob, its files in the byte order of their paths.
+///   As in a shell, `*` does not match a leading dot. Folders that match are left out.
+///
+/// A path that exists wins over its reading as a glob, so `notes[1].txt` needs no escaping.
+///
+/// # Errors
+/// See [`InputError`]; the list is never empty.
+pub fn resolve(input: &str) -> Result<Vec<Source>, InputError> {
+    if input.is_empty() {
+        return Err(InputError::Empty);
+    }
+    if input == "-" {
+        return Ok(vec![Source::Stdin]);
+    }
+    match fs::metadata(input) {
+        Ok(meta) if meta.is_dir() => folder(input),
+        Ok(_) => Ok(vec![Source::File(PathBuf::from(input))]),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(unreadable(Path::new(input), error))
+        }
+        Err(_) if input.contains(['*', '?', '[']) => pattern(input),
+        Err(_) => Err(InputError::Missing {
+            input: input.to_owned(),
+            from: working_folder(),
+        }),
+    }
+}
+
+impl Source {
+    /// The path as it was given; "stdin" for standard input.
+    pub fn name(&self) -> String {
+        self.to_string()
+    }
+
+    /// The path, or `None` for standard input.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Source::File(path) => Some(path),
+            Source::Stdin => None,
+        }
+    }
+
+    /// Whether what is read from it is gone afterwards, as with standard input, a named pipe or
+    /// a terminal: it can be neither looked into before a run nor read a second time.
+    pub fn is_stream(&self) -> bool {
+        match self {
+            Source::Stdin => true,
+            Source::File(path) => fs::metadata(path).is_ok_and(|meta| is_stream(&meta)),
+        }
+    }
+
+    /// Opens it for reading. Opening a named pipe waits for its writer.
+    ///
+    /// # Errors
+    /// [`InputError::Unreadable`] with what the operating system says.
+    pub fn open(&self) -> Result<Box<dyn Read + Send>, InputError> {
+        match self {
+            Source::Stdin => Ok(Box::new(io::stdin())),
+            Source::File(path) => match File::open(path) {
+                Ok(file) => Ok(Box::new(file)),
+                Err(error) => Err(unreadable(path, error)),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => path.display().fmt(f),
+            Source::Stdin => f.write_str("stdin"),
+        }
+    }
+}
+
+fn folder(input: &str) -> Result<Vec<Source>, InputError> {
+    let path = Path::new(input);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| unreadable(path, error))? {
+        let entry = entry.map_err(|error| unreadable(path, error))?;
+        let name = entry.file_name();
+        // `fs::metadata` and not the entry's own: a link to a file counts as a file.
+        if !is_hidden(&name) && fs::metadata(entry.path()).is_ok_and(|meta| meta.is_file()) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return Err(InputError::EmptyFolder {
+            input: input.trim_end_matches('/').to_owned(),
+        });
+    }
+    names.sort_unstable_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
+    Ok(names
+        .into_iter()
+        .map(|name| Source::File(path.join(name)))
+        .collect())
+}
+
+fn pattern(input: &str) -> Result<Vec<Source>, InputError> {
+    let options = glob::MatchOptions {
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::new()
+    };
+    let paths = glob::glob_with(input, options).map_err(|source| InputError::BadPattern {
+        input: input.to_owned(),
+        source,
+    })?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            unreadable(&path, error.into())
+        })?;
+        if !path.is_dir() {
+            found.push(path);
+        }
+    }
+    if found.is_empty() {
+        return Err(InputError::NoMatch {
+            input: input.to_owned(),
+            from: working_folder(),
+        });
+    }
+    let bytes = |path: &PathBuf| path.as_os_str().as_encoded_bytes().to_owned();
+    found.sort_by_cached_key(bytes);
+    Ok(found.into_iter().map(Source::File).collect())
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn unreadable(path: &Path, source: io::Error) -> InputError {
+    InputError::Unreadable {
+        path: path.display().to_string(),
+        source,
+    }
+}
+
+fn working_folder() -> String {
+    match std::env::current_dir() {
+        Ok(path) => path.display().to_string(),
+        Err(_) => ".".to_owned(),
+    }
+}
+
+#[cfg(unix)]
+fn is_stream(meta: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = meta.file_type();
+    kind.is_fifo() || kind.is_char_device() || kind.is_socket()
+}
+
+#[cfg(not(unix))]
+fn is_stream(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        folder
+    }
+
+    fn names(folder: &tempfile::TempDir, input: &str) -> Vec<String> {
+        let input = format!("{}/{input}", folder.path().display());
+        resolve(&input)
+            .unwrap()
+            .iter()
+            .map(|source| {
+                let path = source.path().unwrap();
+                let inside = path.strip_prefix(folder.path()).unwrap();
+                inside.display().to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_folder_gives_its_visible_files_in_byte_order() {
+        let folder = folder_with(&["b.csv", "a.csv", "B.csv", "é.csv", ".hidden", "sub/c.csv"]);
+        let expected = ["B.csv", "a.csv", "b.csv", "é.csv"];
+        assert_eq!(names(&folder, ""), expected);
+        assert_eq!(names(&folder, "sub"), ["sub/c.csv"]);
+    }
+
+    #[test]
+    fn a_glob_skips_folders_and_hidden_files() {
+        let folder = folder_with(&["a.csv", "b.csv", "c.txt", ".d.csv", "sub.csv/e.csv"]);
+        assert_eq!(names(&folder, "*.csv"), ["a.csv", "b.csv"]);
+        assert_eq!(names(&folder, "*/*.csv"), ["sub.csv/e.csv"]);
+        assert_eq!(names(&folder, "[bc].*"), ["b.csv", "c.txt"]);
+    }
+
+    #[test]
+    fn a_file_whose_name_reads_as_a_glob_is_that_file() {
+        let folder = folder_with(&["a[1].csv", "a1.csv"]);
+        assert_eq!(names(&folder, "a[1].csv"), ["a[1].csv"]);
+    }
+
+    #[test]
+    fn errors_name_what_was_asked() {
+        let folder = folder_with(&["sub/.hidden"]);
+        let root = folder.path().display();
+        let message = |input: &str| resolve(input).unwrap_err().to_string();
+        assert!(message("").contains("empty string"));
+        let absent = format!("{root}/absent.csv");
+        assert!(message(&absent).starts_with(&format!("input `{absent}`: no such file")));
+        let glob = format!("{root}/*.csv");
+        assert!(message(&glob).starts_with(&format!("input `{glob}`: the pattern matches no")));
+        let empty = format!("{root}/sub/");
+        assert!(message(&empty).starts_with(&format!("input `{root}/sub`: the folder has no")));
+        let broken = format!("{root}/a***");
+        assert!(message(&broken).contains("as a pattern it is not valid"));
+        let below_a_file = format!("{root}/sub/.hidden/x");
+        assert!(message(&below_a_file).starts_with("cannot open `"));
+    }
+
+    #[test]
+    fn standard_input_and_devices_are_streams() {
+        let stdin = resolve("-").unwrap();
+        assert_eq!(stdin, [Source::Stdin]);
+        assert_eq!(stdin[0].name(), "stdin");
+        assert!(stdin[0].is_stream());
+        let folder = folder_with(&["a"]);
+        let file = Source::File(folder.path().join("a"));
+        assert!(!file.is_stream());
+        #[cfg(unix)]
+        assert!(Source::File("/dev/null".into()).is_stream());
+    }
+}

@@ -1,0 +1,81 @@
+//! Records out of files, folders, globs and standard input: what every command that reads data
+//! stands on.
+//!
+//! Plain synchronous readers, and on top of them one spout. In the order in which data
+//! flows:
+//!
+//! | file | idea |
+//! |---|---|
+//! | `input` | what the user named (`logs/`, `'logs/*.gz'`, `-`): [`resolve`] makes [`Source`]s of it |
+//! | `format` | text, CSV or NDJSON ([`Format`]), by name or by suffix, and the CSV [`Delimiter`] |
+//! | `gzip` | gzip is recognised by its first bytes and unpacked on the way |
+//! | `lines` | physical lines with number and byte offset, bounded by [`MAX_RECORD_BYTES`] |
+//! | `cut` | where a record ends: at a line end, or for CSV at one outside quotes |
+//! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
+//! | `json` | where in a JSON line each top-level value stands |
+//! | `reader` | [`RecordReader`]: all that makes records; a [`BadRecord`] is told and passed over |
+//! | `record` | one [`Record`], its place in the input, and its fields |
+//! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
+//! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
+//! | `words` | [`Split`]: the text of a field becomes words |
+//! | `probe` | [`probe()`]: all of the above on the first records, before a run starts |
+//! | `stream` | a thread that reads what may keep one waiting: standard input, pipes |
+//! | `spout` | [`Files`]: records become tuples, each file a split with a watermark |
+//!
+//! # Example
+//! ```
+//! use squall::connectors::files::{FieldSelector, Format, Outcome, Record, RecordReader, Split};
+//!
+//! let csv = "user,text\nann,\"Hello,\nhello\"\nbob\neve,Good bye\n";
+//! let mut reader = RecordReader::new(
+//!     Box::new(csv.as_bytes()),
+//!     "chat.csv",
+//!     Format::Csv,
+//!     Default::default(),
+//! );
+//! let text = FieldSelector::named("text");
+//! let (mut record, mut scratch) = (Record::new(), String::new());
+//! let (mut words, mut bad) = (Vec::new(), Vec::new());
+//! loop {
+//!     match reader.next(&mut record)? {
+//!         Outcome::Record => {
+//!             if let Some(text) = record.field(&text)? {
+//!                 Split::Words.for_each_word(&text, &mut scratch, |word| words.push(word.to_owned()));
+//!             }
+//!         }
+//!         Outcome::Bad(row) => bad.push(row.to_string()),
+//!         Outcome::End => break,
+//!     }
+//! }
+//! assert_eq!(words, ["hello", "hello", "good", "bye"]);
+//! assert_eq!(bad, ["chat.csv:4: the row has 1 column, the header has 2"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod csv_rows;
+mod cut;
+mod field;
+mod format;
+mod gzip;
+mod input;
+mod json;
+mod lines;
+mod probe;
+mod reader;
+mod record;
+mod spout;
+mod stream;
+mod time;
+mod words;
+
+pub use csv_rows::Header;
+pub use field::{FieldError, FieldSelector, MissingColumn};
+pub use format::{Delimiter, Format, FormatError};
+pub use input::{InputError, Source, resolve};
+pub use lines::MAX_RECORD_BYTES;
+pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeError, probe};
+pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
+pub use record::Record;
+pub use spout::{FileSpout, Files};
+pub use time::{TimeError, TimeFormat, TimeFormatError};
+pub use words::{Split, SplitError};

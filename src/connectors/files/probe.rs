@@ -1,0 +1,358 @@
+//! Looks into the sources before a run starts, so that a mistyped column or time format is told at
+//! once and not after an hour of dead letters.
+
+use super::field::{FieldSelector, MissingColumn};
+use super::format::{Delimiter, Format};
+use super::input::{InputError, Source};
+use super::reader::{Outcome, ReadError, RecordReader};
+use super::record::Record;
+use super::time::TimeFormat;
+
+/// Of this many records, over all sources in order, one must have a time.
+pub const MAX_RECORDS_WITHOUT_TIME: u64 = 100;
+
+/// How many records (bad ones included) are read of one source to find its first time.
+pub const MAX_RECORDS_PER_SOURCE: u64 = 1_000;
+
+/// What to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Probe<'a> {
+    /// The sources in the order in which they will be read. Streams are left alone: what is read
+    /// of them here would be missing later.
+    pub sources: &'a [Source],
+    /// The format, or `None` to go by each source's name.
+    pub format: Option<Format>,
+    /// The CSV delimiter, or `None` to go by each source's name.
+    pub delimiter: Option<Delimiter>,
+    /// The fields that will be asked of each record.
+    pub fields: &'a [FieldSelector],
+    /// The field with the time, and how it is written.
+    pub time: Option<(&'a FieldSelector, &'a TimeFormat)>,
+}
+
+/// What would make the run fail or do nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// A source cannot be opened.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A source cannot be read, or has no usable header.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A CSV file lacks a column.
+    #[error("`{name}`: {missing}")]
+    MissingColumn {
+        /// The name of the source.
+        name: String,
+        /// The column asked and the columns found.
+        missing: MissingColumn,
+    },
+    /// A field was asked of plain text.
+    #[error("`{name}` is read as plain text, which has no field `{field}`; is it CSV or NDJSON?")]
+    NoFields {
+        /// The name of the source.
+        name: String,
+        /// The field that was asked for.
+        field: String,
+    },
+    /// None of the first records has a time.
+    #[error("none of the first {records} records has a time in {field}; the first one: {first}")]
+    NoTime {
+        /// How many records were looked at.
+        records: u64,
+        /// The field asked for the time.
+        field: String,
+        /// The source and line of the first value that is no time, with the value and the format;
+        /// where no record has any value, the first record.
+        first: String,
+    },
+}
+
+/// Checks the sources before a run.
+///
+/// - Every source can be opened, every CSV header has all columns asked, fields of plain text are
+///   not asked for. A CSV file without any row asks for nothing.
+/// - Of the first [`MAX_RECORDS_WITHOUT_TIME`] records over all sources one has a time, unless
+///   there are no records at all.
+///
+/// Gives, for each source, the time of its first record that has one, in milliseconds since 1970.
+/// `None` for a stream, for a source without a time in its first [`MAX_RECORDS_PER_SOURCE`]
+/// records, and for all if no time was asked. Reads of each source only as far as its first time.
+///
+/// # Errors
+/// [`ProbeError`], for the first source in order that has something wrong.
+pub fn probe(asked: &Probe<'_>) -> Result<Vec<Option<i64>>, ProbeError> {
+    let mut search = Search::default();
+    let mut first_times_ms = Vec::with_capacity(asked.sources.len());
+    for source in asked.sources {
+        first_times_ms.push(if source.is_stream() {
+            None
+        } else {
+            look_into(source, asked, &mut search)?
+        });
+    }
+    if !search.found && search.records > 0 {
+        return Err(search.no_time(asked));
+    }
+    Ok(first_times_ms)
+}
+
+/// The search for a time over all sources.
+#[derive(Default)]
+struct Search {
+    records: u64,
+    found: bool,
+    /// The first value that is no time.
+    bad_value: Option<String>,
+    /// The first record.
+    no_value: Option<String>,
+    record: Record,
+}
+
+impl Search {
+    fn no_time(&mut self, asked: &Probe<'_>) -> ProbeError {
+        let first = self.bad_value.take().or(self.no_value.take());
+        ProbeError::NoTime {
+            records: self.records,
+            field: asked
+                .time
+                .map_or_else(String::new, |(field, _)| field.to_string()),
+            first: first.unwrap_or_default(),
+        }
+    }
+
+    /// The time of the record just read.
+    fn time(&mut self, field: &FieldSelector, format: &TimeFormat) -> Option<i64> {
+        self.records += 1;
+        let why: String = match self.record.field(field) {
+            Ok(Some(value)) => match format.parse(&value) {
+                Ok(ms) => {
+                    self.found = true;
+                    return Some(ms);
+                }
+                Err(error) => error.to_string(),
+            },
+            Ok(None) => {
+                if !self.found && self.no_value.is_none() {
+                    self.no_value = Some(self.at("it has no value there"));
+                }
+                return None;
+            }
+            Err(error) => error.to_string(),
+        };
+        if !self.found && self.bad_value.is_none() {
+            self.bad_value = Some(self.at(&why));
+        }
+        None
+    }
+
+    fn at(&self, why: &str) -> String {
+        format!("{}:{}: {why}", self.record.source(), self.record.line())
+    }
+}
+
+fn look_into(
+    source: &Source,
+    asked: &Probe<'_>,
+    search: &mut Search,
+) -> Result<Option<i64>, ProbeError> {
+    let mut reader = RecordReader::open(source, asked.format, asked.delimiter)?;
+    check_fields(source, asked, &mut reader)?;
+    let Some((field, format)) = asked.time else {
+        return Ok(None);
+    };
+    for _ in 0..MAX_RECORDS_PER_SOURCE {
+        match reader.next(&mut search.record)? {
+            Outcome::Bad(_) => continue,
+            Outcome::End => break,
+            Outcome::Record => {}
+        }
+        if let Some(ms) = search.time(field, format) {
+            return Ok(Some(ms));
+        }
+        if !search.found && search.records >= MAX_RECORDS_WITHOUT_TIME {
+            return Err(search.no_time(asked));
+        }
+    }
+    Ok(None)
+}
+
+fn check_fields(
+    source: &Source,
+    asked: &Probe<'_>,
+    reader: &mut RecordReader,
+) -> Result<(), ProbeError> {
+    let name = source.name();
+    let format = asked.format.unwrap_or_else(|| Format::from_name(&name));
+    let time = asked.time.map(|(field, _)| field);
+    let mut columns = asked
+        .fields
+        .iter()
+        .chain(time)
+        .filter_map(FieldSelector::name);
+    match format {
+        Format::NdJson => {}
+        Format::Text => {
+            if let Some(field) = columns.next() {
+                let field = field.to_owned();
+                return Err(ProbeError::NoFields { name, field });
+            }
+        }
+        Format::Csv => {
+            if let Some(header) = reader.header()? {
+                for column in columns {
+                    FieldSelector::named(column)
+                        .resolve(header)
+                        .map_err(|missing| ProbeError::MissingColumn {
+                            name: name.clone(),
+                            missing,
+                        })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    struct Files {
+        folder: tempfile::TempDir,
+        sources: Vec<Source>,
+    }
+
+    fn files(contents: &[(&str, &str)]) -> Files {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sources = Vec::new();
+        for (name, content) in contents {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            sources.push(Source::File(path));
+        }
+        Files { folder, sources }
+    }
+
+    impl Files {
+        fn probe(
+            &self,
+            fields: &[&str],
+            time: Option<(&str, &str)>,
+        ) -> Result<Vec<Option<i64>>, String> {
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|name| FieldSelector::named(name))
+                .collect();
+            let time =
+                time.map(|(field, format)| (FieldSelector::named(field), format.parse().unwrap()));
+            let asked = Probe {
+                sources: &self.sources,
+                fields: &fields,
+                time: time.as_ref().map(|(field, format)| (field, format)),
+                ..Probe::default()
+            };
+            probe(&asked).map_err(|error| {
+                let root = format!("{}/", self.folder.path().display());
+                error.to_string().replace(&root, "")
+            })
+        }
+    }
+
+    #[test]
+    fn each_source_gives_its_first_time() {
+        let files = files(&[
+            ("a.csv", "t,x\n,1\nsoon,2\n5,3\n6,4\n"),
+            ("b.ndjson", "broken\n{}\n{\"t\":4.5,\"x\":1}\n"),
+            ("c.csv", "t,x\n"),
+            ("d.csv", ""),
+        ]);
+        let times = files.probe(&["x"], Some(("t", "unix")));
+        assert_eq!(times, Ok(vec![Some(5_000), Some(4_500), None, None]));
+        assert_eq!(files.probe(&["x"], None), Ok(vec![None; 4]));
+    }
+
+    #[test]
+    fn a_missing_column_is_told_with_its_file() {
+        let files = files(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "x,z\n1,2\n")]);
+        let error = files.probe(&["y"], None).unwrap_err();
+        assert_eq!(
+            error,
+            "`b.csv`: there is no column `y`; the columns are `x`, `z`"
+        );
+        let error = files.probe(&[], Some(("t", "unix"))).unwrap_err();
+        assert_eq!(
+            error,
+            "`a.csv`: there is no column `t`; the columns are `x`, `y`"
+        );
+    }
+
+    #[test]
+    fn a_field_of_plain_text_is_refused() {
+        let error = files(&[("a.txt", "x\n")]).probe(&["x"], None).unwrap_err();
+        assert_eq!(
+            error,
+            "`a.txt` is read as plain text, which has no field `x`; is it CSV or NDJSON?"
+        );
+    }
+
+    #[test]
+    fn a_time_format_that_fits_nothing_is_told_with_the_first_value() {
+        let rows = "x\n".repeat(60);
+        let first = format!("t\n\"\"\n{rows}");
+        let files = files(&[("a.csv", &first), ("b.csv", &format!("t\n{rows}7\n"))]);
+        let error = files.probe(&[], Some(("t", "unix"))).unwrap_err();
+        let start = "none of the first 100 records has a time in `t`; the first one: a.csv:3: `x` \
+                     is not a time of the format unix: ";
+        assert!(error.starts_with(start), "{error}");
+    }
+
+    #[test]
+    fn one_time_among_the_first_hundred_records_is_enough() {
+        let late = format!("t\n{}7\n", "x\n".repeat(99));
+        let files = files(&[
+            ("a.csv", &late),
+            ("b.csv", &format!("t\n{}8\n", "x\n".repeat(500))),
+        ]);
+        let times = files.probe(&[], Some(("t", "unix")));
+        assert_eq!(times, Ok(vec![Some(7_000), Some(8_000)]));
+    }
+
+    #[test]
+    fn a_field_without_any_value_is_told_with_the_first_record() {
+        let files = files(&[("a.ndjson", "\n{\"x\":1}\n{\"x\":2}\n")]);
+        let error = files.probe(&[], Some(("t", "rfc3339"))).unwrap_err();
+        assert_eq!(
+            error,
+            "none of the first 2 records has a time in `t`; the first one: a.ndjson:2: it has no \
+             value there"
+        );
+    }
+
+    #[test]
+    fn the_search_in_one_source_is_bounded() {
+        let late = format!("t\n{}8\n", "x\n".repeat(1_000));
+        let files = files(&[("a.csv", "t\n7\n"), ("b.csv", &late)]);
+        let times = files.probe(&[], Some(("t", "unix")));
+        assert_eq!(times, Ok(vec![Some(7_000), None]));
+    }
+
+    #[test]
+    fn streams_are_left_alone_and_absent_files_told() {
+        let mut files = files(&[]);
+        files.sources = vec![Source::Stdin];
+        #[cfg(unix)]
+        files.sources.push(Source::File("/dev/zero".into()));
+        let none = vec![None; files.sources.len()];
+        assert_eq!(files.probe(&["x"], Some(("t", "unix"))), Ok(none));
+        files
+            .sources
+            .push(Source::File(files.folder.path().join("absent.csv")));
+        assert_eq!(
+            files.probe(&[], None),
+            Err("cannot open `absent.csv`".to_owned())
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! Ready spouts and sinks: the ways into and out of a topology.
+
+pub mod files;
+mod json_lines;
+mod log_sink;
+mod random_words;
+
+pub use files::{FileSpout, Files};
+pub use json_lines::{DeadLetterFile, JsonLines};
+pub use log_sink::LogSink;
+pub use random_words::RandomWords;

@@ -1,0 +1,121 @@
+//! The operator around a [`Bolt`].
+
+use super::{AnyBolt, Staged, refused};
+use crate::batch::{AnyBatch, Batch};
+use crate::bolt::Bolt;
+use crate::context::{Context, Epoch};
+use crate::error::Result;
+use crate::stream::{Out, Streams};
+use crate::time::{Timestamp, WindowShape};
+
+pub(crate) struct PlainOperator<B: Bolt> {
+    bolt: B,
+    out: Out<B::Output>,
+    name: String,
+}
+
+impl<B: Bolt> PlainOperator<B> {
+    pub(crate) fn new(bolt: B) -> Self {
+        Self {
+            bolt,
+            out: Out::default(),
+            name: String::new(),
+        }
+    }
+
+    /// What was staged, for the test kit.
+    pub(crate) fn into_out(self) -> Out<B::Output> {
+        self.out
+    }
+
+    /// An error where user code broke a promise through `Out`.
+    fn check(&mut self) -> Result {
+        self.out
+            .fault
+            .take()
+            .map_or(Ok(()), |fault| Err(fault.into()))
+    }
+}
+
+/// The staged output of an [`Out`].
+impl<B: Bolt> Staged for PlainOperator<B> {
+    fn streams(&self) -> usize {
+        B::Output::COUNT
+    }
+
+    fn staged(&mut self, stream: usize) -> Option<&mut dyn AnyBatch> {
+        self.out.staged(stream)
+    }
+
+    fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.out.late_tuples)
+    }
+}
+
+impl<S: Streams> Out<S> {
+    /// The staged tuples of a stream; the dead letters after the last one.
+    pub(crate) fn staged(&mut self, stream: usize) -> Option<&mut dyn AnyBatch> {
+        if stream == S::COUNT {
+            Some(&mut self.dead_letters)
+        } else {
+            S::staged(&mut self.staged, stream)
+        }
+    }
+}
+
+impl<B: Bolt> AnyBolt for PlainOperator<B> {
+    fn prepare(&mut self, context: &Context) -> Result {
+        self.name = context.name();
+        self.bolt.prepare(context)
+    }
+
+    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result {
+        let batch = typed::<B::Input>(batch, &self.name)?;
+        let columns = &batch.columns;
+        let some_late = columns.has_late();
+        for (index, tuple) in batch.tuples.iter().enumerate() {
+            let time = columns.time(index);
+            self.out.time = time;
+            self.out.late = time < self.out.watermark || (some_late && columns.is_late(index));
+            if let Err(error) = self.bolt.execute(tuple, &mut self.out) {
+                let letter = refused(&self.name, tuple, &error);
+                self.out.dead_letter(letter);
+            }
+        }
+        self.check()
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp) -> Result {
+        self.out.time = self.out.watermark;
+        self.out.late = false;
+        self.bolt.on_watermark(watermark, &mut self.out)?;
+        self.out.watermark = watermark;
+        self.check()
+    }
+
+    fn on_epoch(&mut self, epoch: &Epoch) -> Result {
+        self.out.time = self.out.watermark;
+        self.out.late = false;
+        self.bolt.on_epoch(epoch, &mut self.out)?;
+        self.check()
+    }
+
+    fn window(&self) -> Option<WindowShape> {
+        self.bolt.window()
+    }
+
+    fn open_windows(&self) -> usize {
+        self.bolt.open_windows()
+    }
+}
+
+/// The batch as the type that the task takes.
+pub(super) fn typed<'b, T: Send + 'static>(
+    batch: &'b mut dyn AnyBatch,
+    task: &str,
+) -> Result<&'b mut Batch<T>> {
+    batch.as_any().downcast_mut().ok_or_else(|| {
+        // The builder wires streams to bolts by type, so this is a defect of squall.
+        format!("{task} was sent a batch of another type than it takes").into()
+    })
+}

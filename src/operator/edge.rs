@@ -1,0 +1,223 @@
+//! Edges: a wire from one sending task to all tasks of a reader.
+
+use std::marker::PhantomData;
+
+use super::bolt::typed;
+use super::grouping::Choose;
+use crate::batch::{AnyBatch, Batch, Columns};
+use crate::error::Result;
+use crate::tuple::{FromTuple, Tuple};
+
+/// What the edges of a task send through; the runtime's side of an edge.
+pub(crate) trait Outlet {
+    /// How many tuples a batch for this channel should hold at present, at least 1.
+    fn limit(&self, channel: usize) -> usize;
+
+    /// An emptied buffer that came back with a credit.
+    fn recycled(&mut self, channel: usize) -> Option<Box<dyn AnyBatch>>;
+
+    /// Hands a batch over.
+    fn send(&mut self, channel: usize, batch: Box<dyn AnyBatch>);
+}
+
+/// An edge with its types erased.
+pub(crate) trait AnyEdge: Send {
+    /// Called once: channels `first_channel..first_channel + tasks` lead to the reader's
+    /// tasks in order; `sender` is the sending task's number.
+    fn connect(&mut self, first_channel: usize, tasks: usize, sender: usize);
+
+    /// Routes staged tuples and sends the batches that became full. The last edge of a
+    /// stream may `take` the tuples, the others copy them.
+    fn route(&mut self, staged: &mut dyn AnyBatch, take: bool, outlet: &mut dyn Outlet) -> Result;
+
+    /// Sends what is buffered.
+    fn flush(&mut self, outlet: &mut dyn Outlet);
+
+    /// Whether anything is buffered.
+    fn is_empty(&self) -> bool;
+}
+
+/// The open batches of an edge, one for each receiving task.
+struct Buffers<U> {
+    first_channel: usize,
+    open: Vec<Option<Box<Batch<U>>>>,
+    limits: Vec<usize>,
+}
+
+impl<U: Tuple> Buffers<U> {
+    fn new() -> Self {
+        Self {
+            first_channel: 0,
+            open: Vec::new(),
+            limits: Vec::new(),
+        }
+    }
+
+    fn connect(&mut self, first_channel: usize, tasks: usize) {
+        self.first_channel = first_channel;
+        self.open.resize_with(tasks, || None);
+        self.limits = vec![1; tasks];
+    }
+
+    fn read_limits(&mut self, outlet: &dyn Outlet) {
+        for (task, limit) in self.limits.iter_mut().enumerate() {
+            *limit = outlet.limit(self.first_channel + task);
+        }
+    }
+
+    /// Puts a tuple into the open batch of a task; `true` where the batch was full and
+    /// sent.
+    #[inline]
+    fn push(
+        &mut self,
+        task: usize,
+        tuple: U,
+        index: usize,
+        columns: &Columns,
+        outlet: &mut dyn Outlet,
+    ) -> bool {
+        if self.open[task].is_none() {
+            self.renew(task, outlet);
+        }
+        let Some(batch) = &mut self.open[task] else {
+            return false;
+        };
+        batch.push(tuple, columns.time(index));
+        if columns.is_late(index) {
+            batch.mark_late();
+        }
+        if batch.tuples.len() < self.limits[task] {
+            return false;
+        }
+        self.send(task, outlet);
+        true
+    }
+
+    fn renew(&mut self, task: usize, outlet: &mut dyn Outlet) {
+        let recycled = outlet
+            .recycled(self.first_channel + task)
+            .and_then(|buffer| buffer.into_any().downcast().ok());
+        self.open[task] = Some(recycled.unwrap_or_default());
+    }
+
+    fn send(&mut self, task: usize, outlet: &mut dyn Outlet) {
+        if let Some(batch) = self.open[task].take_if(|batch| !batch.tuples.is_empty()) {
+            outlet.send(self.first_channel + task, batch);
+        }
+    }
+
+    fn flush(&mut self, outlet: &mut dyn Outlet) {
+        for task in 0..self.open.len() {
+            self.send(task, outlet);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.open
+            .iter()
+            .flatten()
+            .all(|batch| batch.tuples.is_empty())
+    }
+}
+
+/// Routes tuples of type `A` to a reader that takes `U`, each to one task.
+pub(crate) struct Edge<A, U, C> {
+    choose: C,
+    buffers: Buffers<U>,
+    tuple: PhantomData<fn(A)>,
+}
+
+impl<A: Tuple, U: FromTuple<A>, C: Choose<A>> Edge<A, U, C> {
+    pub(crate) fn new(choose: C) -> Self {
+        Self {
+            choose,
+            buffers: Buffers::new(),
+            tuple: PhantomData,
+        }
+    }
+}
+
+impl<A: Tuple, U: FromTuple<A>, C: Choose<A>> AnyEdge for Edge<A, U, C> {
+    fn connect(&mut self, first_channel: usize, tasks: usize, sender: usize) {
+        self.buffers.connect(first_channel, tasks);
+        self.choose.connect(tasks, sender);
+    }
+
+    fn route(&mut self, staged: &mut dyn AnyBatch, take: bool, outlet: &mut dyn Outlet) -> Result {
+        let Batch { tuples, columns } = typed::<A>(staged, "an edge")?;
+        self.buffers.read_limits(outlet);
+        if take {
+            for (index, tuple) in tuples.drain(..).enumerate() {
+                let task = self.choose.choose(&tuple, columns.target(index))?;
+                let tuple = U::from_tuple(tuple);
+                if self.buffers.push(task, tuple, index, columns, outlet) {
+                    self.choose.sent();
+                }
+            }
+            columns.clear();
+        } else {
+            for (index, tuple) in tuples.iter().enumerate() {
+                let task = self.choose.choose(tuple, columns.target(index))?;
+                let tuple = U::from_tuple(tuple.clone());
+                if self.buffers.push(task, tuple, index, columns, outlet) {
+                    self.choose.sent();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, outlet: &mut dyn Outlet) {
+        self.buffers.flush(outlet);
+        self.choose.sent();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.buffers.is_empty()
+    }
+}
+
+/// Routes a copy of each tuple to every task of the reader (all grouping).
+pub(crate) struct Broadcast<A, U> {
+    buffers: Buffers<U>,
+    tuple: PhantomData<fn(A)>,
+}
+
+impl<A: Tuple, U: FromTuple<A>> Broadcast<A, U> {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffers: Buffers::new(),
+            tuple: PhantomData,
+        }
+    }
+}
+
+impl<A: Tuple, U: FromTuple<A>> AnyEdge for Broadcast<A, U> {
+    fn connect(&mut self, first_channel: usize, tasks: usize, _: usize) {
+        self.buffers.connect(first_channel, tasks);
+    }
+
+    fn route(&mut self, staged: &mut dyn AnyBatch, take: bool, outlet: &mut dyn Outlet) -> Result {
+        let staged = typed::<A>(staged, "an edge")?;
+        self.buffers.read_limits(outlet);
+        for (index, tuple) in staged.tuples.iter().enumerate() {
+            for task in 0..self.buffers.open.len() {
+                let tuple = U::from_tuple(tuple.clone());
+                self.buffers
+                    .push(task, tuple, index, &staged.columns, outlet);
+            }
+        }
+        if take {
+            staged.clear();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, outlet: &mut dyn Outlet) {
+        self.buffers.flush(outlet);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.buffers.is_empty()
+    }
+}

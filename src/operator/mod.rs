@@ -1,0 +1,67 @@
+//! Operators: user code with its types erased, as the runtime drives it.
+//!
+//! A topology is typed; a task is not. What stands between them is made by the builder,
+//! which knows the types: an operator around each spout, bolt and sink, and an [`Edge`]
+//! for each wire, which routes staged tuples into the batches of the receiving tasks.
+
+mod bolt;
+mod edge;
+mod grouping;
+mod keyed;
+mod sink;
+mod spout;
+
+pub(crate) use bolt::PlainOperator;
+pub(crate) use edge::{AnyEdge, Broadcast, Edge, Outlet};
+pub(crate) use grouping::{
+    Choose, Custom, Direct, Fields, Global, LocalOrShuffle, PartialKey, Shuffle,
+};
+pub(crate) use keyed::Keyed;
+pub(crate) use sink::SinkOperator;
+pub(crate) use spout::{AnySpout, SpoutOperator};
+
+pub use grouping::CustomGrouping;
+
+use crate::batch::AnyBatch;
+use crate::context::{Context, Epoch};
+use crate::error::{BoxError, Result};
+use crate::time::{Timestamp, WindowShape};
+use crate::tuple::DeadLetter;
+
+/// What an operator has staged for its readers.
+pub(crate) trait Staged {
+    /// The number of output streams; the dead letters come after them.
+    fn streams(&self) -> usize;
+
+    /// The staged tuples of a stream; the dead letters at position `streams()`.
+    fn staged(&mut self, stream: usize) -> Option<&mut dyn AnyBatch>;
+
+    /// How many tuples were late since it was asked last.
+    fn take_late(&mut self) -> u64;
+}
+
+/// A bolt or sink with its types erased.
+pub(crate) trait AnyBolt: Staged + Send {
+    fn prepare(&mut self, context: &Context) -> Result;
+
+    /// Takes the tuples of a batch and stages what comes of them.
+    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result;
+
+    fn on_watermark(&mut self, watermark: Timestamp) -> Result;
+
+    fn on_epoch(&mut self, epoch: &Epoch) -> Result;
+
+    fn window(&self) -> Option<WindowShape>;
+
+    fn open_windows(&self) -> usize;
+}
+
+/// The dead letter of a tuple that a bolt refused.
+fn refused(task: &str, tuple: &impl std::fmt::Debug, error: &BoxError) -> DeadLetter {
+    DeadLetter {
+        source: task.to_owned(),
+        line: None,
+        reason: error.to_string(),
+        tuple: Some(format!("{tuple:?}")),
+    }
+}

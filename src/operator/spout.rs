@@ -1,0 +1,105 @@
+//! The operator around a [`Spout`].
+
+use super::Staged;
+use crate::batch::AnyBatch;
+use crate::context::Context;
+use crate::error::Result;
+use crate::spout::{Next, Progress, Spout, SpoutOut};
+use crate::stream::{StreamAt, Streams};
+use crate::time::{TimeDomain, Timestamp};
+
+/// A spout with its types erased.
+pub(crate) trait AnySpout: Staged + Send {
+    fn open(&mut self, context: &Context) -> Result;
+
+    /// Asks the spout until it has staged `budget` tuples or has nothing at hand.
+    fn poll(&mut self, budget: usize) -> Result<Next>;
+
+    fn domain(&self) -> TimeDomain;
+
+    /// The watermark after what is staged; by processing time `cut`, the latest cut.
+    fn progress(&mut self, cut: Timestamp) -> Progress;
+}
+
+pub(crate) struct SpoutOperator<S: Spout> {
+    spout: S,
+    out: SpoutOut<S::Output>,
+}
+
+impl<S: Spout> SpoutOperator<S> {
+    pub(crate) fn new(spout: S) -> Self {
+        let out = SpoutOut::new(spout.lateness());
+        Self { spout, out }
+    }
+
+    /// The tuples of the main stream, for the test kit.
+    pub(crate) fn emitted(&mut self) -> &mut Vec<<S::Output as StreamAt<0>>::Item>
+    where
+        S::Output: StreamAt<0>,
+    {
+        &mut <S::Output as StreamAt<0>>::batch(&mut self.out.staged).tuples
+    }
+
+    fn staged_tuples(&mut self) -> usize {
+        let mut staged = 0;
+        for stream in 0..=S::Output::COUNT {
+            staged += self.out.staged(stream).map_or(0, |batch| batch.tuples());
+        }
+        staged
+    }
+}
+
+impl<S: Spout> Staged for SpoutOperator<S> {
+    fn streams(&self) -> usize {
+        S::Output::COUNT
+    }
+
+    fn staged(&mut self, stream: usize) -> Option<&mut dyn AnyBatch> {
+        self.out.staged(stream)
+    }
+
+    fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.out.late_tuples)
+    }
+}
+
+/// A spout may read this many records that give no tuple before the runtime looks in.
+const POLLS_PER_SLICE: usize = 4_096;
+
+impl<S: Spout> AnySpout for SpoutOperator<S> {
+    fn open(&mut self, context: &Context) -> Result {
+        self.spout.open(context, &mut self.out)
+    }
+
+    fn poll(&mut self, budget: usize) -> Result<Next> {
+        for _ in 0..POLLS_PER_SLICE {
+            let next = self.spout.next(&mut self.out)?;
+            if let Some(fault) = self.out.fault.take() {
+                return Err(fault.into());
+            }
+            if next != Next::More || self.staged_tuples() >= budget {
+                return Ok(next);
+            }
+        }
+        Ok(Next::More)
+    }
+
+    fn domain(&self) -> TimeDomain {
+        self.spout.domain()
+    }
+
+    fn progress(&mut self, cut: Timestamp) -> Progress {
+        let progress = match self.spout.domain() {
+            TimeDomain::Event => self.out.splits.progress(),
+            TimeDomain::Processing => {
+                self.out.time = cut;
+                Progress {
+                    watermark: cut,
+                    idle: false,
+                }
+            }
+        };
+        self.out.watermark = progress.watermark;
+        progress
+    }
+}

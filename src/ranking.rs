@@ -1,0 +1,230 @@
+//! Counts and rankings: the tuples between a count and its ranking, and their order.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::fmt::{self, Debug};
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::key::KeyValue;
+use crate::text::Text;
+use crate::time::{Timestamp, Window};
+
+/// A word: the tuple of the ready word spouts.
+#[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The word itself.
+    pub word: Text,
+}
+
+/// How often a key occurred in a window; the latest count of a key and window holds.
+#[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq)]
+pub struct Count<K> {
+    /// What was counted.
+    pub key: K,
+    /// How often; 0 takes the key out of the window.
+    pub count: u64,
+    /// The window; without a start for running totals.
+    pub window: Window,
+}
+
+/// The keys with the greatest counts of a window, best first.
+///
+/// The order is total: count descending, then key ascending (text by the bytes of its
+/// UTF-8). As JSON:
+/// `{"window_start":"2017-08-27T00:00:00Z","window_end":"2017-08-27T00:10:00Z","ranking":[["the",189],["a",171]]}`
+/// with null for both ends where the window is over everything.
+#[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq)]
+pub struct Ranking<K> {
+    /// The window.
+    pub window: Window,
+    /// The number of the task that made the ranking; a newer ranking of running totals
+    /// replaces the older one of the same task.
+    pub origin: u32,
+    /// Keys and counts.
+    pub entries: Vec<(K, u64)>,
+}
+
+impl<K: Serialize> Serialize for Ranking<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let end = |moment: Timestamp| {
+            let windowed = !self.window.is_running_total();
+            windowed.then(|| moment.to_string())
+        };
+        let mut object = serializer.serialize_struct("Ranking", 3)?;
+        object.serialize_field("window_start", &end(self.window.start))?;
+        object.serialize_field("window_end", &end(self.window.end))?;
+        object.serialize_field("ranking", &self.entries)?;
+        object.end()
+    }
+}
+
+impl<K: Debug> fmt::Display for Ranking<K> {
+    /// One line for a person: `[the 189, a 171]`, keys as text without quotes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (number, (key, count)) in self.entries.iter().enumerate() {
+            let separator = if number == 0 { "" } else { ", " };
+            let key = format!("{key:?}");
+            let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+            write!(f, "{separator}{} {count}", bare.unwrap_or(&key))?;
+        }
+        f.write_str("]")
+    }
+}
+
+/// `Less` where the first entry ranks before the second.
+pub(crate) fn rank_order<K: Ord>(a: (&K, u64), b: (&K, u64)) -> Ordering {
+    b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0))
+}
+
+/// A ranking of no places was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a ranking of 0 places was asked for: give at least 1")]
+pub struct NoPlaces;
+
+/// Collects the `places` best of any number of entries, in memory for `places`.
+///
+/// ```
+/// use squall::Top;
+///
+/// let mut top = Top::new(2)?;
+/// for (key, count) in [("mike", 3), ("golda", 5), ("nathan", 3), ("bertels", 0)] {
+///     top.offer(&key, count);
+/// }
+/// assert_eq!(top.into_entries(), [("golda", 5), ("mike", 3)]);
+/// # Ok::<(), squall::NoPlaces>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Top<K> {
+    places: usize,
+    /// The worst place on top.
+    heap: BinaryHeap<Place<K>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place<K> {
+    key: K,
+    count: u64,
+}
+
+impl<K: Ord> Ord for Place<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        rank_order((&self.key, self.count), (&other.key, other.count))
+    }
+}
+
+impl<K: Ord> PartialOrd for Place<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K: Ord + Clone> Top<K> {
+    /// A ranking of this many places.
+    ///
+    /// # Errors
+    /// For no places.
+    pub fn new(places: usize) -> Result<Self, NoPlaces> {
+        if places == 0 {
+            return Err(NoPlaces);
+        }
+        Ok(Self {
+            places,
+            heap: BinaryHeap::new(),
+        })
+    }
+
+    /// Offers an entry; keys must not be offered twice. Counts of 0 have no place.
+    #[inline]
+    pub fn offer(&mut self, key: &K, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if self.heap.len() == self.places {
+            let Some(worst) = self.heap.peek() else {
+                return;
+            };
+            if rank_order((key, count), (&worst.key, worst.count)) == Ordering::Greater {
+                return;
+            }
+            self.heap.pop();
+        }
+        let key = key.clone();
+        self.heap.push(Place { key, count });
+    }
+
+    /// The entries, best first.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<(K, u64)> {
+        let places = self.heap.into_sorted_vec().into_iter();
+        places.map(|place| (place.key, place.count)).collect()
+    }
+}
+
+/// The best of a set of entries with distinct keys.
+pub(crate) fn top_of<'e, K: KeyValue>(
+    places: usize,
+    entries: impl Iterator<Item = (&'e K, u64)>,
+) -> Vec<(K, u64)> {
+    let Ok(mut top) = Top::new(places) else {
+        return Vec::new();
+    };
+    for (key, count) in entries {
+        top.offer(key, count);
+    }
+    top.into_entries()
+}
+
+/// A number of places that is at least 1.
+pub(crate) fn check_places(places: usize) -> Result<(), NoPlaces> {
+    if places == 0 { Err(NoPlaces) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_do_not_flip() {
+        for order in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]] {
+            let mut top = Top::new(2).unwrap();
+            for key in &order {
+                top.offer(key, 7);
+            }
+            assert_eq!(top.into_entries(), [("a", 7), ("b", 7)]);
+        }
+    }
+
+    #[test]
+    fn no_places_are_refused() {
+        assert_eq!(Top::<u8>::new(0).unwrap_err(), NoPlaces);
+    }
+
+    #[test]
+    fn a_ranking_reads_as_json_and_as_text() {
+        let ranking = Ranking {
+            window: Window {
+                start: Timestamp::from_millis(1_503_792_000_000),
+                end: Timestamp::from_millis(1_503_792_600_000),
+            },
+            origin: 3,
+            entries: vec![(Text::from("the"), 189), (Text::from("a"), 171)],
+        };
+        let json = serde_json::to_string(&ranking).unwrap();
+        assert_eq!(
+            json,
+            r#"{"window_start":"2017-08-27T00:00:00Z","window_end":"2017-08-27T00:10:00Z","ranking":[["the",189],["a",171]]}"#
+        );
+        assert_eq!(ranking.to_string(), "[the 189, a 171]");
+        let all = Ranking {
+            window: Window::ALL,
+            ..ranking
+        };
+        assert!(
+            serde_json::to_string(&all)
+                .unwrap()
+                .starts_with(r#"{"window_start":null,"window_end":null"#)
+        );
+    }
+}

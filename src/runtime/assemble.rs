@@ -1,0 +1,248 @@
+//! Makes the tasks of a topology and connects their channels.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::channels::{Channels, FIRST_WINDOW};
+use super::clock::Clock;
+use super::coordinator::{Coordinator, Watched};
+use super::inputs::Inputs;
+use super::message::TaskId;
+use super::options::RunOptions;
+use super::rate::RateLimit;
+use super::report::RunError;
+use super::task::{Shared, Task, Work};
+use super::window::CreditWindow;
+use crate::context::Context;
+use crate::operator::AnyEdge;
+use crate::time::{TimeDomain, WindowShape};
+use crate::topology::{Definition, Make, Plan, PlanErrors, Topology};
+
+/// A topology ready to be driven.
+pub(crate) struct Assembly {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) coordinator: Coordinator,
+}
+
+/// A way from one task to another: the sender's output channel, the reader's input channel.
+#[derive(Clone, Copy)]
+struct End {
+    task: TaskId,
+    channel: usize,
+}
+
+/// What is wired to one task so far.
+#[derive(Default)]
+struct Wiring {
+    readers: Vec<End>,
+    senders: Vec<End>,
+    edges: Vec<Vec<Box<dyn AnyEdge>>>,
+}
+
+/// Checks the plan, makes every task, and connects them; `waker` gives each task its own.
+pub(crate) fn assemble(
+    topology: Topology,
+    options: &RunOptions,
+    clock: &Clock,
+    waker: impl Fn(TaskId) -> Waker,
+) -> Result<Assembly, RunError> {
+    let plan = topology.plan();
+    plan.check()?;
+    let order = plan.topological_order().ok_or_else(|| PlanErrors {
+        topology: plan.name.clone(),
+        errors: Vec::new(),
+    })?;
+    let components = topology.into_parts().components;
+    let first_task = first_tasks(&components);
+    let mut wirings = wire(&components, &first_task);
+
+    let shared = Shared {
+        clock: clock.clone(),
+        linger: options.linger,
+        batch_tuples: options.batch_tuples,
+        slides: Arc::default(),
+    };
+    let mut tasks = Vec::new();
+    let mut watched = Vec::new();
+    for (number, component) in components.iter().enumerate() {
+        let limit = component
+            .rate
+            .map(|rate| Arc::new(RateLimit::per_second(rate)));
+        for task in 0..component.parallelism {
+            let id = first_task[number] + task;
+            let wiring = std::mem::take(&mut wirings[id]);
+            let context = Context {
+                component: component.id.clone(),
+                task,
+                parallelism: component.parallelism,
+                domain: TimeDomain::Processing,
+                window: None,
+                waker: waker(id),
+                started: Duration::ZERO,
+            };
+            let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));
+            let first_window = options.credit_tuples.unwrap_or(FIRST_WINDOW);
+            let credit = match options.credit_tuples {
+                Some(tuples) => CreditWindow::Fixed(tuples),
+                None => CreditWindow::measured(options.batch_tuples),
+            };
+            let task = Task::new(
+                (id, context),
+                work(component, limit.clone()),
+                Inputs::new(ends(wiring.senders)),
+                wiring.edges,
+                Channels::new(ends(wiring.readers), options.batch_tuples, first_window),
+                credit,
+                shared.clone(),
+            );
+            watched.push(Watched {
+                name: task.context.name(),
+                component: number,
+                spout: task.is_spout(),
+                metrics: Arc::clone(&task.metrics),
+            });
+            tasks.push(task);
+        }
+    }
+    let slides = spread_times(&plan, &order, &first_task, &mut tasks);
+    let names = components
+        .into_iter()
+        .map(|component| component.id)
+        .collect();
+    let coordinator = Coordinator::new(watched, names, clock.clone(), options.clone(), slides);
+    Ok(Assembly { tasks, coordinator })
+}
+
+/// The number of each component's first task.
+fn first_tasks(components: &[Definition]) -> Vec<TaskId> {
+    let mut next = 0;
+    let firsts = components.iter().map(|component| {
+        let first = next;
+        next += component.parallelism;
+        first
+    });
+    firsts.collect()
+}
+
+fn work(component: &Definition, limit: Option<Arc<RateLimit>>) -> Work {
+    match &component.make {
+        Make::Spout(make) => Work::Spout {
+            spout: make(),
+            limit,
+        },
+        Make::Bolt(make) => Work::Bolt(make()),
+        Make::Unwired => unreachable!("the check refuses a keyed bolt without a grouping"),
+    }
+}
+
+/// Connects every task of a component to every task of its readers.
+fn wire(components: &[Definition], first_task: &[TaskId]) -> Vec<Wiring> {
+    let count = components
+        .iter()
+        .map(|component| component.parallelism)
+        .sum();
+    let mut wirings: Vec<Wiring> = Vec::new();
+    wirings.resize_with(count, Wiring::default);
+    for (number, component) in components.iter().enumerate() {
+        for task in 0..component.parallelism {
+            let streams = component.outputs.len() + 1;
+            wirings[first_task[number] + task]
+                .edges
+                .resize_with(streams, Vec::new);
+        }
+    }
+    for (number, component) in components.iter().enumerate() {
+        for input in &component.inputs {
+            // The check refuses streams of other topologies.
+            let Some(source) = input.source else { continue };
+            for sender_task in 0..components[source].parallelism {
+                let sender = first_task[source] + sender_task;
+                let mut edge = (input.edge)();
+                edge.connect(
+                    wirings[sender].readers.len(),
+                    component.parallelism,
+                    sender_task,
+                );
+                wirings[sender].edges[input.stream].push(edge);
+                for reader_task in 0..component.parallelism {
+                    let reader = first_task[number] + reader_task;
+                    let out = wirings[sender].readers.len();
+                    let into = wirings[reader].senders.len();
+                    wirings[sender].readers.push(End {
+                        task: reader,
+                        channel: into,
+                    });
+                    wirings[reader].senders.push(End {
+                        task: sender,
+                        channel: out,
+                    });
+                }
+            }
+        }
+    }
+    wirings
+}
+
+/// Tells every task what its times mean and which windows lie upstream; gives the slides
+/// at which epochs are to be cut.
+fn spread_times(
+    plan: &Plan,
+    order: &[usize],
+    first_task: &[TaskId],
+    tasks: &mut [Task],
+) -> Vec<i64> {
+    let mut domains = vec![TimeDomain::Processing; plan.components.len()];
+    let mut windows: Vec<Vec<WindowShape>> = vec![Vec::new(); plan.components.len()];
+    let mut slides = Vec::new();
+    let mut cut_at = Vec::new();
+    for &number in order {
+        let component = &plan.components[number];
+        let upstream: Vec<usize> = component
+            .inputs
+            .iter()
+            .filter_map(|input| {
+                let mut ids = plan.components.iter();
+                ids.position(|component| component.id == input.component)
+            })
+            .collect();
+        let own = &tasks[first_task[number]];
+        domains[number] = own.domain().unwrap_or_else(|| {
+            let domains = upstream.iter().map(|&source| domains[source]);
+            domains.max().unwrap_or(TimeDomain::Processing)
+        });
+        let inherited: Vec<_> = {
+            let mut shapes = Vec::new();
+            for shape in upstream.iter().flat_map(|&source| windows[source].clone()) {
+                if !shapes.contains(&shape) {
+                    shapes.push(shape);
+                }
+            }
+            shapes
+        };
+        let seen = match inherited.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        };
+        let shape = own.windows();
+        if let Some(slide) = shape.and_then(WindowShape::slide_ms) {
+            slides.push(slide);
+            if domains[number] == TimeDomain::Processing {
+                cut_at.push(slide);
+            }
+        }
+        windows[number] = shape.map_or(inherited, |shape| vec![shape]);
+        for task in 0..component.parallelism {
+            let context = &mut tasks[first_task[number] + task].context;
+            context.domain = domains[number];
+            context.window = seen;
+        }
+    }
+    slides.sort_unstable();
+    slides.dedup();
+    let slides: Arc<[i64]> = slides.into();
+    for task in tasks {
+        task.set_slides(Arc::clone(&slides));
+    }
+    cut_at
+}

@@ -1,0 +1,245 @@
+//! The output channels of a task: credits, pending batches, recycled buffers.
+
+use std::collections::VecDeque;
+
+use super::message::{Message, Outgoing, TaskId, TaskInput};
+use crate::batch::AnyBatch;
+use crate::context::Epoch;
+use crate::operator::Outlet;
+use crate::spout::Progress;
+
+/// How many tuples may be on their way before the reader's speed is known.
+pub(crate) const FIRST_WINDOW: usize = 16;
+
+/// How many emptied buffers a channel keeps; more are dropped.
+const SPARE_BUFFERS: usize = 16;
+
+struct Channel {
+    to: TaskId,
+    to_channel: usize,
+    /// Tuples that were sent and not yet taken.
+    in_flight: usize,
+    window: usize,
+    /// What waits for credit, in order. Bounded by what one input batch, or one slice of a
+    /// spout, gives: a task with something pending takes no further input.
+    pending: VecDeque<Message>,
+    spare: Vec<Box<dyn AnyBatch>>,
+    /// What the reader was told last.
+    told: Progress,
+}
+
+impl Channel {
+    fn may_send(&self, tuples: usize) -> bool {
+        self.in_flight == 0 || self.in_flight + tuples <= self.window
+    }
+}
+
+/// All output channels of one task.
+pub(crate) struct Channels {
+    channels: Vec<Channel>,
+    batch_tuples: usize,
+    /// The task's progress, sent along with every message.
+    pub(crate) progress: Progress,
+    /// Channels with something pending.
+    waiting: usize,
+    pub(crate) outgoing: Vec<Outgoing>,
+}
+
+impl Channels {
+    /// `readers`: for each channel the reading task and the number of its input channel.
+    pub(crate) fn new(
+        readers: impl Iterator<Item = (TaskId, usize)>,
+        batch_tuples: usize,
+        first_window: usize,
+    ) -> Self {
+        let channels = readers.map(|(to, to_channel)| Channel {
+            to,
+            to_channel,
+            in_flight: 0,
+            window: first_window,
+            pending: VecDeque::new(),
+            spare: Vec::new(),
+            told: Progress::START,
+        });
+        Self {
+            channels: channels.collect(),
+            batch_tuples,
+            progress: Progress::START,
+            waiting: 0,
+            outgoing: Vec::new(),
+        }
+    }
+
+    /// Whether a reader must take something before the task may go on.
+    pub(crate) fn blocked(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// The readers for whose credit the task waits.
+    pub(crate) fn waits_for(&self) -> Option<TaskId> {
+        let waiting = self
+            .channels
+            .iter()
+            .find(|channel| !channel.pending.is_empty());
+        waiting.map(|channel| channel.to)
+    }
+
+    /// How many tuples it takes to fill one batch for each reader at most.
+    pub(crate) fn appetite(&self) -> usize {
+        let limits = (0..self.channels.len()).map(|channel| self.limit(channel));
+        limits.sum::<usize>().clamp(1, self.batch_tuples)
+    }
+
+    /// Tells every reader that has not heard of it how far the task has come.
+    pub(crate) fn tell_progress(&mut self) {
+        let progress = self.progress;
+        for channel in 0..self.channels.len() {
+            if self.channels[channel].told != progress {
+                self.put(channel, Message::Watermark(progress));
+            }
+        }
+    }
+
+    pub(crate) fn tell_epoch(&mut self, epoch: Epoch) {
+        for channel in 0..self.channels.len() {
+            self.put(channel, Message::Epoch(epoch, self.progress));
+        }
+    }
+
+    /// A reader has taken tuples.
+    pub(crate) fn credit(
+        &mut self,
+        channel: usize,
+        tuples: usize,
+        window: usize,
+        buffer: Box<dyn AnyBatch>,
+    ) {
+        let Some(state) = self.channels.get_mut(channel) else {
+            return;
+        };
+        state.in_flight = state.in_flight.saturating_sub(tuples);
+        state.window = window;
+        if state.spare.len() < SPARE_BUFFERS {
+            state.spare.push(buffer);
+        }
+        if state.pending.is_empty() {
+            return;
+        }
+        while let Some(message) = state.pending.pop_front() {
+            match &message {
+                Message::Batch(batch, _) if !state.may_send(batch.tuples()) => {
+                    state.pending.push_front(message);
+                    return;
+                }
+                Message::Batch(batch, _) => state.in_flight += batch.tuples(),
+                Message::Watermark(_) | Message::Epoch(..) => {}
+            }
+            let (to, channel) = (state.to, state.to_channel);
+            self.outgoing
+                .push(Outgoing::To(to, TaskInput::Deliver { channel, message }));
+        }
+        self.waiting -= 1;
+    }
+
+    /// Sends a message, or keeps it where it must wait: batches for credit, everything for
+    /// what waits before it.
+    fn put(&mut self, channel: usize, message: Message) {
+        let state = &mut self.channels[channel];
+        let (Message::Batch(_, progress)
+        | Message::Watermark(progress)
+        | Message::Epoch(_, progress)) = &message;
+        state.told = *progress;
+        let tuples = match &message {
+            Message::Batch(batch, _) => batch.tuples(),
+            Message::Watermark(_) | Message::Epoch(..) => 0,
+        };
+        if !state.pending.is_empty() || (tuples > 0 && !state.may_send(tuples)) {
+            if state.pending.is_empty() {
+                self.waiting += 1;
+            }
+            state.pending.push_back(message);
+            return;
+        }
+        state.in_flight += tuples;
+        let (to, channel) = (state.to, state.to_channel);
+        self.outgoing
+            .push(Outgoing::To(to, TaskInput::Deliver { channel, message }));
+    }
+}
+
+impl Outlet for Channels {
+    fn limit(&self, channel: usize) -> usize {
+        self.channels[channel].window.clamp(1, self.batch_tuples)
+    }
+
+    fn recycled(&mut self, channel: usize) -> Option<Box<dyn AnyBatch>> {
+        self.channels[channel].spare.pop()
+    }
+
+    fn send(&mut self, channel: usize, batch: Box<dyn AnyBatch>) {
+        self.put(channel, Message::Batch(batch, self.progress));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::time::Timestamp;
+
+    fn batch(tuples: usize) -> Box<dyn AnyBatch> {
+        let mut batch = Box::new(Batch::default());
+        for tuple in 0..tuples {
+            batch.push(tuple, Timestamp::MIN);
+        }
+        batch
+    }
+
+    fn channels(window: usize) -> Channels {
+        Channels::new([(7, 3)].into_iter(), 100, window)
+    }
+
+    #[test]
+    fn a_batch_without_credit_waits_and_so_does_what_follows_it() {
+        let mut channels = channels(10);
+        channels.send(0, batch(8));
+        channels.send(0, batch(8));
+        channels.tell_progress();
+        channels.progress.idle = true;
+        channels.tell_progress();
+        assert_eq!((channels.outgoing.len(), channels.blocked()), (1, true));
+        assert_eq!(channels.waits_for(), Some(7));
+        channels.credit(0, 8, 10, batch(0));
+        assert_eq!((channels.outgoing.len(), channels.blocked()), (3, false));
+    }
+
+    #[test]
+    fn one_batch_may_always_be_on_its_way() {
+        let mut channels = channels(1);
+        channels.send(0, batch(50));
+        assert!(!channels.blocked());
+        channels.send(0, batch(1));
+        assert!(channels.blocked());
+    }
+
+    #[test]
+    fn epochs_need_no_credit() {
+        let mut channels = channels(4);
+        channels.send(0, batch(4));
+        let epoch = Epoch {
+            number: 1,
+            time: Timestamp::MIN,
+            last: false,
+        };
+        channels.tell_epoch(epoch);
+        assert_eq!((channels.outgoing.len(), channels.blocked()), (2, false));
+    }
+
+    #[test]
+    fn an_emptied_buffer_comes_back() {
+        let mut channels = channels(4);
+        assert!(channels.recycled(0).is_none());
+        channels.credit(0, 0, 4, batch(0));
+        assert!(channels.recycled(0).is_some());
+    }
+}

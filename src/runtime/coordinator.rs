@@ -1,0 +1,369 @@
+//! The coordinator: cuts epochs, watches that they pass, and ends the run.
+//!
+//! Like a task it is a state machine: reports and the time go in, cuts and the end come
+//! out. Its driver holds the thread, the timer and the signals.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::message::{Report, TaskId};
+use super::metrics::{Activity, Metrics, Percentiles, share};
+use super::options::RunOptions;
+use super::report::{ComponentStats, RunError, RunStats, Summary};
+use crate::context::Epoch;
+use crate::time::Timestamp;
+
+/// Cuts that not every task has passed, at most this many; tasks that are stuck do not
+/// count, so that the others go on.
+const MOST_IN_FLIGHT: u64 = 16;
+
+/// While some task is stuck, epochs are cut at most this often, so that what queues up
+/// before it grows slowly.
+const STUCK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A stuck task is named again after this time.
+const REMIND: Duration = Duration::from_secs(30);
+
+/// What the coordinator knows of a task.
+pub(crate) struct Watched {
+    pub(crate) name: String,
+    pub(crate) component: usize,
+    pub(crate) spout: bool,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+struct TaskState {
+    watched: Watched,
+    passed: u64,
+    input_ended: bool,
+    finished: bool,
+    /// When the log has named the task as stuck.
+    named_at: Option<Duration>,
+}
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Give this cut to every spout.
+    Cut(Epoch),
+    /// The run is over.
+    End(Result<Summary, RunError>),
+}
+
+pub(crate) struct Coordinator {
+    tasks: Vec<TaskState>,
+    components: Vec<String>,
+    clock: Clock,
+    options: RunOptions,
+    /// The slides of windows by processing time, in milliseconds: an epoch is cut at each
+    /// multiple.
+    slides: Vec<i64>,
+    next_number: u64,
+    last_cut: Duration,
+    /// The cuts that some task has not passed, with their times.
+    cuts: VecDeque<(u64, Duration)>,
+    completed: u64,
+    latencies: Percentiles,
+    last_was_cut: bool,
+    /// The end of a graceful stop.
+    drain_until: Option<Duration>,
+}
+
+impl Coordinator {
+    pub(crate) fn new(
+        tasks: Vec<Watched>,
+        components: Vec<String>,
+        clock: Clock,
+        options: RunOptions,
+        slides: Vec<i64>,
+    ) -> Self {
+        let tasks = tasks.into_iter().map(|watched| TaskState {
+            watched,
+            passed: 0,
+            input_ended: false,
+            finished: false,
+            named_at: None,
+        });
+        Self {
+            tasks: tasks.collect(),
+            components,
+            last_cut: clock.elapsed(),
+            clock,
+            options,
+            slides,
+            next_number: 1,
+            cuts: VecDeque::new(),
+            completed: 0,
+            latencies: Percentiles::default(),
+            last_was_cut: false,
+            drain_until: None,
+        }
+    }
+
+    /// A task has something to say.
+    pub(crate) fn report(&mut self, task: TaskId, report: Report) -> Option<Action> {
+        let state = &mut self.tasks[task];
+        match report {
+            Report::Passed(number) => {
+                state.passed = number;
+                if state.named_at.take().is_some() {
+                    tracing::info!("{} goes on", state.watched.name);
+                }
+                self.complete();
+                None
+            }
+            Report::InputEnded => {
+                state.input_ended = true;
+                let mut spouts = self.tasks.iter().filter(|task| task.watched.spout);
+                let ended = spouts.all(|spout| spout.input_ended);
+                (ended && !self.last_was_cut).then(|| self.cut(true))
+            }
+            Report::Finished => {
+                state.finished = true;
+                let all = self.tasks.iter().all(|task| task.finished);
+                all.then(|| Action::End(Ok(self.summary())))
+            }
+        }
+    }
+
+    /// Asks for a graceful stop; a second one ends the run at once.
+    pub(crate) fn stop(&mut self) -> Option<Action> {
+        if self.drain_until.is_some() {
+            return Some(Action::End(Err(RunError::Interrupted)));
+        }
+        self.drain_until = Some(self.clock.elapsed() + self.options.drain);
+        (!self.last_was_cut).then(|| self.cut(true))
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self) -> Option<Action> {
+        let now = self.clock.elapsed();
+        if self.drain_until.is_some_and(|at| at <= now) {
+            return Some(Action::End(Err(self.stuck_error())));
+        }
+        self.name_stuck(now);
+        if self.drain_until.is_none() && self.options.run_for.is_some_and(|end| end <= now) {
+            return self.stop();
+        }
+        (!self.last_was_cut && self.next_cut() <= now && self.may_cut()).then(|| self.cut(false))
+    }
+
+    /// When the next tick is due.
+    pub(crate) fn deadline(&self) -> Duration {
+        let now = self.clock.elapsed();
+        let stall = now + self.options.stall.min(Duration::from_secs(1));
+        let run_for = self.options.run_for.filter(|_| self.drain_until.is_none());
+        let cut = (!self.last_was_cut && self.may_cut()).then(|| self.next_cut());
+        let all = [self.drain_until, run_for, cut];
+        all.into_iter()
+            .flatten()
+            .fold(stall, Duration::min)
+            .max(now)
+    }
+
+    fn next_cut(&self) -> Duration {
+        let some_stuck = self.tasks.iter().any(|task| task.named_at.is_some());
+        let interval = if some_stuck {
+            self.options.epoch.max(STUCK_INTERVAL)
+        } else {
+            self.options.epoch
+        };
+        let last = self.clock.at(self.last_cut).millis();
+        let ends = self.slides.iter().map(|slide| {
+            let end = (last.div_euclid(*slide) + 1).saturating_mul(*slide);
+            self.clock.until(Timestamp::from_millis(end))
+        });
+        ends.fold(self.last_cut + interval, Duration::min)
+    }
+
+    fn may_cut(&self) -> bool {
+        let going = self.tasks.iter().filter(|task| task.named_at.is_none());
+        let slowest = going.map(|task| task.passed).min().unwrap_or(u64::MAX);
+        self.next_number.saturating_sub(slowest) <= MOST_IN_FLIGHT
+    }
+
+    fn cut(&mut self, last: bool) -> Action {
+        let now = self.clock.elapsed();
+        let epoch = Epoch {
+            number: self.next_number,
+            time: self.clock.at(now),
+            last,
+        };
+        self.next_number += 1;
+        self.last_cut = now;
+        self.last_was_cut = last;
+        self.cuts.push_back((epoch.number, now));
+        Action::Cut(epoch)
+    }
+
+    fn complete(&mut self) {
+        let passed = self.tasks.iter().map(|task| task.passed).min().unwrap_or(0);
+        let now = self.clock.elapsed();
+        while let Some((number, cut_at)) = self.cuts.front().copied() {
+            if number > passed {
+                return;
+            }
+            self.latencies.add(now.saturating_sub(cut_at));
+            self.completed = number;
+            self.cuts.pop_front();
+        }
+    }
+
+    /// Names the tasks that have not passed an epoch for too long.
+    fn name_stuck(&mut self, now: Duration) {
+        let Some((number, _)) = self
+            .cuts
+            .iter()
+            .rev()
+            .find(|(_, at)| now.saturating_sub(*at) >= self.options.stall)
+        else {
+            return;
+        };
+        let number = *number;
+        for task in 0..self.tasks.len() {
+            let state = &self.tasks[task];
+            let named_lately = state.named_at.is_some_and(|at| now < at + REMIND);
+            if state.passed >= number || named_lately {
+                continue;
+            }
+            let what = self.what_it_does(task, now);
+            let name = &self.tasks[task].watched.name;
+            match self.tasks[task].watched.metrics.activity().0 {
+                Activity::Working => tracing::warn!("{name} has not passed epoch {number}: {what}"),
+                _ => tracing::info!("{name} has not passed epoch {number}: {what}"),
+            }
+            self.tasks[task].named_at = Some(now);
+        }
+    }
+
+    fn what_it_does(&self, task: TaskId, now: Duration) -> String {
+        let metrics = &self.tasks[task].watched.metrics;
+        let (activity, since) = metrics.activity();
+        let span = now.saturating_sub(since).as_secs_f64();
+        let other = self.tasks.get(metrics.waits_for());
+        let other = other.map_or("another task", |other| other.watched.name.as_str());
+        match activity {
+            Activity::Working => format!("its user code has been running for {span:.1} s"),
+            Activity::Blocked => format!("it has waited for {other} to take more for {span:.1} s"),
+            Activity::Waiting => format!("it waits for the epoch, or for tuples, of {other}"),
+        }
+    }
+
+    fn stuck_error(&self) -> RunError {
+        let now = self.clock.elapsed();
+        let stuck = |wanted: fn(Activity) -> bool| {
+            let tasks = self.tasks.iter().enumerate();
+            let tasks = tasks
+                .filter(|(_, task)| !task.finished && wanted(task.watched.metrics.activity().0));
+            let named = tasks.map(|(number, task)| {
+                format!("{} ({})", task.watched.name, self.what_it_does(number, now))
+            });
+            named.collect::<Vec<_>>()
+        };
+        // The tasks that hold the others up come first.
+        let mut tasks = stuck(|activity| activity == Activity::Working);
+        tasks.extend(stuck(|activity| activity != Activity::Working));
+        RunError::Stuck {
+            drain: self.options.drain,
+            tasks,
+        }
+    }
+
+    pub(crate) fn failure(&self, task: TaskId, failure: Failure) -> RunError {
+        let task = self.tasks[task].watched.name.clone();
+        match failure {
+            Failure::Error(cause) => RunError::Failed { task, cause },
+            Failure::Panic(message) => RunError::Panicked { task, message },
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let mut spouts = self.tasks.iter().filter(|task| task.watched.spout);
+        Summary {
+            input_ended: spouts.all(|spout| spout.input_ended),
+            stats: self.stats(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> RunStats {
+        use std::sync::atomic::Ordering::Relaxed;
+        let elapsed = self.clock.elapsed();
+        let components = self
+            .components
+            .iter()
+            .enumerate()
+            .map(|(number, component)| {
+                let of_it = |task: &&TaskState| task.watched.component == number;
+                let all: Vec<_> = self.tasks.iter().filter(of_it).collect();
+                let sum = |read: fn(&Metrics) -> u64| -> u64 {
+                    all.iter().map(|task| read(&task.watched.metrics)).sum()
+                };
+                let busy = all
+                    .iter()
+                    .map(|task| share(task.watched.metrics.busy_nanos.load(Relaxed), elapsed));
+                #[allow(clippy::cast_precision_loss)]
+                ComponentStats {
+                    component: component.clone(),
+                    tasks: all.len(),
+                    tuples_in: sum(|metrics| metrics.tuples_in.load(Relaxed)),
+                    tuples_out: sum(|metrics| metrics.tuples_out.load(Relaxed)),
+                    late: sum(|metrics| metrics.late.load(Relaxed)),
+                    dead_letters: sum(|metrics| metrics.dead_letters.load(Relaxed)),
+                    batches: sum(|metrics| metrics.batches_in.load(Relaxed)),
+                    busy: busy.sum::<f64>() / all.len().max(1) as f64,
+                    waiting: Duration::from_nanos(sum(|metrics| {
+                        metrics.blocked_nanos.load(Relaxed)
+                    })),
+                    open_windows: all
+                        .iter()
+                        .map(|task| task.watched.metrics.open_windows.load(Relaxed))
+                        .max()
+                        .unwrap_or(0),
+                }
+            });
+        let components: Vec<_> = components.collect();
+        let spouts = self.tasks.iter().filter(|task| task.watched.spout);
+        let tuples = spouts
+            .map(|task| task.watched.metrics.tuples_out.load(Relaxed))
+            .sum();
+        RunStats {
+            elapsed,
+            components,
+            epochs: self.completed,
+            epoch_p50: self.latencies.at(0.5),
+            epoch_p99: self.latencies.at(0.99),
+            watermark: self.watermark(),
+            tuples,
+        }
+    }
+
+    /// The least watermark, and who holds it back: from the task that is furthest behind
+    /// up to the spout.
+    fn watermark(&self) -> (Timestamp, String) {
+        let behind = self.tasks.iter().enumerate();
+        let behind = behind.min_by_key(|(_, task)| task.watched.metrics.watermark());
+        let Some((mut holder, least)) =
+            behind.map(|(at, task)| (at, task.watched.metrics.watermark()))
+        else {
+            return (Timestamp::MIN, String::new());
+        };
+        for _ in 0..self.tasks.len() {
+            let task = &self.tasks[holder];
+            let sender = task.watched.metrics.slowest();
+            if task.watched.spout || sender >= self.tasks.len() {
+                break;
+            }
+            holder = sender;
+        }
+        (least, self.tasks[holder].watched.name.clone())
+    }
+}
+
+/// Why a task cannot go on.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Error(crate::error::BoxError),
+    Panic(String),
+}

@@ -1,0 +1,56 @@
+//! What tasks say to each other.
+
+use crate::batch::AnyBatch;
+use crate::context::Epoch;
+use crate::spout::Progress;
+
+/// The number of a task, counted over the whole topology.
+pub(crate) type TaskId = usize;
+
+/// What travels in band from a task to a reader.
+pub(crate) enum Message {
+    /// Tuples, and the sender's progress after them.
+    Batch(Box<dyn AnyBatch>, Progress),
+    /// The sender's progress alone.
+    Watermark(Progress),
+    /// A cut, and the sender's progress at it.
+    Epoch(Epoch, Progress),
+}
+
+/// What a task can be given.
+pub(crate) enum TaskInput {
+    /// A message on one of the task's input channels.
+    Deliver { channel: usize, message: Message },
+    /// A reader has taken tuples: the sender may send as many again.
+    Credit {
+        /// The sender's output channel.
+        channel: usize,
+        /// How many tuples were taken.
+        tuples: usize,
+        /// How many tuples may be on their way at once from now on.
+        window: usize,
+        /// The emptied batch, to be filled again.
+        buffer: Box<dyn AnyBatch>,
+    },
+    /// To spouts: put this cut into the output.
+    Cut(Epoch),
+    /// To spouts: input may be at hand.
+    Wake,
+}
+
+/// What a task tells the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// The task has passed the epoch with this number.
+    Passed(u64),
+    /// The spout's input has ended.
+    InputEnded,
+    /// The task has passed the last epoch and everything it had to say is sent.
+    Finished,
+}
+
+/// What a task asks its driver to deliver.
+pub(crate) enum Outgoing {
+    To(TaskId, TaskInput),
+    Report(Report),
+}

@@ -1,0 +1,61 @@
+//! How a topology is run.
+
+use std::time::Duration;
+
+/// The settings of a run; [`RunOptions::default`] suits most.
+///
+/// ```
+/// use squall::{RunOptions, millis};
+///
+/// let options = RunOptions { epoch: millis(50), ..RunOptions::default() };
+/// assert_eq!(options.batch_tuples, 1_024);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The interval of epochs; 100 ms. Above zero.
+    pub epoch: Duration,
+    /// The tuples of a full batch; 1,024. At least 1.
+    pub batch_tuples: usize,
+    /// How long a tuple may wait for its batch to fill; 5 ms.
+    pub linger: Duration,
+    /// Ends the run gracefully after this time.
+    pub run_for: Option<Duration>,
+    /// How long a graceful stop may take before the run ends with an error that names the
+    /// tasks that did not finish; 5 s.
+    pub drain: Duration,
+    /// How long a task may take to pass an epoch before the log names it; 5 s.
+    pub stall: Duration,
+    /// Whether Ctrl-C and SIGTERM stop the run gracefully (a second one ends it at once).
+    pub signals: bool,
+    /// How many tuples may be on their way on each channel between two tasks; by default
+    /// about what the reader takes in 100 ms, by its measured speed.
+    pub credit_tuples: Option<usize>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            epoch: Duration::from_millis(100),
+            batch_tuples: 1_024,
+            linger: Duration::from_millis(5),
+            run_for: None,
+            drain: Duration::from_secs(5),
+            stall: Duration::from_secs(5),
+            signals: true,
+            credit_tuples: None,
+        }
+    }
+}
+
+/// The most tuples in a batch.
+const MOST_BATCH_TUPLES: usize = 1 << 20;
+
+impl RunOptions {
+    /// Every setting within its range.
+    pub(crate) fn sane(mut self) -> Self {
+        self.batch_tuples = self.batch_tuples.clamp(1, MOST_BATCH_TUPLES);
+        self.epoch = self.epoch.max(Duration::from_millis(1));
+        self.credit_tuples = self.credit_tuples.map(|tuples| tuples.max(1));
+        self
+    }
+}

@@ -1,0 +1,164 @@
+//! The driver of tests: all tasks on this thread, virtual time, a seeded order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use super::actors::{panic_message, prepare};
+use super::assemble::{Assembly, assemble};
+use super::clock::Clock;
+use super::coordinator::{Action, Coordinator, Failure};
+use super::message::{Outgoing, TaskId, TaskInput};
+use super::options::RunOptions;
+use super::report::{RunError, Summary};
+use super::task::Task;
+use crate::time::Timestamp;
+use crate::topology::Topology;
+
+/// The coordinator as a sender of messages.
+const COORDINATOR: TaskId = TaskId::MAX;
+
+/// Wakers may be called from threads that a spout has started, so what they note is locked.
+type Woken = Arc<Mutex<Vec<TaskId>>>;
+
+struct NoteWake {
+    woken: Woken,
+    task: TaskId,
+}
+
+impl Wake for NoteWake {
+    fn wake(self: Arc<Self>) {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        woken.push(self.task);
+    }
+}
+
+struct Single {
+    tasks: Vec<Task>,
+    coordinator: Coordinator,
+    clock: Clock,
+    woken: Woken,
+    /// What is on its way, in order for each pair of sender and receiver.
+    wires: BTreeMap<(TaskId, TaskId), VecDeque<TaskInput>>,
+    random: fastrand::Rng,
+}
+
+/// Runs a topology on this thread; see [`TopologyTest`](crate::testing::TopologyTest).
+pub(crate) fn run_on_this_thread(
+    topology: Topology,
+    options: RunOptions,
+    began: Timestamp,
+    seed: u64,
+) -> Result<Summary, RunError> {
+    let options = options.sane();
+    let clock = Clock::manual(began);
+    let woken = Woken::default();
+    let waker = |task| {
+        let woken = Arc::clone(&woken);
+        Waker::from(Arc::new(NoteWake { woken, task }))
+    };
+    let Assembly {
+        mut tasks,
+        coordinator,
+    } = assemble(topology, &options, &clock, waker)?;
+    prepare(&mut tasks)?;
+    let mut single = Single {
+        tasks,
+        coordinator,
+        clock,
+        woken,
+        wires: BTreeMap::new(),
+        random: fastrand::Rng::with_seed(seed),
+    };
+    loop {
+        if let Some(end) = single.turn() {
+            return end;
+        }
+    }
+}
+
+impl Single {
+    /// One step of one task, one delivery, or the passing of time.
+    fn turn(&mut self) -> Option<Result<Summary, RunError>> {
+        let woken = std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in woken {
+            self.wires
+                .entry((COORDINATOR, task))
+                .or_default()
+                .push_back(TaskInput::Wake);
+        }
+        let wires: Vec<_> = self.wires.keys().copied().collect();
+        let ready = self.tasks.iter().filter(|task| task.can_step());
+        let ready: Vec<_> = ready.map(|task| task.id).collect();
+        let choices = wires.len() + ready.len();
+        if choices == 0 {
+            return self.pass_time();
+        }
+        let choice = self.random.usize(..choices);
+        let (task, input) = match wires.get(choice) {
+            Some(wire) => {
+                let queue = self.wires.get_mut(wire)?;
+                let input = queue.pop_front();
+                if queue.is_empty() {
+                    self.wires.remove(wire);
+                }
+                (wire.1, input)
+            }
+            None => (ready[choice - wires.len()], None),
+        };
+        let state = &mut self.tasks[task];
+        let done = catch_unwind(AssertUnwindSafe(|| match input {
+            Some(input) => state.accept(input),
+            None => state.step(),
+        }));
+        let failure = match done {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Failure::Error(error)),
+            Err(panic) => Some(Failure::Panic(panic_message(&*panic))),
+        };
+        if let Some(failure) = failure {
+            return Some(Err(self.coordinator.failure(task, failure)));
+        }
+        let outgoing: Vec<_> = self.tasks[task].outgoing().collect();
+        for outgoing in outgoing {
+            match outgoing {
+                Outgoing::To(to, input) => {
+                    self.wires.entry((task, to)).or_default().push_back(input);
+                }
+                Outgoing::Report(report) => {
+                    let action = self.coordinator.report(task, report);
+                    if let Some(end) = self.act(action) {
+                        return Some(end);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn act(&mut self, action: Option<Action>) -> Option<Result<Summary, RunError>> {
+        match action? {
+            Action::Cut(epoch) => {
+                for spout in self.tasks.iter().filter(|task| task.is_spout()) {
+                    let wire = self.wires.entry((COORDINATOR, spout.id)).or_default();
+                    wire.push_back(TaskInput::Cut(epoch));
+                }
+                None
+            }
+            Action::End(result) => Some(result),
+        }
+    }
+
+    /// Nobody has anything to do: time passes until somebody has.
+    fn pass_time(&mut self) -> Option<Result<Summary, RunError>> {
+        let now = self.clock.elapsed();
+        let deadlines = self.tasks.iter().filter_map(Task::deadline);
+        let next = deadlines.fold(self.coordinator.deadline(), Duration::min);
+        self.clock
+            .advance_to(next.max(now + Duration::from_nanos(1)));
+        let action = self.coordinator.tick();
+        self.act(action)
+    }
+}

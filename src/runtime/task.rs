@@ -1,0 +1,552 @@
+//! A task: a state machine without input or output of its own.
+//!
+//! It is given [`TaskInput`]s, makes steps, and leaves what is to be delivered in a list.
+//! An actor drives it in a real run, the test kit on one thread with virtual time; both
+//! run this code and no other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::channels::Channels;
+use super::clock::Clock;
+use super::inputs::{Inputs, follows, passes_an_end};
+use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
+use super::metrics::{Activity, Metrics};
+use super::rate::RateLimit;
+use super::window::CreditWindow;
+use crate::batch::AnyBatch;
+use crate::context::{Context, Epoch};
+use crate::error::Result;
+use crate::operator::{AnyBolt, AnyEdge, AnySpout, Staged};
+use crate::spout::{Next, Progress};
+use crate::time::{TimeDomain, Timestamp, WindowShape};
+
+/// What a task does.
+pub(crate) enum Work {
+    Spout {
+        spout: Box<dyn AnySpout>,
+        /// Set where the spout's tuples per second are limited.
+        limit: Option<Arc<RateLimit>>,
+    },
+    Bolt(Box<dyn AnyBolt>),
+}
+
+/// What tasks of one topology have in common.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    /// How long tuples may wait for others before their batch is sent.
+    pub(crate) linger: Duration,
+    /// How many tuples a spout emits at most before it looks at its messages.
+    pub(crate) batch_tuples: usize,
+    /// The slides of all windows of the topology, in milliseconds: when a watermark passes
+    /// a multiple of one, readers are told at once.
+    pub(crate) slides: Arc<[i64]>,
+}
+
+/// What a spout is waiting for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Input may be at hand.
+    Ready,
+    /// Nothing until the waker is called.
+    Waiting,
+    /// Nothing until this time or the waker.
+    Until(Duration),
+    /// The input has ended.
+    Ended,
+    /// The last epoch was put into the output.
+    Stopped,
+}
+
+/// A window's end is told to the readers at most this often.
+const TELL_INTERVAL: Duration = Duration::from_millis(1);
+
+pub(crate) struct Task {
+    pub(crate) id: TaskId,
+    pub(crate) context: Context,
+    pub(crate) metrics: Arc<Metrics>,
+    work: Work,
+    inputs: Inputs,
+    /// For each output stream, the edges that read it; the dead letters last.
+    edges: Vec<Vec<Box<dyn AnyEdge>>>,
+    channels: Channels,
+    window: CreditWindow,
+    shared: Shared,
+    reading: Reading,
+    /// The latest cut: the time of tuples by processing time.
+    cut: Timestamp,
+    passed: u64,
+    finished: bool,
+    told_finished: bool,
+    /// When buffered tuples must be sent.
+    flush_at: Option<Duration>,
+    /// When readers were told of a window's end last.
+    told_at: Option<Duration>,
+    /// The next flush tells the progress too.
+    tell_later: bool,
+    blocked_since: Option<Duration>,
+}
+
+impl Task {
+    pub(crate) fn new(
+        (id, context): (TaskId, Context),
+        work: Work,
+        inputs: Inputs,
+        edges: Vec<Vec<Box<dyn AnyEdge>>>,
+        channels: Channels,
+        window: CreditWindow,
+        shared: Shared,
+    ) -> Self {
+        let reading = match work {
+            Work::Spout { .. } => Reading::Ready,
+            Work::Bolt(_) => Reading::Ended,
+        };
+        let cut = shared.clock.now();
+        Self {
+            id,
+            context,
+            metrics: Arc::default(),
+            work,
+            inputs,
+            edges,
+            channels,
+            window,
+            shared,
+            reading,
+            cut,
+            passed: 0,
+            finished: false,
+            told_finished: false,
+            flush_at: None,
+            told_at: None,
+            tell_later: false,
+            blocked_since: None,
+        }
+    }
+
+    /// Lets user code get ready; before anything else.
+    pub(crate) fn prepare(&mut self) -> Result {
+        match &mut self.work {
+            Work::Spout { spout, .. } => {
+                spout.open(&self.context)?;
+                self.channels.progress = spout.progress(self.cut);
+            }
+            Work::Bolt(bolt) => bolt.prepare(&self.context)?,
+        }
+        self.metrics.set_watermark(self.channels.progress.watermark);
+        Ok(())
+    }
+
+    pub(crate) fn is_spout(&self) -> bool {
+        matches!(self.work, Work::Spout { .. })
+    }
+
+    /// The time domain that a spout's tuples bring; none for a bolt.
+    pub(crate) fn domain(&self) -> Option<TimeDomain> {
+        match &self.work {
+            Work::Spout { spout, .. } => Some(spout.domain()),
+            Work::Bolt(_) => None,
+        }
+    }
+
+    /// The windows that the task's bolt keeps.
+    pub(crate) fn windows(&self) -> Option<WindowShape> {
+        match &self.work {
+            Work::Spout { .. } => None,
+            Work::Bolt(bolt) => bolt.window(),
+        }
+    }
+
+    pub(crate) fn set_slides(&mut self, slides: Arc<[i64]>) {
+        self.shared.slides = slides;
+    }
+
+    /// Takes what was sent to the task. Cuts are acted on at once, the rest by steps.
+    pub(crate) fn accept(&mut self, input: TaskInput) -> Result {
+        match input {
+            TaskInput::Deliver { channel, message } => self.inputs.arrive(channel, message),
+            TaskInput::Credit {
+                channel,
+                tuples,
+                window,
+                buffer,
+            } => {
+                self.channels.credit(channel, tuples, window, buffer);
+                self.note_blocking();
+            }
+            TaskInput::Cut(epoch) => self.cut(epoch)?,
+            TaskInput::Wake => {
+                if matches!(self.reading, Reading::Waiting | Reading::Until(_)) {
+                    self.reading = Reading::Ready;
+                }
+            }
+        }
+        self.tell_finished();
+        Ok(())
+    }
+
+    /// Whether a step would do something now.
+    pub(crate) fn can_step(&self) -> bool {
+        let now = self.shared.clock.elapsed();
+        if self.flush_at.is_some_and(|at| at <= now) {
+            return true;
+        }
+        !self.channels.blocked() && (!self.inputs.is_empty() || self.may_read(now))
+    }
+
+    /// The time at which [`Task::can_step`] becomes true though nothing arrives.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let reads_at = match self.reading {
+            _ if self.channels.blocked() => None,
+            Reading::Until(at) => Some(at),
+            Reading::Ready => self.due().err(),
+            _ => None,
+        };
+        [self.flush_at, reads_at].into_iter().flatten().min()
+    }
+
+    /// Does the next piece of work: one message, one slice of a spout, or a flush.
+    pub(crate) fn step(&mut self) -> Result {
+        let now = self.shared.clock.elapsed();
+        if self.flush_at.is_some_and(|at| at <= now) {
+            if self.tell_later {
+                self.tell(now);
+            } else {
+                self.flush();
+            }
+        } else if self.channels.blocked() {
+            return Ok(());
+        } else if let Some((channel, message)) = self.inputs.next() {
+            self.take(channel, message)?;
+        } else if self.may_read(now) {
+            self.read(now)?;
+        }
+        self.after_step();
+        Ok(())
+    }
+
+    /// What is to be delivered, in order.
+    pub(crate) fn outgoing(&mut self) -> std::vec::Drain<'_, Outgoing> {
+        self.channels.outgoing.drain(..)
+    }
+
+    /// Whether the last epoch has passed and nothing is left to say.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.told_finished
+    }
+
+    fn after_step(&mut self) {
+        let buffered = self.edges.iter().flatten().any(|edge| !edge.is_empty());
+        self.flush_at = match (buffered || self.tell_later, self.flush_at) {
+            (false, _) => None,
+            (true, Some(at)) => Some(at),
+            (true, None) => Some(self.shared.clock.elapsed() + self.shared.linger),
+        };
+        self.note_blocking();
+        self.tell_finished();
+    }
+
+    fn note_blocking(&mut self) {
+        match (self.channels.waits_for(), self.blocked_since) {
+            (Some(reader), None) => {
+                let now = self.shared.clock.elapsed();
+                self.blocked_since = Some(now);
+                self.metrics.set_waits_for(reader);
+                self.metrics.set_activity(Activity::Blocked, now);
+            }
+            (None, Some(since)) => {
+                let now = self.shared.clock.elapsed();
+                self.blocked_since = None;
+                self.window.blocked(now.saturating_sub(since));
+                Metrics::add_time(&self.metrics.blocked_nanos, now.saturating_sub(since));
+                self.metrics.set_activity(Activity::Waiting, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_finished(&mut self) {
+        if self.finished && !self.told_finished && !self.channels.blocked() {
+            self.told_finished = true;
+            self.report(Report::Finished);
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        self.channels.outgoing.push(Outgoing::Report(report));
+    }
+
+    // --- bolts and sinks ---
+
+    fn take(&mut self, channel: usize, message: Message) -> Result {
+        match message {
+            Message::Batch(batch, progress) => {
+                self.execute(channel, batch)?;
+                self.advance(channel, progress)
+            }
+            Message::Watermark(progress) => self.advance(channel, progress),
+            Message::Epoch(epoch, progress) => {
+                self.advance(channel, progress)?;
+                if self.inputs.align(channel) {
+                    self.pass(epoch)?;
+                } else if let Some(sender) = self.inputs.missing_sender() {
+                    self.metrics.set_waits_for(sender);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn execute(&mut self, channel: usize, mut batch: Box<dyn AnyBatch>) -> Result {
+        let Work::Bolt(bolt) = &mut self.work else {
+            return Err("a spout was sent a batch".into());
+        };
+        let tuples = batch.tuples();
+        let began = self.shared.clock.elapsed();
+        self.metrics.set_activity(Activity::Working, began);
+        bolt.execute(batch.as_mut())?;
+        self.route()?;
+        let ended = self.shared.clock.elapsed();
+        self.metrics.set_activity(Activity::Waiting, ended);
+        let busy = ended.saturating_sub(began);
+        Metrics::add_time(&self.metrics.busy_nanos, busy);
+        Metrics::add(&self.metrics.tuples_in, tuples);
+        Metrics::add(&self.metrics.batches_in, 1);
+        batch.clear_all();
+        let (sender, channel) = self.inputs.sender(channel);
+        let window = self.window.after(tuples, busy, self.inputs.len());
+        let credit = TaskInput::Credit {
+            channel,
+            tuples,
+            window,
+            buffer: batch,
+        };
+        self.channels.outgoing.push(Outgoing::To(sender, credit));
+        Ok(())
+    }
+
+    /// A channel has come so far: lets windows close where all have.
+    fn advance(&mut self, channel: usize, progress: Progress) -> Result {
+        let progress = self.inputs.progress(channel, progress);
+        let before = self.channels.progress.watermark;
+        if progress.watermark > before {
+            let Work::Bolt(bolt) = &mut self.work else {
+                return Err("a spout was sent a watermark".into());
+            };
+            let began = self.shared.clock.elapsed();
+            self.metrics.set_activity(Activity::Working, began);
+            bolt.on_watermark(progress.watermark)?;
+            self.route()?;
+            self.note_work(began);
+        }
+        self.go_on_to(progress);
+        Ok(())
+    }
+
+    /// User code has run since `began`.
+    fn note_work(&mut self, began: Duration) {
+        let ended = self.shared.clock.elapsed();
+        self.metrics.set_activity(Activity::Waiting, ended);
+        Metrics::add_time(&self.metrics.busy_nanos, ended.saturating_sub(began));
+    }
+
+    /// All channels have brought the epoch.
+    fn pass(&mut self, epoch: Epoch) -> Result {
+        debug_assert!(follows(self.passed, &epoch), "epochs pass in order");
+        let Work::Bolt(bolt) = &mut self.work else {
+            return Err("a spout was sent an epoch".into());
+        };
+        let began = self.shared.clock.elapsed();
+        self.metrics.set_activity(Activity::Working, began);
+        bolt.on_epoch(&epoch)?;
+        let open_windows = bolt.open_windows();
+        self.metrics
+            .open_windows
+            .store(open_windows as u64, std::sync::atomic::Ordering::Relaxed);
+        self.route()?;
+        self.note_work(began);
+        self.put_epoch(epoch);
+        Ok(())
+    }
+
+    // --- spouts ---
+
+    fn due(&self) -> std::result::Result<usize, Duration> {
+        let Work::Spout { limit, .. } = &self.work else {
+            return Ok(usize::MAX);
+        };
+        match limit {
+            Some(limit) => limit.allowance(self.shared.clock.elapsed()),
+            None => Ok(usize::MAX),
+        }
+    }
+
+    fn may_read(&self, now: Duration) -> bool {
+        match self.reading {
+            Reading::Ready => self.due().is_ok(),
+            Reading::Until(at) => at <= now && self.due().is_ok(),
+            Reading::Waiting | Reading::Ended | Reading::Stopped => false,
+        }
+    }
+
+    fn read(&mut self, now: Duration) -> Result {
+        let allowance = self.due().unwrap_or(0);
+        let budget = self
+            .channels
+            .appetite()
+            .min(allowance)
+            .min(self.shared.batch_tuples);
+        let Work::Spout { spout, limit } = &mut self.work else {
+            return Ok(());
+        };
+        let limit = limit.clone();
+        self.metrics.set_activity(Activity::Working, now);
+        let next = spout.poll(budget.max(1))?;
+        let progress = spout.progress(self.cut);
+        let emitted = self.route()?;
+        let ended = self.shared.clock.elapsed();
+        self.metrics.set_activity(Activity::Waiting, ended);
+        Metrics::add_time(&self.metrics.busy_nanos, ended.saturating_sub(now));
+        if let Some(limit) = limit {
+            limit.charge(emitted, now);
+        }
+        self.reading = match next {
+            Next::More => Reading::Ready,
+            Next::Idle => Reading::Waiting,
+            Next::After(span) => Reading::Until(ended + span),
+            Next::End => Reading::Ended,
+        };
+        if next == Next::End {
+            self.end_of_input();
+        } else {
+            self.go_on_to(progress);
+        }
+        Ok(())
+    }
+
+    fn end_of_input(&mut self) {
+        self.go_on_to(Progress {
+            watermark: Timestamp::MAX,
+            idle: false,
+        });
+        self.report(Report::InputEnded);
+    }
+
+    /// Puts a cut into the output of a spout.
+    fn cut(&mut self, epoch: Epoch) -> Result {
+        let Work::Spout { spout, .. } = &mut self.work else {
+            return Err("a bolt was asked for an epoch".into());
+        };
+        if self.reading == Reading::Stopped {
+            return Ok(());
+        }
+        self.cut = self.cut.max(epoch.time);
+        if self.reading != Reading::Ended {
+            let progress = spout.progress(self.cut);
+            self.go_on_to(progress);
+        }
+        if epoch.last {
+            self.reading = Reading::Stopped;
+        }
+        self.put_epoch(epoch);
+        self.after_step();
+        Ok(())
+    }
+
+    // --- output ---
+
+    /// Moves what user code has staged into the batches of the readers; gives the number
+    /// of tuples that were emitted.
+    fn route(&mut self) -> Result<usize> {
+        let staged: &mut dyn Staged = match &mut self.work {
+            Work::Spout { spout, .. } => &mut **spout,
+            Work::Bolt(bolt) => &mut **bolt,
+        };
+        let late = staged.take_late();
+        if late > 0 {
+            Metrics::add(
+                &self.metrics.late,
+                usize::try_from(late).unwrap_or(usize::MAX),
+            );
+        }
+        let streams = staged.streams();
+        let mut emitted = 0;
+        for (stream, edges) in self.edges.iter_mut().enumerate() {
+            let Some(batch) = staged.staged(stream) else {
+                continue;
+            };
+            let tuples = batch.tuples();
+            if tuples == 0 {
+                continue;
+            }
+            if stream == streams {
+                Metrics::add(&self.metrics.dead_letters, tuples);
+            } else {
+                emitted += tuples;
+            }
+            let Some(last) = edges.len().checked_sub(1) else {
+                if stream == streams {
+                    super::log::dead_letters(batch);
+                }
+                batch.clear_all();
+                continue;
+            };
+            for (number, edge) in edges.iter_mut().enumerate() {
+                edge.route(batch, number == last, &mut self.channels)?;
+            }
+        }
+        Metrics::add(&self.metrics.tuples_out, emitted);
+        Ok(emitted)
+    }
+
+    fn flush(&mut self) {
+        for edge in self.edges.iter_mut().flatten() {
+            edge.flush(&mut self.channels);
+        }
+        self.flush_at = None;
+    }
+
+    /// What was routed so far is all before this progress. Where it passes the end of a
+    /// window, the readers are told soon, so that a ranking need not wait for a full batch.
+    fn go_on_to(&mut self, progress: Progress) {
+        let before = self.channels.progress;
+        if progress == before {
+            return;
+        }
+        self.channels.progress = progress;
+        self.metrics.set_watermark(progress.watermark);
+        if let Some(slowest) = self.inputs.slowest_sender() {
+            self.metrics.set_slowest(slowest);
+        }
+        let passes = passes_an_end(&self.shared.slides, before.watermark, progress.watermark);
+        if passes || progress.idle != before.idle {
+            let now = self.shared.clock.elapsed();
+            match self.told_at {
+                Some(at) if now < at + TELL_INTERVAL && progress.watermark != Timestamp::MAX => {
+                    let soon = at + TELL_INTERVAL;
+                    self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
+                    self.tell_later = true;
+                }
+                _ => self.tell(now),
+            }
+        }
+    }
+
+    /// Sends what is buffered, and the progress to those who have not heard of it.
+    fn tell(&mut self, now: Duration) {
+        self.flush();
+        self.channels.tell_progress();
+        self.told_at = Some(now);
+        self.tell_later = false;
+    }
+
+    fn put_epoch(&mut self, epoch: Epoch) {
+        self.flush();
+        self.channels.tell_epoch(epoch);
+        self.tell_later = false;
+        self.passed = epoch.number;
+        self.finished = epoch.last;
+        self.report(Report::Passed(epoch.number));
+    }
+}

@@ -1,0 +1,98 @@
+//! How many tuples may be on their way to a task: what it can take in a tenth of a second.
+
+use std::time::Duration;
+
+/// The time that what is on its way to a task should take it.
+const TARGET: Duration = Duration::from_millis(100);
+
+/// A channel carries at most this many full batches at once, however fast the reader is:
+/// more would only use memory.
+const MOST_BATCHES: usize = 8;
+
+/// The weight of the latest batch in the measured speed.
+const LATEST: f64 = 0.25;
+
+/// The credit that a task gives its senders, by its measured speed.
+///
+/// A slow bolt has little on its way, so that it stops soon and holds little memory; the
+/// sum over its input channels is bounded in tuples.
+#[derive(Debug)]
+pub(super) enum CreditWindow {
+    /// The same for every channel, for tests.
+    Fixed(usize),
+    Measured {
+        batch_tuples: usize,
+        nanos_per_tuple: Option<f64>,
+        /// Time that the task itself waited for its readers since the last batch.
+        blocked: Duration,
+    },
+}
+
+impl CreditWindow {
+    pub(super) fn measured(batch_tuples: usize) -> Self {
+        Self::Measured {
+            batch_tuples,
+            nanos_per_tuple: None,
+            blocked: Duration::ZERO,
+        }
+    }
+
+    /// The task had to wait for its own readers: it is as slow as they are.
+    pub(super) fn blocked(&mut self, span: Duration) {
+        if let Self::Measured { blocked, .. } = self {
+            *blocked += span;
+        }
+    }
+
+    /// The window of each of `channels` channels after `tuples` took `busy`.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
+    pub(super) fn after(&mut self, tuples: usize, busy: Duration, channels: usize) -> usize {
+        let (batch_tuples, nanos_per_tuple, blocked) = match self {
+            Self::Fixed(window) => return *window,
+            Self::Measured {
+                batch_tuples,
+                nanos_per_tuple,
+                blocked,
+            } => (*batch_tuples, nanos_per_tuple, blocked),
+        };
+        let span = busy + std::mem::take(blocked);
+        let latest = span.as_nanos() as f64 / tuples.max(1) as f64;
+        let speed = match *nanos_per_tuple {
+            Some(before) => before + LATEST * (latest - before),
+            None => latest,
+        };
+        *nanos_per_tuple = Some(speed);
+        let all = TARGET.as_nanos() as f64 / speed.max(1.0);
+        let each = all / channels.max(1) as f64;
+        (each as usize).clamp(1, batch_tuples.saturating_mul(MOST_BATCHES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_task_has_a_tenth_of_a_second_on_its_way() {
+        let mut window = CreditWindow::measured(1_024);
+        // 10,000 tuples a second over four channels.
+        assert_eq!(window.after(10, Duration::from_millis(1), 4), 250);
+    }
+
+    #[test]
+    fn a_fast_task_has_a_few_batches_on_its_way() {
+        let mut window = CreditWindow::measured(1_024);
+        assert_eq!(window.after(1_000, Duration::from_micros(10), 2), 8 * 1_024);
+    }
+
+    #[test]
+    fn a_task_that_waits_for_its_readers_is_as_slow_as_they_are() {
+        let mut window = CreditWindow::measured(1_024);
+        window.blocked(Duration::from_secs(1));
+        assert_eq!(window.after(10, Duration::ZERO, 1), 1);
+    }
+}

@@ -1,0 +1,175 @@
+//! Spouts: where tuples enter the topology.
+
+mod splits;
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::stream::{DEFAULT_STREAM, Out, StreamAt, Streams};
+use crate::time::{TimeDomain, Timestamp};
+
+pub use splits::SplitId;
+pub(crate) use splits::{Progress, Splits};
+
+/// Reads the outside world and emits tuples.
+///
+/// `next` emits what is at hand and returns; it must not wait. A spout that has nothing
+/// says [`Next::Idle`] and has its task woken by [`Context::waker`] from a thread or future
+/// of its own: epochs and a stop pass meanwhile.
+///
+/// ```
+/// use squall::{Next, Result, Spout, SpoutOut, Tuple, testing::SpoutTest};
+///
+/// #[derive(Tuple, Clone, Debug, PartialEq)]
+/// struct Number { value: u64 }
+///
+/// struct UpTo(u64, u64);
+/// impl Spout for UpTo {
+///     type Output = Number;
+///     fn next(&mut self, out: &mut SpoutOut<Number>) -> Result<Next> {
+///         if self.0 == self.1 {
+///             return Ok(Next::End);
+///         }
+///         out.emit(Number { value: self.0 });
+///         self.0 += 1;
+///         Ok(Next::More)
+///     }
+/// }
+///
+/// let emitted = SpoutTest::new(UpTo(0, 2)).run()?;
+/// assert_eq!(emitted, [Number { value: 0 }, Number { value: 1 }]);
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a spout",
+    label = "this is wired as a spout",
+    note = "implement `Spout` for `{Self}`; a bolt is added with `topology.bolt(..)`"
+)]
+pub trait Spout: Send + 'static {
+    /// What it emits: a tuple type, or several for several streams.
+    type Output: Streams;
+
+    /// Called once before the first [`Spout::next`].
+    ///
+    /// # Errors
+    /// End the topology before it starts.
+    fn open(&mut self, context: &Context, out: &mut SpoutOut<Self::Output>) -> Result {
+        let _ = (context, out);
+        Ok(())
+    }
+
+    /// Emits a few tuples and returns; called again and again. The smaller the portion,
+    /// the closer a rate limit is kept.
+    ///
+    /// # Errors
+    /// End the topology.
+    fn next(&mut self, out: &mut SpoutOut<Self::Output>) -> Result<Next>;
+
+    /// Whether its tuples carry times of their own ([`SpoutOut::record_at`]).
+    fn domain(&self) -> TimeDomain {
+        TimeDomain::Processing
+    }
+
+    /// By how much a record may be older than the newest before it in the same split; for
+    /// event time.
+    fn lateness(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The names of the output streams, the main one first.
+    #[must_use]
+    fn streams() -> Vec<&'static str>
+    where
+        Self: Sized,
+    {
+        vec![DEFAULT_STREAM]
+    }
+}
+
+/// What a spout has to say after one [`Spout::next`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Ask again at once.
+    More,
+    /// Nothing at hand: ask again when the waker was called.
+    Idle,
+    /// Nothing at hand: ask again after this time, or when the waker was called.
+    After(Duration),
+    /// The input has ended.
+    End,
+}
+
+/// [`Out`] for spouts: it also knows the splits of the input and their times.
+pub struct SpoutOut<S: Streams> {
+    out: Out<S>,
+    pub(crate) splits: Splits,
+    /// The split of a spout that never opened one.
+    whole: Option<SplitId>,
+}
+
+impl<S: Streams> SpoutOut<S> {
+    pub(crate) fn new(lateness: Duration) -> Self {
+        Self {
+            out: Out::default(),
+            splits: Splits::new(lateness),
+            whole: None,
+        }
+    }
+
+    /// Adds a split: a file or partition whose times are looked at on their own.
+    ///
+    /// `first` is the time of its first record where it is known before it is read; it
+    /// holds the watermark back until the split is read, so that splits that overlap in
+    /// time can be read one after the other. Without it nothing is known of the split, and
+    /// no window closes before its first record.
+    pub fn open_split(&mut self, first: Option<Timestamp>) -> SplitId {
+        self.splits.open(first)
+    }
+
+    /// A record of a split with this time is in hand: what is emitted next carries the
+    /// time, and is marked late where the record is late.
+    pub fn record_at(&mut self, split: SplitId, time: Timestamp) {
+        let late = self.splits.record(split, time);
+        self.out.time = time;
+        self.out.late = late || time < self.out.watermark;
+    }
+
+    /// Emits a tuple with a time of its own; for spouts whose input is one split.
+    pub fn emit_at(&mut self, tuple: S::Item, time: Timestamp)
+    where
+        S: StreamAt<0>,
+    {
+        let split = match self.whole {
+            Some(split) => split,
+            None => *self.whole.insert(self.splits.open(None)),
+        };
+        self.record_at(split, time);
+        self.out.emit(tuple);
+    }
+
+    /// The split was read to its end; it holds no watermark back any more.
+    pub fn close_split(&mut self, split: SplitId) {
+        self.splits.close(split);
+    }
+
+    /// Nothing comes from this split at present: it is left out of the watermark until its
+    /// next record. A record that is older than the watermark by then is late.
+    pub fn idle_split(&mut self, split: SplitId) {
+        self.splits.idle(split);
+    }
+}
+
+impl<S: Streams> Deref for SpoutOut<S> {
+    type Target = Out<S>;
+    fn deref(&self) -> &Out<S> {
+        &self.out
+    }
+}
+
+impl<S: Streams> DerefMut for SpoutOut<S> {
+    fn deref_mut(&mut self) -> &mut Out<S> {
+        &mut self.out
+    }
+}

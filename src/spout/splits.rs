@@ -1,0 +1,183 @@
+//! The times of a spout's splits: what is late, and how far the watermark has come.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// A split of a spout's input; made by [`SpoutOut::open_split`](crate::SpoutOut::open_split).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SplitId(usize);
+
+/// A watermark with the word that it may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) watermark: Timestamp,
+    /// Nothing is coming at present: the readers leave this channel out of their minimum.
+    pub(crate) idle: bool,
+}
+
+impl Progress {
+    pub(crate) const START: Self = Self {
+        watermark: Timestamp::MIN,
+        idle: false,
+    };
+
+    /// What follows from several channels together: the least watermark of those that are
+    /// not idle, never less than `before`.
+    pub(crate) fn of(channels: impl Iterator<Item = Self>, before: Timestamp) -> Self {
+        let mut least = Timestamp::MAX;
+        let mut active = false;
+        for channel in channels.filter(|channel| !channel.idle) {
+            active = true;
+            least = least.min(channel.watermark);
+        }
+        let watermark = if active { least.max(before) } else { before };
+        Self {
+            watermark,
+            idle: !active,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Split {
+    greatest: Timestamp,
+    read: bool,
+    idle: bool,
+}
+
+/// All splits of one spout task.
+#[derive(Debug)]
+pub(crate) struct Splits {
+    lateness_ms: i64,
+    splits: Vec<Option<Split>>,
+    open: usize,
+    watermark: Timestamp,
+}
+
+impl Splits {
+    pub(crate) fn new(lateness: Duration) -> Self {
+        Self {
+            lateness_ms: i64::try_from(lateness.as_millis()).unwrap_or(i64::MAX),
+            splits: Vec::new(),
+            open: 0,
+            watermark: Timestamp::MIN,
+        }
+    }
+
+    pub(crate) fn open(&mut self, first: Option<Timestamp>) -> SplitId {
+        self.splits.push(Some(Split {
+            greatest: first.unwrap_or(Timestamp::MIN),
+            read: false,
+            idle: false,
+        }));
+        self.open += 1;
+        SplitId(self.splits.len() - 1)
+    }
+
+    /// Notes a record's time; says whether the record is late: below the greatest earlier
+    /// time of its own split minus the allowed lateness.
+    pub(crate) fn record(&mut self, id: SplitId, time: Timestamp) -> bool {
+        let Some(split) = &mut self.splits[id.0] else {
+            return true;
+        };
+        split.idle = false;
+        let late = split.read && time < split.greatest.back(self.lateness_ms);
+        if split.read {
+            split.greatest = split.greatest.max(time);
+        } else {
+            split.read = true;
+            split.greatest = time;
+        }
+        late
+    }
+
+    pub(crate) fn close(&mut self, id: SplitId) {
+        if self.splits[id.0].take().is_some() {
+            self.open -= 1;
+        }
+    }
+
+    pub(crate) fn idle(&mut self, id: SplitId) {
+        if let Some(split) = &mut self.splits[id.0] {
+            split.idle = true;
+        }
+    }
+
+    /// The least watermark of the splits that are open and not idle.
+    ///
+    /// Closed splits do not make an end: the spout says that itself.
+    pub(crate) fn progress(&mut self) -> Progress {
+        if self.open == 0 {
+            return Progress {
+                watermark: self.watermark,
+                idle: false,
+            };
+        }
+        let lateness_ms = self.lateness_ms;
+        let splits = self.splits.iter().flatten().map(|split| Progress {
+            watermark: split.greatest.back(lateness_ms),
+            idle: split.idle,
+        });
+        let progress = Progress::of(splits, self.watermark);
+        self.watermark = progress.watermark;
+        progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn late_is_decided_within_a_split() {
+        let mut splits = Splits::new(Duration::from_millis(5));
+        let (a, b) = (splits.open(None), splits.open(None));
+        assert!(!splits.record(a, at(100)));
+        assert!(
+            !splits.record(b, at(1)),
+            "another split's times do not count"
+        );
+        assert!(!splits.record(a, at(95)));
+        assert!(splits.record(a, at(94)));
+        assert_eq!(splits.progress().watermark, at(-4));
+    }
+
+    #[test]
+    fn an_unread_split_holds_the_watermark_at_its_first_record() {
+        let mut splits = Splits::new(Duration::ZERO);
+        let a = splits.open(Some(at(10)));
+        let b = splits.open(Some(at(50)));
+        splits.record(a, at(10));
+        splits.record(a, at(90));
+        assert_eq!(splits.progress().watermark, at(50));
+        splits.close(a);
+        splits.record(b, at(50));
+        splits.record(b, at(95));
+        assert_eq!(splits.progress().watermark, at(95));
+    }
+
+    #[test]
+    fn an_idle_split_is_left_out_until_its_next_record() {
+        let mut splits = Splits::new(Duration::ZERO);
+        let (a, b) = (splits.open(None), splits.open(None));
+        splits.record(a, at(10));
+        splits.record(b, at(20));
+        assert_eq!(splits.progress().watermark, at(10));
+        splits.idle(a);
+        assert_eq!(splits.progress().watermark, at(20));
+        splits.idle(b);
+        assert!(splits.progress().idle);
+        splits.record(a, at(15));
+        let progress = splits.progress();
+        assert_eq!(
+            (progress.watermark, progress.idle),
+            (at(20), false),
+            "never goes back"
+        );
+    }
+}

@@ -1,0 +1,336 @@
+//! Streams: what a component emits, and [`Out`], through which it emits.
+
+use std::marker::PhantomData;
+
+use crate::batch::{AnyBatch, Batch};
+use crate::time::Timestamp;
+use crate::tuple::{DeadLetter, Tuple};
+
+/// The name of a component's main stream: what it emits unless it names another stream.
+pub const DEFAULT_STREAM: &str = "default";
+
+/// The name of the stream of tuples that a spout or bolt could not handle; each has one.
+pub const DEAD_LETTERS: &str = "dead-letters";
+
+/// The output streams of a component: one tuple type, a Rust tuple of up to four for
+/// several streams, or `()` for none.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no output of a component",
+    note = "give one tuple type, up to four of them as `(A, B)`, or `()`; each needs `#[derive(Tuple, Clone, Debug)]`"
+)]
+pub trait Streams: Send + 'static {
+    /// One batch for each stream, filled while user code runs.
+    #[doc(hidden)]
+    type Staged: Default + Send;
+
+    /// How many streams there are.
+    #[doc(hidden)]
+    const COUNT: usize;
+
+    /// The staged batch of one stream.
+    #[doc(hidden)]
+    fn staged(staged: &mut Self::Staged, stream: usize) -> Option<&mut dyn AnyBatch>;
+
+    /// Tuple type and fields of each stream.
+    #[doc(hidden)]
+    fn describe() -> Vec<(&'static str, &'static [&'static str])>;
+}
+
+/// The output stream at position `I`.
+#[diagnostic::on_unimplemented(
+    message = "a component with the output `{Self}` has no stream at position {I}"
+)]
+pub trait StreamAt<const I: usize>: Streams {
+    /// The stream's tuple type.
+    type Item: Tuple;
+
+    #[doc(hidden)]
+    fn batch(staged: &mut Self::Staged) -> &mut Batch<Self::Item>;
+
+    #[doc(hidden)]
+    fn batch_ref(staged: &Self::Staged) -> &Batch<Self::Item>;
+}
+
+impl Streams for () {
+    type Staged = ();
+    const COUNT: usize = 0;
+
+    fn staged((): &mut (), _: usize) -> Option<&mut dyn AnyBatch> {
+        None
+    }
+
+    fn describe() -> Vec<(&'static str, &'static [&'static str])> {
+        Vec::new()
+    }
+}
+
+impl<T: Tuple> Streams for T {
+    type Staged = Batch<T>;
+    const COUNT: usize = 1;
+
+    fn staged(staged: &mut Batch<T>, stream: usize) -> Option<&mut dyn AnyBatch> {
+        (stream == 0).then_some(staged)
+    }
+
+    fn describe() -> Vec<(&'static str, &'static [&'static str])> {
+        vec![(short_type_name::<T>(), T::FIELDS)]
+    }
+}
+
+impl<T: Tuple> StreamAt<0> for T {
+    type Item = T;
+
+    #[inline]
+    fn batch(staged: &mut Batch<T>) -> &mut Batch<T> {
+        staged
+    }
+
+    fn batch_ref(staged: &Batch<T>) -> &Batch<T> {
+        staged
+    }
+}
+
+macro_rules! several_streams {
+    ($count:literal: $($name:ident $index:tt),*) => {
+        impl<$($name: Tuple),*> Streams for ($($name,)*) {
+            type Staged = ($(Batch<$name>,)*);
+            const COUNT: usize = $count;
+
+            fn staged(staged: &mut Self::Staged, stream: usize) -> Option<&mut dyn AnyBatch> {
+                match stream {
+                    $($index => Some(&mut staged.$index),)*
+                    _ => None,
+                }
+            }
+
+            fn describe() -> Vec<(&'static str, &'static [&'static str])> {
+                vec![$((short_type_name::<$name>(), $name::FIELDS)),*]
+            }
+        }
+    };
+}
+several_streams!(2: A 0, B 1);
+several_streams!(3: A 0, B 1, C 2);
+several_streams!(4: A 0, B 1, C 2, D 3);
+
+macro_rules! stream_at {
+    ($item:ident $index:tt of $($name:ident),*) => {
+        impl<$($name: Tuple),*> StreamAt<$index> for ($($name,)*) {
+            type Item = $item;
+
+            #[inline]
+            fn batch(staged: &mut Self::Staged) -> &mut Batch<$item> {
+                &mut staged.$index
+            }
+
+            fn batch_ref(staged: &Self::Staged) -> &Batch<$item> {
+                &staged.$index
+            }
+        }
+    };
+}
+stream_at!(A 0 of A, B);
+stream_at!(B 1 of A, B);
+stream_at!(A 0 of A, B, C);
+stream_at!(B 1 of A, B, C);
+stream_at!(C 2 of A, B, C);
+stream_at!(A 0 of A, B, C, D);
+stream_at!(B 1 of A, B, C, D);
+stream_at!(C 2 of A, B, C, D);
+stream_at!(D 3 of A, B, C, D);
+
+/// A type's name without its modules: `RollingCount<Text>`.
+pub(crate) fn short_type_name<T>() -> &'static str {
+    // Cutting at the last `::` before the first `<` keeps the name static; the arguments
+    // of generic types keep their modules and are cut away.
+    let name = std::any::type_name::<T>();
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// A named output stream of the component `C`, at position `I` of its output.
+///
+/// ```
+/// use squall::{Bolt, Out, Port, Result, Text, Tuple};
+///
+/// #[derive(Tuple, Clone, Debug)]
+/// struct Line { text: Text }
+/// #[derive(Tuple, Clone, Debug)]
+/// struct Empty;
+///
+/// struct Trim;
+/// impl Trim {
+///     const EMPTY: Port<Self, 1> = Port::named("empty");
+/// }
+/// impl Bolt for Trim {
+///     type Input = Line;
+///     type Output = (Line, Empty);
+///     fn execute(&mut self, line: &Line, out: &mut Out<Self::Output>) -> Result {
+///         match line.text.trim() {
+///             "" => out.emit_to(Self::EMPTY, Empty),
+///             text => out.emit(Line { text: text.into() }),
+///         }
+///         Ok(())
+///     }
+///     fn streams() -> Vec<&'static str> {
+///         vec!["default", Self::EMPTY.name()]
+///     }
+/// }
+///
+/// let out = squall::testing::BoltTest::new(Trim).send(Line { text: " ".into() }).run()?;
+/// assert!(out.emitted().is_empty());
+/// assert_eq!(out.emitted_to(Trim::EMPTY).len(), 1);
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+pub struct Port<C, const I: usize> {
+    name: &'static str,
+    component: PhantomData<fn(&C)>,
+}
+
+impl<C, const I: usize> Port<C, I> {
+    /// The stream at position `I`, called `name` in plans and metrics.
+    #[must_use]
+    pub const fn named(name: &'static str) -> Self {
+        Self {
+            name,
+            component: PhantomData,
+        }
+    }
+
+    /// The stream's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+}
+
+impl<C, const I: usize> Clone for Port<C, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C, const I: usize> Copy for Port<C, I> {}
+
+/// Where user code puts the tuples that it emits.
+///
+/// Tuples inherit the time of the tuple in hand; nothing is sent before the user code
+/// returns.
+pub struct Out<S: Streams> {
+    pub(crate) staged: S::Staged,
+    pub(crate) dead_letters: Batch<DeadLetter>,
+    /// The time of the tuple in hand, given to what is emitted.
+    pub(crate) time: Timestamp,
+    pub(crate) late: bool,
+    /// The watermark that the readers have been promised.
+    pub(crate) watermark: Timestamp,
+    pub(crate) late_tuples: u64,
+    /// Set when a promise was broken; the runtime ends the topology with it.
+    pub(crate) fault: Option<String>,
+}
+
+impl<S: Streams> Default for Out<S> {
+    fn default() -> Self {
+        Self {
+            staged: S::Staged::default(),
+            dead_letters: Batch::default(),
+            time: Timestamp::MIN,
+            late: false,
+            watermark: Timestamp::MIN,
+            late_tuples: 0,
+            fault: None,
+        }
+    }
+}
+
+impl<S: Streams> Out<S> {
+    /// Emits a tuple on the main stream, with the time of the tuple in hand.
+    #[inline]
+    pub fn emit(&mut self, tuple: S::Item)
+    where
+        S: StreamAt<0>,
+    {
+        self.stage::<0>(tuple, self.time);
+    }
+
+    /// Emits a tuple on a named stream, with the time of the tuple in hand.
+    #[inline]
+    pub fn emit_to<C, const I: usize>(&mut self, _port: Port<C, I>, tuple: S::Item)
+    where
+        S: StreamAt<I>,
+    {
+        self.stage::<I>(tuple, self.time);
+    }
+
+    /// Emits a tuple on the main stream with a time of its own, which must not be before
+    /// the watermark: a bolt that closes a window gives the window's last moment.
+    ///
+    /// An earlier time breaks what the readers were promised and ends the topology with
+    /// that cause.
+    pub fn emit_at(&mut self, tuple: S::Item, time: Timestamp)
+    where
+        S: StreamAt<0>,
+    {
+        if time < self.watermark && !self.late {
+            self.fault.get_or_insert_with(|| {
+                format!(
+                    "a tuple was emitted at {time}, before the watermark {}: readers may have \
+                     closed that moment's windows",
+                    self.watermark
+                )
+            });
+        }
+        self.stage::<0>(tuple, time);
+    }
+
+    /// Emits a tuple on the main stream to one task (`0..parallelism`) of each bolt that
+    /// reads it by direct grouping; other groupings choose the task themselves.
+    pub fn emit_direct(&mut self, task: usize, tuple: S::Item)
+    where
+        S: StreamAt<0>,
+    {
+        self.stage::<0>(tuple, self.time);
+        S::batch(&mut self.staged).address(task);
+    }
+
+    /// Counts the tuple in hand as late and emits it on a late stream.
+    pub fn emit_late<C, const I: usize>(&mut self, port: Port<C, I>, tuple: S::Item)
+    where
+        S: StreamAt<I>,
+    {
+        self.late_tuples += 1;
+        self.emit_to(port, tuple);
+    }
+
+    /// Sends a record or tuple that cannot be processed to the dead letters.
+    pub fn dead_letter(&mut self, letter: DeadLetter) {
+        self.dead_letters.push(letter, self.time);
+    }
+
+    /// The time of the tuple in hand.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// Whether the tuple in hand is late: below the greatest earlier time of its own file
+    /// or partition minus the allowed lateness, or below the watermark because its source
+    /// had been idle. Its windows may be closed.
+    #[inline]
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.late
+    }
+
+    #[inline]
+    fn stage<const I: usize>(&mut self, tuple: <S as StreamAt<I>>::Item, time: Timestamp)
+    where
+        S: StreamAt<I>,
+    {
+        let batch = <S as StreamAt<I>>::batch(&mut self.staged);
+        batch.push(tuple, time);
+        if self.late {
+            batch.mark_late();
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A spout that emits what a test has written down.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::spout::{Next, SplitId, Spout, SpoutOut};
+use crate::time::{TimeDomain, Timestamp};
+use crate::tuple::Tuple;
+
+/// One thing that a split of [`Events`] does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<T> {
+    /// Emits a tuple; by event time with this time.
+    Tuple(Timestamp, T),
+    /// Has a record at this time that gives no tuple.
+    Nothing(Timestamp),
+    /// Says that nothing comes at present.
+    Idle,
+    /// Waits for this long.
+    Wait(Duration),
+}
+
+/// A spout over written-down splits, dealt to its tasks in turn; each split is read by one
+/// task in order, and a task reads its splits one after the other.
+///
+/// ```
+/// use squall::testing::{Events, SpoutTest};
+/// use squall::{Timestamp, Word};
+///
+/// let word = |word: &str| Word { word: word.into() };
+/// let at = Timestamp::from_millis;
+/// let events = Events::at([(at(1), word("a")), (at(2), word("b"))]);
+/// assert_eq!(SpoutTest::new(events).run()?, [word("a"), word("b")]);
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Events<T> {
+    splits: Arc<Vec<Vec<Event<T>>>>,
+    domain: TimeDomain,
+    lateness: Duration,
+    /// Splits are read in turn, one event each, instead of one after the other.
+    interleaved: bool,
+    mine: VecDeque<(SplitId, usize, usize)>,
+}
+
+impl<T: Tuple> Events<T> {
+    /// One split by event time.
+    pub fn at(events: impl IntoIterator<Item = (Timestamp, T)>) -> Self {
+        let events = events
+            .into_iter()
+            .map(|(time, tuple)| Event::Tuple(time, tuple));
+        Self::splits(TimeDomain::Event, vec![events.collect()])
+    }
+
+    /// One split by processing time.
+    pub fn now(tuples: impl IntoIterator<Item = T>) -> Self {
+        let events = tuples
+            .into_iter()
+            .map(|tuple| Event::Tuple(Timestamp::MIN, tuple));
+        Self::splits(TimeDomain::Processing, vec![events.collect()])
+    }
+
+    /// Any splits.
+    #[must_use]
+    pub fn splits(domain: TimeDomain, splits: Vec<Vec<Event<T>>>) -> Self {
+        Self {
+            splits: Arc::new(splits),
+            domain,
+            lateness: Duration::ZERO,
+            interleaved: false,
+            mine: VecDeque::new(),
+        }
+    }
+
+    /// The allowed lateness.
+    #[must_use]
+    pub fn lateness(mut self, lateness: Duration) -> Self {
+        self.lateness = lateness;
+        self
+    }
+
+    /// Reads the splits in turn, one event each, as a spout with several connections does.
+    #[must_use]
+    pub fn interleaved(mut self) -> Self {
+        self.interleaved = true;
+        self
+    }
+
+    /// The time of a split's first record.
+    fn first_time(&self, split: usize) -> Option<Timestamp> {
+        self.splits[split].iter().find_map(|event| match event {
+            Event::Tuple(time, _) | Event::Nothing(time) => Some(*time),
+            Event::Idle | Event::Wait(_) => None,
+        })
+    }
+}
+
+impl<T: Tuple + Sync> Spout for Events<T> {
+    type Output = T;
+
+    fn open(&mut self, context: &Context, out: &mut SpoutOut<T>) -> Result {
+        for split in (context.task..self.splits.len()).step_by(context.parallelism) {
+            let id = out.open_split(self.first_time(split));
+            self.mine.push_back((id, split, 0));
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, out: &mut SpoutOut<T>) -> Result<Next> {
+        let Some((id, split, position)) = self.mine.pop_front() else {
+            return Ok(Next::End);
+        };
+        let Some(event) = self.splits[split].get(position) else {
+            out.close_split(id);
+            return Ok(Next::More);
+        };
+        let next = match event {
+            Event::Tuple(time, tuple) => {
+                if self.domain == TimeDomain::Event {
+                    out.record_at(id, *time);
+                }
+                out.emit(tuple.clone());
+                Next::More
+            }
+            Event::Nothing(time) => {
+                out.record_at(id, *time);
+                Next::More
+            }
+            Event::Idle => {
+                out.idle_split(id);
+                Next::After(Duration::ZERO)
+            }
+            Event::Wait(span) => Next::After(*span),
+        };
+        let advanced = (id, split, position + 1);
+        if self.interleaved {
+            self.mine.push_back(advanced);
+        } else {
+            self.mine.push_front(advanced);
+        }
+        Ok(next)
+    }
+
+    fn domain(&self) -> TimeDomain {
+        self.domain
+    }
+
+    fn lateness(&self) -> Duration {
+        self.lateness
+    }
+}

@@ -1,0 +1,15 @@
+//! The test kit: one bolt, one spout, one sink, or a whole topology, without threads and
+//! without waiting.
+//!
+//! Time is virtual everywhere. The kit runs the same operators and tasks as a real run; what
+//! it does by itself is the delivery: on one thread, in an order that a seed chooses.
+
+mod collect;
+mod events;
+mod one;
+mod topology;
+
+pub use collect::Collected;
+pub use events::{Event, Events};
+pub use one::{BoltOutput, BoltTest, SinkTest, SpoutTest};
+pub use topology::TopologyTest;

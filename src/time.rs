@@ -1,0 +1,272 @@
+//! Event time, watermarks and windows: plain values without a clock.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A moment in milliseconds since 1970-01-01T00:00:00 UTC; negative before it.
+///
+/// The same type serves as a watermark: *no tuple with an earlier time follows*. There
+/// [`Timestamp::MIN`] says that nothing is known yet and [`Timestamp::MAX`] that the input
+/// has ended.
+///
+/// ```
+/// use squall::Timestamp;
+///
+/// let noon = Timestamp::from_millis(1_503_792_000_500);
+/// assert_eq!(noon.to_string(), "2017-08-27T00:00:00.5Z");
+/// assert!(Timestamp::MIN < noon && noon < Timestamp::MAX);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// As a watermark: nothing is known yet.
+    pub const MIN: Self = Self(i64::MIN);
+    /// As a watermark: the input has ended.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// The moment `millis` milliseconds after 1970-01-01T00:00:00 UTC.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00 UTC.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// This moment moved back by `millis`; stays within the range of the type.
+    #[must_use]
+    pub const fn back(self, millis: i64) -> Self {
+        Self(self.0.saturating_sub(millis))
+    }
+
+    /// This moment moved forward by `millis`; stays within the range of the type.
+    #[must_use]
+    pub const fn forward(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with a fraction only where there is one; moments outside of the
+    /// calendar's range as a number of milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(moment) => write!(f, "{moment}"),
+            Err(_) => write!(f, "{}ms", self.0),
+        }
+    }
+}
+
+/// A span of whole seconds, for windows and slides.
+#[must_use]
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A span of whole milliseconds, for windows and slides.
+#[must_use]
+pub const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// What the times of a stream mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TimeDomain {
+    /// A tuple's time is the moment of the epoch in which its spout emitted it.
+    Processing,
+    /// A tuple's time is read from the tuple itself.
+    Event,
+}
+
+/// The window that a result belongs to: tuples with `start <= time < end`.
+///
+/// A window over everything has [`Timestamp::MIN`] as its start; where it ends with the
+/// input, its end is [`Timestamp::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Window {
+    /// The first moment of the window.
+    pub start: Timestamp,
+    /// The first moment after the window.
+    pub end: Timestamp,
+}
+
+impl Window {
+    /// The one window over all tuples of a bounded input.
+    pub const ALL: Self = Self {
+        start: Timestamp::MIN,
+        end: Timestamp::MAX,
+    };
+
+    /// Whether the window has no start, that is, whether it holds running totals.
+    #[must_use]
+    pub fn is_running_total(self) -> bool {
+        self.start == Timestamp::MIN
+    }
+
+    /// The time that the window's results carry: its last moment.
+    #[must_use]
+    pub fn last_moment(self) -> Timestamp {
+        if self.end == Timestamp::MAX {
+            self.end
+        } else {
+            self.end.back(1)
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_running_total(), self.end) {
+            (true, Timestamp::MAX) => f.write_str("all"),
+            (true, end) => write!(f, "all until {end}"),
+            (false, end) => write!(f, "{} to {end}", self.start),
+        }
+    }
+}
+
+/// Length and slide of a bolt's windows, in whole milliseconds.
+///
+/// Windows end at every multiple of the slide, counted from 1970-01-01T00:00:00 UTC.
+///
+/// ```
+/// use squall::{WindowShape, millis, secs};
+///
+/// let shape = WindowShape::sliding(secs(60), secs(2))?;
+/// assert_eq!(shape.panes(), Some(30));
+/// let error = WindowShape::sliding(secs(10), secs(3)).unwrap_err();
+/// assert!(error.to_string().contains("10s") && error.to_string().contains("3s"));
+/// # Ok::<(), squall::WindowError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowShape {
+    length_ms: Option<i64>,
+    slide_ms: Option<i64>,
+}
+
+/// A window that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WindowError {
+    /// The window or its slide is zero.
+    #[error("a window's {what} is 0: give at least one millisecond")]
+    Zero {
+        /// `length` or `slide`.
+        what: &'static str,
+    },
+    /// The window or its slide is not a whole number of milliseconds, or above 2^53.
+    #[error("a window's {what} is {span:?}: give whole milliseconds")]
+    NotWholeMillis {
+        /// `length` or `slide`.
+        what: &'static str,
+        /// What was given.
+        span: Duration,
+    },
+    /// The slide does not divide the length.
+    #[error(
+        "a window of {length:?} cannot slide by {slide:?}: the slide must divide the window, \
+         or windows would end between two slides"
+    )]
+    SlideDoesNotDivide {
+        /// The window's length.
+        length: Duration,
+        /// The slide.
+        slide: Duration,
+    },
+}
+
+fn whole_millis(what: &'static str, span: Duration) -> Result<i64, WindowError> {
+    if span.is_zero() {
+        return Err(WindowError::Zero { what });
+    }
+    let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    if span.subsec_nanos() % 1_000_000 != 0 || millis > 1 << 53 {
+        return Err(WindowError::NotWholeMillis { what, span });
+    }
+    Ok(millis)
+}
+
+impl WindowShape {
+    /// One window over all tuples; emitted once, when the input ends.
+    pub const ALL: Self = Self {
+        length_ms: None,
+        slide_ms: None,
+    };
+
+    /// Windows of `length` that end at every multiple of `slide`; the same value for both
+    /// makes tumbling windows.
+    ///
+    /// # Errors
+    /// Where one of them is 0 or no whole number of milliseconds, or where the slide does
+    /// not divide the length.
+    pub fn sliding(length: Duration, slide: Duration) -> Result<Self, WindowError> {
+        let length_ms = whole_millis("length", length)?;
+        let slide_ms = whole_millis("slide", slide)?;
+        if length_ms % slide_ms != 0 {
+            return Err(WindowError::SlideDoesNotDivide { length, slide });
+        }
+        Ok(Self {
+            length_ms: Some(length_ms),
+            slide_ms: Some(slide_ms),
+        })
+    }
+
+    /// One window over all tuples, emitted at every multiple of `slide` too.
+    ///
+    /// # Errors
+    /// Where the slide is 0 or no whole number of milliseconds.
+    pub fn running(slide: Duration) -> Result<Self, WindowError> {
+        Ok(Self {
+            length_ms: None,
+            slide_ms: Some(whole_millis("slide", slide)?),
+        })
+    }
+
+    /// The distance between two window ends in milliseconds; none for [`WindowShape::ALL`].
+    #[must_use]
+    pub fn slide_ms(self) -> Option<i64> {
+        self.slide_ms
+    }
+
+    /// How many slides a window is long; none for a window over everything.
+    #[must_use]
+    pub fn panes(self) -> Option<usize> {
+        let panes = self.length_ms? / self.slide_ms?;
+        Some(usize::try_from(panes).unwrap_or(usize::MAX))
+    }
+
+    /// The window that ends at `end`.
+    #[must_use]
+    pub fn window_ending(self, end: Timestamp) -> Window {
+        Window {
+            start: self.length_ms.map_or(Timestamp::MIN, |ms| end.back(ms)),
+            end,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slide_of_three_seconds_does_not_silently_make_a_nine_second_window() {
+        let error = WindowShape::sliding(secs(10), secs(3)).unwrap_err();
+        assert_eq!(
+            error,
+            WindowError::SlideDoesNotDivide {
+                length: secs(10),
+                slide: secs(3)
+            }
+        );
+    }
+
+    #[test]
+    fn zero_and_fractions_of_a_millisecond_are_refused() {
+        assert!(WindowShape::sliding(secs(0), secs(1)).is_err());
+        assert!(WindowShape::sliding(secs(1), secs(0)).is_err());
+        assert!(WindowShape::running(Duration::from_micros(1_500)).is_err());
+    }
+}

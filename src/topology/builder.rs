@@ -1,0 +1,289 @@
+//! The typed builder: declares components and makes the plan and what runs it.
+
+use std::cell::RefCell;
+
+use super::component::{Component, Keyed, NoInput};
+use super::plan::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, StreamPlan};
+use crate::bolt::Bolt;
+use crate::operator::{
+    AnyBolt, AnyEdge, AnySpout, Edge, Global, PlainOperator, SinkOperator, SpoutOperator,
+};
+use crate::sink::Sink;
+use crate::spout::Spout;
+use crate::stream::{DEAD_LETTERS, Streams, short_type_name};
+use crate::tuple::DeadLetter;
+
+/// A topology being declared: spouts, bolts and sinks, wired by groupings.
+///
+/// Declaring never fails; mistakes are found together by [`Plan::check`], which every run
+/// does first.
+///
+/// ```
+/// use squall::bolts::{MergeRankings, Rank, RollingCount};
+/// use squall::connectors::RandomWords;
+/// use squall::{Count, Topology, Word, secs};
+///
+/// let topology = Topology::named("rolling-top-words");
+/// let words = topology.spout("words", RandomWords::default).parallelism(5);
+/// let counts = topology
+///     .keyed("counts", || RollingCount::over(secs(60)).every(secs(2)))
+///     .parallelism(4)
+///     .fields_grouping(&words, Word::WORD);
+/// let ranked = topology
+///     .bolt("rankings", || Rank::top(10))
+///     .parallelism(4)
+///     .fields_grouping(&counts, Count::KEY);
+/// topology.bolt("merged", || MergeRankings::top(10)).global_grouping(&ranked);
+///
+/// let plan = topology.plan();
+/// assert_eq!(plan.check(), Ok(()));
+/// assert_eq!(plan.component("counts").unwrap().parallelism, 4);
+/// ```
+pub struct Topology {
+    name: String,
+    parts: RefCell<Parts>,
+}
+
+/// What was declared so far.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) components: Vec<Definition>,
+    /// The sink that reads every component's dead letters.
+    pub(crate) dead_letter_sink: Option<usize>,
+}
+
+/// One component: its plan, and how its tasks are made.
+pub(crate) struct Definition {
+    pub(crate) id: String,
+    pub(crate) kind: ComponentKind,
+    pub(crate) implementation: &'static str,
+    pub(crate) parallelism: usize,
+    pub(crate) outputs: Vec<StreamPlan>,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) make: Make,
+    /// Tuples per second over all tasks of a spout.
+    pub(crate) rate: Option<f64>,
+}
+
+type Factory<T> = Box<dyn Fn() -> T + Send>;
+
+/// Makes the operators of a component's tasks.
+pub(crate) enum Make {
+    Spout(Factory<Box<dyn AnySpout>>),
+    Bolt(Factory<Box<dyn AnyBolt>>),
+    /// A keyed bolt without a fields grouping: the check refuses it for its missing input.
+    Unwired,
+}
+
+/// One input of a component.
+pub(crate) struct Input {
+    /// None where the stream is one of another topology, which the check refuses.
+    pub(crate) source: Option<usize>,
+    /// The position of the stream; the dead letters come after the last.
+    pub(crate) stream: usize,
+    pub(crate) stream_name: String,
+    pub(crate) grouping: Grouping,
+    pub(crate) edge: Factory<Box<dyn AnyEdge>>,
+}
+
+impl Topology {
+    /// A topology without components.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            parts: RefCell::default(),
+        }
+    }
+
+    /// The topology's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Adds a spout; `factory` is called once for each task.
+    pub fn spout<S: Spout>(
+        &self,
+        id: impl Into<String>,
+        factory: impl Fn() -> S + Send + 'static,
+    ) -> Component<'_, S, S::Output, NoInput> {
+        let make = Make::Spout(Box::new(move || Box::new(SpoutOperator::new(factory()))));
+        let outputs = stream_plans::<S::Output>(&S::streams());
+        let index = self.add(
+            id,
+            ComponentKind::Spout,
+            short_type_name::<S>(),
+            outputs,
+            make,
+        );
+        Component::new(self, index)
+    }
+
+    /// Adds a bolt; `factory` is called once for each task.
+    pub fn bolt<B: Bolt>(
+        &self,
+        id: impl Into<String>,
+        factory: impl Fn() -> B + Send + 'static,
+    ) -> Component<'_, B, B::Output, B::Input> {
+        let make = Make::Bolt(Box::new(move || Box::new(PlainOperator::new(factory()))));
+        let outputs = stream_plans::<B::Output>(&B::streams());
+        let index = self.add(
+            id,
+            ComponentKind::Bolt,
+            short_type_name::<B>(),
+            outputs,
+            make,
+        );
+        Component::new(self, index)
+    }
+
+    /// Adds a keyed bolt, which gets its key from its fields grouping; `factory` is called
+    /// once for each task.
+    pub fn keyed<B: 'static>(
+        &self,
+        id: impl Into<String>,
+        factory: impl Fn() -> B + Send + 'static,
+    ) -> Keyed<'_, B> {
+        let implementation = short_type_name::<B>();
+        let index = self.add(
+            id,
+            ComponentKind::Bolt,
+            implementation,
+            Vec::new(),
+            Make::Unwired,
+        );
+        Keyed::new(self, index, Box::new(factory))
+    }
+
+    /// Adds a sink; `factory` is called once for each task.
+    pub fn sink<S: Sink>(
+        &self,
+        id: impl Into<String>,
+        factory: impl Fn() -> S + Send + 'static,
+    ) -> Component<'_, S, (), S::Input> {
+        let make = Make::Bolt(Box::new(move || Box::new(SinkOperator::new(factory()))));
+        let index = self.add(
+            id,
+            ComponentKind::Sink,
+            short_type_name::<S>(),
+            Vec::new(),
+            make,
+        );
+        Component::new(self, index)
+    }
+
+    /// Adds a sink that gets the dead letters of every spout and bolt, also of those that
+    /// are declared later. Without one, dead letters are logged.
+    pub fn dead_letter_sink<S: Sink<Input = DeadLetter>>(
+        &self,
+        id: impl Into<String>,
+        factory: impl Fn() -> S + Send + 'static,
+    ) {
+        let index = self.sink(id, factory).index();
+        self.parts.borrow_mut().dead_letter_sink = Some(index);
+    }
+
+    /// The plan as declared so far.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        self.wire_dead_letters();
+        let parts = self.parts.borrow();
+        let components = parts.components.iter().map(|component| ComponentPlan {
+            id: component.id.clone(),
+            kind: component.kind,
+            implementation: component.implementation.to_owned(),
+            parallelism: component.parallelism,
+            inputs: component
+                .inputs
+                .iter()
+                .map(|input| InputPlan {
+                    component: input.source.map_or_else(
+                        || "a component of another topology".to_owned(),
+                        |source| parts.components[source].id.clone(),
+                    ),
+                    stream: input.stream_name.clone(),
+                    grouping: input.grouping.clone(),
+                })
+                .collect(),
+            outputs: component.outputs.clone(),
+        });
+        Plan {
+            name: self.name.clone(),
+            components: components.collect(),
+        }
+    }
+
+    /// What the runtime makes tasks of.
+    pub(crate) fn into_parts(self) -> Parts {
+        self.wire_dead_letters();
+        self.parts.into_inner()
+    }
+
+    /// Wires the dead letters of the components that the sink does not read yet.
+    fn wire_dead_letters(&self) {
+        let parts = &mut *self.parts.borrow_mut();
+        let Some(sink) = parts.dead_letter_sink else {
+            return;
+        };
+        for source in 0..parts.components.len() {
+            let component = &parts.components[source];
+            let stream = component.outputs.len();
+            let read = parts.components[sink]
+                .inputs
+                .iter()
+                .any(|input| input.source == Some(source));
+            if component.kind == ComponentKind::Sink || read {
+                continue;
+            }
+            parts.components[sink].inputs.push(Input {
+                source: Some(source),
+                stream,
+                stream_name: DEAD_LETTERS.to_owned(),
+                grouping: Grouping::Global,
+                edge: Box::new(|| Box::new(Edge::<DeadLetter, DeadLetter, _>::new(Global))),
+            });
+        }
+    }
+
+    fn add(
+        &self,
+        id: impl Into<String>,
+        kind: ComponentKind,
+        implementation: &'static str,
+        outputs: Vec<StreamPlan>,
+        make: Make,
+    ) -> usize {
+        let components = &mut self.parts.borrow_mut().components;
+        components.push(Definition {
+            id: id.into(),
+            kind,
+            implementation,
+            parallelism: 1,
+            outputs,
+            inputs: Vec::new(),
+            make,
+            rate: None,
+        });
+        components.len() - 1
+    }
+
+    /// Changes what was declared of a component.
+    pub(super) fn change<R>(&self, index: usize, change: impl FnOnce(&mut Definition) -> R) -> R {
+        // Indices come from `add`, and components are never removed.
+        change(&mut self.parts.borrow_mut().components[index])
+    }
+}
+
+/// The plans of a component's streams, named in order; unnamed ones by their position.
+pub(super) fn stream_plans<S: Streams>(names: &[&str]) -> Vec<StreamPlan> {
+    let describe = S::describe().into_iter().enumerate();
+    let plans = describe.map(|(position, (tuple, fields))| StreamPlan {
+        name: names
+            .get(position)
+            .map_or_else(|| format!("stream-{position}"), |name| (*name).to_owned()),
+        tuple: tuple.to_owned(),
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+    });
+    plans.collect()
+}

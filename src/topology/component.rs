@@ -1,0 +1,377 @@
+//! Handles of declared components: they are wired by groupings and read as streams.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use super::builder::{Input, Make, Topology, stream_plans};
+use super::plan::{Grouping, KeyPart, KeyPlan};
+use crate::bolt::KeyedBolt;
+use crate::key::Key;
+use crate::operator::{
+    AnyEdge, Broadcast, Choose, Custom, CustomGrouping, Direct, Edge, Fields, Global,
+    Keyed as KeyedOperator, LocalOrShuffle, PartialKey, PlainOperator, Shuffle,
+};
+use crate::spout::Spout;
+use crate::stream::{DEAD_LETTERS, DEFAULT_STREAM, Port, StreamAt, Streams};
+use crate::tuple::{DeadLetter, FromTuple, Tuple};
+
+/// The input of a component that takes none: a spout.
+#[derive(Debug)]
+pub enum NoInput {}
+
+/// A declared component: `C` is its type, `S` its output streams, `I` the tuples it takes.
+pub struct Component<'t, C, S, I> {
+    topology: &'t Topology,
+    index: usize,
+    types: PhantomData<fn(C, S, I)>,
+}
+
+/// One output stream of a component.
+pub struct Stream<'t, T> {
+    topology: &'t Topology,
+    component: usize,
+    position: usize,
+    name: &'static str,
+    tuple: PhantomData<fn() -> T>,
+}
+
+/// What can be read: a stream, or a component for its main stream.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no stream to read",
+    note = "give a component with an output, or one of its streams as `component.stream(..)`"
+)]
+pub trait AsStream {
+    /// The tuples of the stream.
+    type Item: Tuple;
+    /// The stream itself.
+    fn as_stream(&self) -> Stream<'_, Self::Item>;
+}
+
+impl<T: Tuple> AsStream for Stream<'_, T> {
+    type Item = T;
+
+    fn as_stream(&self) -> Stream<'_, T> {
+        Stream { ..*self }
+    }
+}
+
+impl<C, S: StreamAt<0>, I> AsStream for Component<'_, C, S, I> {
+    type Item = S::Item;
+
+    fn as_stream(&self) -> Stream<'_, S::Item> {
+        Stream {
+            topology: self.topology,
+            component: self.index,
+            position: 0,
+            name: DEFAULT_STREAM,
+            tuple: PhantomData,
+        }
+    }
+}
+
+impl<'t, C, S, I> Component<'t, C, S, I> {
+    pub(super) fn new(topology: &'t Topology, index: usize) -> Self {
+        Self {
+            topology,
+            index,
+            types: PhantomData,
+        }
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// How many tasks run the component; 1 unless said.
+    #[must_use = "keep the component to wire it"]
+    pub fn parallelism(self, tasks: usize) -> Self {
+        self.topology
+            .change(self.index, |component| component.parallelism = tasks);
+        self
+    }
+}
+
+impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
+    /// One of the component's named streams.
+    #[must_use]
+    pub fn stream<const P: usize>(&self, port: Port<C, P>) -> Stream<'t, S::Item>
+    where
+        S: StreamAt<P>,
+    {
+        Stream {
+            topology: self.topology,
+            component: self.index,
+            position: P,
+            name: port.name(),
+            tuple: PhantomData,
+        }
+    }
+
+    /// The tuples and records that the component could not process.
+    #[must_use]
+    pub fn dead_letters(&self) -> Stream<'t, DeadLetter> {
+        Stream {
+            topology: self.topology,
+            component: self.index,
+            position: S::COUNT,
+            name: DEAD_LETTERS,
+            tuple: PhantomData,
+        }
+    }
+}
+
+impl<C: Spout, S> Component<'_, C, S, NoInput> {
+    /// Limits the spout to this many tuples per second over all of its tasks; values that
+    /// are not above zero set no limit.
+    #[must_use = "keep the component to wire it"]
+    pub fn rate(self, tuples_per_second: f64) -> Self {
+        let rate = (tuples_per_second > 0.0).then_some(tuples_per_second);
+        self.topology
+            .change(self.index, |component| component.rate = rate);
+        self
+    }
+}
+
+/// The wiring of bolts and sinks; each call adds an input.
+impl<C, S, I: Tuple> Component<'_, C, S, I> {
+    /// Equal keys go to the same task.
+    pub fn fields_grouping<A, K>(self, stream: &A, key: K) -> Self
+    where
+        A: AsStream,
+        K: Key<A::Item>,
+        I: FromTuple<A::Item>,
+    {
+        let plan = Grouping::Fields(key_plan(&key));
+        self.wire(stream, plan, move || Fields::new(key.clone()))
+    }
+
+    /// Each key has two tasks to go to; the one that was sent less is taken (Nasir et al.,
+    /// "The Power of Both Choices", 2015). Results per key must be merged downstream.
+    pub fn partial_key_grouping<A, K>(self, stream: &A, key: K) -> Self
+    where
+        A: AsStream,
+        K: Key<A::Item>,
+        I: FromTuple<A::Item>,
+    {
+        let plan = Grouping::PartialKey(key_plan(&key));
+        self.wire(stream, plan, move || PartialKey::new(key.clone()))
+    }
+
+    /// Everything goes to the first task.
+    pub fn global_grouping<A>(self, stream: &A) -> Self
+    where
+        A: AsStream,
+        I: FromTuple<A::Item>,
+    {
+        self.wire(stream, Grouping::Global, || Global)
+    }
+
+    /// Tuples are dealt to the tasks in turn.
+    pub fn shuffle_grouping<A>(self, stream: &A) -> Self
+    where
+        A: AsStream,
+        I: FromTuple<A::Item>,
+    {
+        self.wire(stream, Grouping::Shuffle, Shuffle::default)
+    }
+
+    /// Whole batches are dealt to the tasks in the sender's process in turn; in one process
+    /// all tasks are.
+    pub fn local_or_shuffle_grouping<A>(self, stream: &A) -> Self
+    where
+        A: AsStream,
+        I: FromTuple<A::Item>,
+    {
+        self.wire(stream, Grouping::LocalOrShuffle, LocalOrShuffle::default)
+    }
+
+    /// Each tuple goes to the task that its emitter names by
+    /// [`emit_direct`](crate::Out::emit_direct).
+    pub fn direct_grouping<A>(self, stream: &A) -> Self
+    where
+        A: AsStream,
+        I: FromTuple<A::Item>,
+    {
+        self.wire(stream, Grouping::Direct, Direct::default)
+    }
+
+    /// A grouping of one's own, `name`d in plans; `factory` is called once for each sending
+    /// task.
+    pub fn custom_grouping<A, G>(
+        self,
+        stream: &A,
+        name: impl Into<String>,
+        factory: impl Fn() -> G + Send + 'static,
+    ) -> Self
+    where
+        A: AsStream,
+        G: CustomGrouping<A::Item>,
+        I: FromTuple<A::Item>,
+    {
+        self.wire(stream, Grouping::Custom(name.into()), move || {
+            Custom::new(factory())
+        })
+    }
+
+    /// Every task gets a copy of each tuple.
+    pub fn all_grouping<A>(self, stream: &A) -> Self
+    where
+        A: AsStream,
+        I: FromTuple<A::Item>,
+    {
+        self.wire_edge(stream, Grouping::All, || {
+            Box::new(Broadcast::<A::Item, I>::new())
+        })
+    }
+
+    fn wire<A, G>(
+        self,
+        stream: &A,
+        grouping: Grouping,
+        choose: impl Fn() -> G + Send + 'static,
+    ) -> Self
+    where
+        A: AsStream,
+        G: Choose<A::Item> + 'static,
+        I: FromTuple<A::Item>,
+    {
+        self.wire_edge(stream, grouping, move || {
+            Box::new(Edge::<A::Item, I, G>::new(choose()))
+        })
+    }
+
+    fn wire_edge<A: AsStream>(
+        self,
+        stream: &A,
+        grouping: Grouping,
+        edge: impl Fn() -> Box<dyn AnyEdge> + Send + 'static,
+    ) -> Self {
+        let stream = stream.as_stream();
+        let same = std::ptr::eq(stream.topology, self.topology);
+        self.topology.change(self.index, |component| {
+            component.inputs.push(Input {
+                source: same.then_some(stream.component),
+                stream: stream.position,
+                stream_name: stream.name.to_owned(),
+                grouping,
+                edge: Box::new(edge),
+            });
+        });
+        self
+    }
+}
+
+fn key_plan<T: Tuple>(key: &impl Key<T>) -> KeyPlan {
+    let parts = key.parts().into_iter().map(|part| match part {
+        Some(field) => KeyPart::Field(field.to_owned()),
+        None => KeyPart::Closure,
+    });
+    KeyPlan {
+        parts: parts.collect(),
+    }
+}
+
+/// A keyed bolt that waits for its fields grouping.
+#[must_use = "a keyed bolt needs a fields grouping"]
+pub struct Keyed<'t, B> {
+    topology: &'t Topology,
+    index: usize,
+    factory: Box<dyn Fn() -> B + Send>,
+}
+
+impl<'t, B: 'static> Keyed<'t, B> {
+    pub(super) fn new(
+        topology: &'t Topology,
+        index: usize,
+        factory: Box<dyn Fn() -> B + Send>,
+    ) -> Self {
+        Self {
+            topology,
+            index,
+            factory,
+        }
+    }
+
+    /// How many tasks run the bolt; 1 unless said.
+    pub fn parallelism(self, tasks: usize) -> Self {
+        self.topology
+            .change(self.index, |component| component.parallelism = tasks);
+        self
+    }
+
+    /// Reads a stream; equal keys go to the same task, and the bolt gets that key.
+    pub fn fields_grouping<A, K>(self, stream: &A, key: K) -> Grouped<'t, B, A::Item, K>
+    where
+        A: AsStream,
+        K: Key<A::Item>,
+        B: KeyedBolt<A::Item, Key = K::Value>,
+    {
+        let Self {
+            topology,
+            index,
+            factory,
+        } = self;
+        let bolt_key = key.clone();
+        topology.change(index, |component| {
+            component.outputs = stream_plans::<B::Output>(&B::streams());
+            component.make = Make::Bolt(Box::new(move || {
+                Box::new(PlainOperator::new(KeyedOperator::new(
+                    factory(),
+                    bolt_key.clone(),
+                )))
+            }));
+        });
+        let reader = Component::<'t, B, B::Output, A::Item>::new(topology, index);
+        Grouped {
+            component: reader.fields_grouping(stream, key.clone()),
+            key,
+        }
+    }
+}
+
+/// A keyed bolt with its fields grouping; reads as a [`Component`].
+pub struct Grouped<'t, B: KeyedBolt<T>, T: Tuple, K> {
+    component: Component<'t, B, B::Output, T>,
+    key: K,
+}
+
+impl<B: KeyedBolt<T>, T: Tuple, K: Key<T>> Grouped<'_, B, T, K> {
+    /// Reads another stream of the same tuples by the same key.
+    #[must_use = "keep the component to read it"]
+    pub fn also<A: AsStream<Item = T>>(self, stream: &A) -> Self {
+        let Self { component, key } = self;
+        Self {
+            component: component.fields_grouping(stream, key.clone()),
+            key,
+        }
+    }
+
+    /// How many tasks run the bolt; 1 unless said.
+    #[must_use = "keep the component to read it"]
+    pub fn parallelism(self, tasks: usize) -> Self {
+        let Self { component, key } = self;
+        Self {
+            component: component.parallelism(tasks),
+            key,
+        }
+    }
+}
+
+impl<'t, B: KeyedBolt<T>, T: Tuple, K> Deref for Grouped<'t, B, T, K> {
+    type Target = Component<'t, B, B::Output, T>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.component
+    }
+}
+
+impl<B: KeyedBolt<T>, T: Tuple, K> AsStream for Grouped<'_, B, T, K>
+where
+    B::Output: StreamAt<0>,
+{
+    type Item = <B::Output as StreamAt<0>>::Item;
+
+    fn as_stream(&self) -> Stream<'_, Self::Item> {
+        self.component.as_stream()
+    }
+}

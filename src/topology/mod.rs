@@ -1,0 +1,26 @@
+//! Topologies: the typed builder ([`Topology`]) and the plan that it makes.
+//!
+//! A plan is plain data: what it is made of ([`Plan`]), whether it can run ([`Plan::check`]),
+//! in which order ([`Plan::topological_order`]) and how it looks ([`Plan::draw`]).
+
+mod builder;
+mod check;
+mod component;
+mod draw;
+mod mistake;
+mod nearest;
+mod order;
+mod plan;
+#[cfg(test)]
+mod samples;
+
+pub use builder::Topology;
+pub(crate) use builder::{Definition, Make};
+pub use check::MAX_FIELDS_TASKS;
+pub use component::{AsStream, Component, Grouped, Keyed, NoInput, Stream};
+pub use draw::{PlanFormat, UnknownPlanFormat};
+pub use mistake::{PlanError, PlanErrors};
+pub use plan::{
+    ComponentKind, ComponentPlan, DEAD_LETTERS, DEFAULT_STREAM, Grouping, InputPlan, KeyPart,
+    KeyPlan, Plan, StreamPlan,
+};

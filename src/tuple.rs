@@ -1,0 +1,124 @@
+//! Tuples: the values that travel through a topology, and their fields.
+
+use std::fmt::{self, Debug};
+use std::marker::PhantomData;
+
+/// A value that travels on a stream; implement it with `#[derive(Tuple)]`.
+///
+/// The derive also writes a constant for each named field, which serves as a key:
+///
+/// ```
+/// use squall::{Text, Tuple, Key};
+///
+/// #[derive(Tuple, Clone, Debug)]
+/// struct Word { word: Text, user: u64 }
+///
+/// let tuple = Word { word: "nathan".into(), user: 7 };
+/// assert_eq!(*Word::WORD.value(&tuple), "nathan");
+/// assert_eq!(Key::<Word>::fields(&(Word::WORD, Word::USER)), ["word", "user"]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tuple",
+    label = "this type cannot travel on a stream",
+    note = "add `#[derive(Tuple, Clone, Debug)]` to `{Self}`"
+)]
+pub trait Tuple: Clone + Debug + Send + 'static {
+    /// The names of the fields that can be keys, in the order of their declaration.
+    const FIELDS: &'static [&'static str] = &[];
+}
+
+/// Reads field number `I` of a tuple; written by `#[derive(Tuple)]`.
+pub trait FieldAt<const I: usize>: Tuple {
+    /// The field's type.
+    type Value;
+    /// The field's name in the source.
+    const NAME: &'static str;
+    /// The field itself.
+    fn get(&self) -> &Self::Value;
+}
+
+/// Field number `I` of the tuple `T`, as a value of no size; `#[derive(Tuple)]` makes one
+/// constant for each field.
+pub struct Field<T, const I: usize>(PhantomData<fn(&T)>);
+
+impl<T, const I: usize> Field<T, I> {
+    /// The field; use the constant that the derive wrote.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T, const I: usize> Default for Field<T, I> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const I: usize> Clone for Field<T, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, const I: usize> Copy for Field<T, I> {}
+
+impl<T: FieldAt<I>, const I: usize> Debug for Field<T, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::NAME)
+    }
+}
+
+/// How a bolt that takes `Self` reads a stream of `T`.
+///
+/// Every tuple reads itself. Implement it to let one bolt read streams of several types,
+/// each turned into the bolt's input.
+#[diagnostic::on_unimplemented(
+    message = "a bolt that takes `{Self}` cannot read a stream of `{T}`",
+    label = "this stream carries `{T}`",
+    note = "wire a stream of `{Self}`, put a `Map` between them, or implement `FromTuple<{T}>` for `{Self}`"
+)]
+pub trait FromTuple<T>: Tuple {
+    /// The tuple as this type.
+    fn from_tuple(tuple: T) -> Self;
+}
+
+impl<T: Tuple> FromTuple<T> for T {
+    fn from_tuple(tuple: T) -> Self {
+        tuple
+    }
+}
+
+/// A tuple or record that could not be processed, with where it came from and why.
+///
+/// As JSON: `{"source":"words.csv","line":3,"reason":"..."}`, and `"tuple"` where a bolt
+/// refused a tuple.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct DeadLetter {
+    /// The file, or the component and task as `counts[2]`.
+    pub source: String,
+    /// The first physical line of the record, counted from 1; none for a tuple.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub reason: String,
+    /// The refused tuple as its `Debug` text; none for a record that became no tuple.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuple: Option<String>,
+}
+
+impl Tuple for DeadLetter {
+    const FIELDS: &'static [&'static str] = &["source"];
+}
+
+impl FieldAt<0> for DeadLetter {
+    type Value = String;
+    const NAME: &'static str = "source";
+    fn get(&self) -> &String {
+        &self.source
+    }
+}
+
+impl DeadLetter {
+    /// The field `source` as a key.
+    pub const SOURCE: Field<Self, 0> = Field::new();
+}

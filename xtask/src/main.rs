@@ -1,0 +1,63 @@
+//! The tasks of the repository: `cargo xtask test` is everything that is checked before a
+//! change lands.
+
+#![forbid(unsafe_code)]
+
+use std::process::{Command, ExitCode};
+
+/// One check: what it is for, the environment it needs, and its cargo command line.
+struct Step {
+    what: &'static str,
+    environment: &'static [(&'static str, &'static str)],
+    arguments: &'static [&'static str],
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        what: "format",
+        environment: &[],
+        arguments: &["fmt", "--all", "--check"],
+    },
+    Step {
+        what: "lints",
+        environment: &[],
+        arguments: &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"],
+    },
+    Step {
+        what: "documentation",
+        environment: &[("RUSTDOCFLAGS", "--deny warnings")],
+        arguments: &["doc", "--workspace", "--no-deps"],
+    },
+    Step {
+        what: "tests",
+        environment: &[],
+        arguments: &["test", "--workspace"],
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if arguments.as_slice() != ["test"] {
+        eprintln!("usage: cargo xtask test");
+        return ExitCode::from(2);
+    }
+    for step in STEPS {
+        println!("== {}: cargo {}", step.what, step.arguments.join(" "));
+        let mut command = Command::new(env!("CARGO"));
+        command.args(step.arguments).envs(step.environment.iter().copied());
+        match command.status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => {
+                eprintln!("xtask: the {} step failed: {status}", step.what);
+                return ExitCode::FAILURE;
+            }
+            Err(error) => {
+                eprintln!("xtask: the {} step could not start cargo: {error}", step.what);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("== all checks passed");
+    ExitCode::SUCCESS
+}
