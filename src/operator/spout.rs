@@ -19,6 +19,9 @@ pub(crate) trait AnySpout: Staged + Send {
 
     /// The watermark after what is staged; by processing time `cut`, the latest cut.
     fn progress(&mut self, cut: Timestamp) -> Progress;
+
+    /// The other spouts have come so far.
+    fn follow(&mut self, floor: Timestamp);
 }
 
 pub(crate) struct SpoutOperator<S: Spout> {
@@ -86,6 +89,10 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
 
     fn domain(&self) -> TimeDomain {
         self.spout.domain()
+    }
+
+    fn follow(&mut self, floor: Timestamp) {
+        self.out.splits.follow(floor);
     }
 
     fn progress(&mut self, cut: Timestamp) -> Progress {

@@ -275,10 +275,11 @@ impl Actor for CoordinatorActor {
             }
         };
         match action {
-            Some(Action::Cut(epoch)) => {
+            Some(Action::Cut(epoch, floor)) => {
                 for &spout in &state.spouts {
                     if let Some(peers) = state.peers.get() {
-                        let _ = peers[spout].cast(TaskMessage::Input(TaskInput::Cut(epoch)));
+                        let _ =
+                            peers[spout].cast(TaskMessage::Input(TaskInput::Cut { epoch, floor }));
                     }
                 }
             }

@@ -6,7 +6,7 @@ use super::message::{Message, Outgoing, TaskId, TaskInput};
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::operator::Outlet;
-use crate::spout::Progress;
+use crate::time::Timestamp;
 
 /// How many tuples may be on their way before the reader's speed is known.
 pub(crate) const FIRST_WINDOW: usize = 16;
@@ -25,7 +25,7 @@ struct Channel {
     pending: VecDeque<Message>,
     spare: Vec<Box<dyn AnyBatch>>,
     /// What the reader was told last.
-    told: Progress,
+    told: Timestamp,
 }
 
 impl Channel {
@@ -38,8 +38,8 @@ impl Channel {
 pub(crate) struct Channels {
     channels: Vec<Channel>,
     batch_tuples: usize,
-    /// The task's progress, sent along with every message.
-    pub(crate) progress: Progress,
+    /// The task's watermark, sent along with every message.
+    pub(crate) watermark: Timestamp,
     /// Channels with something pending.
     waiting: usize,
     pub(crate) outgoing: Vec<Outgoing>,
@@ -59,12 +59,12 @@ impl Channels {
             window: first_window,
             pending: VecDeque::new(),
             spare: Vec::new(),
-            told: Progress::START,
+            told: Timestamp::MIN,
         });
         Self {
             channels: channels.collect(),
             batch_tuples,
-            progress: Progress::START,
+            watermark: Timestamp::MIN,
             waiting: 0,
             outgoing: Vec::new(),
         }
@@ -91,18 +91,18 @@ impl Channels {
     }
 
     /// Tells every reader that has not heard of it how far the task has come.
-    pub(crate) fn tell_progress(&mut self) {
-        let progress = self.progress;
+    pub(crate) fn tell_watermark(&mut self) {
+        let watermark = self.watermark;
         for channel in 0..self.channels.len() {
-            if self.channels[channel].told != progress {
-                self.put(channel, Message::Watermark(progress));
+            if self.channels[channel].told != watermark {
+                self.put(channel, Message::Watermark(watermark));
             }
         }
     }
 
     pub(crate) fn tell_epoch(&mut self, epoch: Epoch) {
         for channel in 0..self.channels.len() {
-            self.put(channel, Message::Epoch(epoch, self.progress));
+            self.put(channel, Message::Epoch(epoch, self.watermark));
         }
     }
 
@@ -145,10 +145,10 @@ impl Channels {
     /// what waits before it.
     fn put(&mut self, channel: usize, message: Message) {
         let state = &mut self.channels[channel];
-        let (Message::Batch(_, progress)
-        | Message::Watermark(progress)
-        | Message::Epoch(_, progress)) = &message;
-        state.told = *progress;
+        let (Message::Batch(_, watermark)
+        | Message::Watermark(watermark)
+        | Message::Epoch(_, watermark)) = &message;
+        state.told = *watermark;
         let tuples = match &message {
             Message::Batch(batch, _) => batch.tuples(),
             Message::Watermark(_) | Message::Epoch(..) => 0,
@@ -177,7 +177,7 @@ impl Outlet for Channels {
     }
 
     fn send(&mut self, channel: usize, batch: Box<dyn AnyBatch>) {
-        self.put(channel, Message::Batch(batch, self.progress));
+        self.put(channel, Message::Batch(batch, self.watermark));
     }
 }
 
@@ -185,7 +185,6 @@ impl Outlet for Channels {
 mod tests {
     use super::*;
     use crate::batch::Batch;
-    use crate::time::Timestamp;
 
     fn batch(tuples: usize) -> Box<dyn AnyBatch> {
         let mut batch = Box::new(Batch::default());
@@ -204,9 +203,9 @@ mod tests {
         let mut channels = channels(10);
         channels.send(0, batch(8));
         channels.send(0, batch(8));
-        channels.tell_progress();
-        channels.progress.idle = true;
-        channels.tell_progress();
+        channels.tell_watermark();
+        channels.watermark = Timestamp::from_millis(5);
+        channels.tell_watermark();
         assert_eq!((channels.outgoing.len(), channels.blocked()), (1, true));
         assert_eq!(channels.waits_for(), Some(7));
         channels.credit(0, 8, 10, batch(0));

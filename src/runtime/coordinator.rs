@@ -13,6 +13,7 @@ use super::metrics::{Activity, Metrics, Percentiles, share};
 use super::options::RunOptions;
 use super::report::{ComponentStats, RunError, RunStats, Summary};
 use crate::context::Epoch;
+use crate::spout::Progress;
 use crate::time::Timestamp;
 
 /// Cuts that not every task has passed, at most this many; tasks that are stuck do not
@@ -37,6 +38,8 @@ pub(crate) struct Watched {
 struct TaskState {
     watched: Watched,
     passed: u64,
+    /// How far a spout had come at its latest cut.
+    progress: Progress,
     input_ended: bool,
     finished: bool,
     /// When the log has named the task as stuck.
@@ -46,8 +49,8 @@ struct TaskState {
 /// What the driver is to do.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Give this cut to every spout.
-    Cut(Epoch),
+    /// Give this cut to every spout, with the watermark that idle spouts follow.
+    Cut(Epoch, Option<Timestamp>),
     /// The run is over.
     End(Result<Summary, RunError>),
 }
@@ -82,6 +85,10 @@ impl Coordinator {
         let tasks = tasks.into_iter().map(|watched| TaskState {
             watched,
             passed: 0,
+            progress: Progress {
+                watermark: Timestamp::MIN,
+                idle: false,
+            },
             input_ended: false,
             finished: false,
             named_at: None,
@@ -114,8 +121,13 @@ impl Coordinator {
                 self.complete();
                 None
             }
+            Report::Progress(progress) => {
+                state.progress = progress;
+                None
+            }
             Report::InputEnded => {
                 state.input_ended = true;
+                state.progress.watermark = Timestamp::MAX;
                 let mut spouts = self.tasks.iter().filter(|task| task.watched.spout);
                 let ended = spouts.all(|spout| spout.input_ended);
                 (ended && !self.last_was_cut).then(|| self.cut(true))
@@ -195,7 +207,9 @@ impl Coordinator {
         self.last_cut = now;
         self.last_was_cut = last;
         self.cuts.push_back((epoch.number, now));
-        Action::Cut(epoch)
+        let spouts = self.tasks.iter().filter(|task| task.watched.spout);
+        let floor = Progress::floor(spouts.map(|spout| spout.progress));
+        Action::Cut(epoch, floor)
     }
 
     fn complete(&mut self) {

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 
 use super::message::{Message, TaskId};
 use crate::context::Epoch;
-use crate::spout::Progress;
 use crate::time::Timestamp;
 
 struct Channel {
     sender: TaskId,
     /// The number of the sender's output channel, for credits.
     sender_channel: usize,
-    progress: Progress,
+    watermark: Timestamp,
     /// The epoch that this channel has brought and others have not.
     at_epoch: bool,
     /// What came after that epoch. Bounded by the channel's credit, and by the bound on
@@ -28,7 +27,6 @@ pub(super) struct Inputs {
     /// What may be processed, in the order of arrival.
     ready: VecDeque<(usize, Message)>,
     missing: usize,
-    watermark: Timestamp,
 }
 
 impl Inputs {
@@ -37,7 +35,7 @@ impl Inputs {
             .map(|(sender, sender_channel)| Channel {
                 sender,
                 sender_channel,
-                progress: Progress::START,
+                watermark: Timestamp::MIN,
                 at_epoch: false,
                 held: VecDeque::new(),
             })
@@ -46,7 +44,6 @@ impl Inputs {
             missing: channels.len(),
             channels,
             ready: VecDeque::new(),
-            watermark: Timestamp::MIN,
         }
     }
 
@@ -82,13 +79,11 @@ impl Inputs {
         self.ready.is_empty()
     }
 
-    /// Notes a channel's progress; gives the task's where it has changed.
-    pub(super) fn progress(&mut self, channel: usize, progress: Progress) -> Progress {
-        self.channels[channel].progress = progress;
-        let all = self.channels.iter().map(|channel| channel.progress);
-        let progress = Progress::of(all, self.watermark);
-        self.watermark = progress.watermark;
-        progress
+    /// Notes a channel's watermark; gives the task's, the least of all.
+    pub(super) fn watermark(&mut self, channel: usize, watermark: Timestamp) -> Timestamp {
+        self.channels[channel].watermark = watermark;
+        let all = self.channels.iter().map(|channel| channel.watermark);
+        all.min().unwrap_or(Timestamp::MIN)
     }
 
     /// Notes that a channel has brought the epoch; `true` where it was the last one, and
@@ -121,11 +116,7 @@ impl Inputs {
 
     /// The sender whose watermark is the least.
     pub(super) fn slowest_sender(&self) -> Option<TaskId> {
-        let active = self
-            .channels
-            .iter()
-            .filter(|channel| !channel.progress.idle);
-        let slowest = active.min_by_key(|channel| channel.progress.watermark);
+        let slowest = self.channels.iter().min_by_key(|channel| channel.watermark);
         slowest.map(|channel| channel.sender)
     }
 }
@@ -154,7 +145,7 @@ mod tests {
             time: Timestamp::MIN,
             last: false,
         };
-        Message::Epoch(epoch, Progress::START)
+        Message::Epoch(epoch, Timestamp::MIN)
     }
 
     fn numbers(inputs: &mut Inputs) -> Vec<usize> {
@@ -168,8 +159,8 @@ mod tests {
         let (channel, _) = inputs.next().unwrap();
         assert!(!inputs.align(channel));
         assert_eq!(inputs.missing_sender(), Some(1));
-        inputs.arrive(0, Message::Watermark(Progress::START));
-        inputs.arrive(1, Message::Watermark(Progress::START));
+        inputs.arrive(0, Message::Watermark(Timestamp::MIN));
+        inputs.arrive(1, Message::Watermark(Timestamp::MIN));
         assert_eq!(numbers(&mut inputs), [1], "channel 0 waits");
         inputs.arrive(1, epoch(1));
         let (channel, _) = inputs.next().unwrap();
@@ -178,17 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn the_watermark_is_the_least_of_the_channels_that_are_not_idle() {
+    fn the_watermark_is_the_least_of_all_channels() {
         let mut inputs = Inputs::new([(4, 0), (5, 0)].into_iter());
-        let at = |millis, idle| Progress {
-            watermark: Timestamp::from_millis(millis),
-            idle,
-        };
-        assert_eq!(inputs.progress(0, at(9, false)).watermark, Timestamp::MIN);
-        assert_eq!(inputs.progress(1, at(5, false)), at(5, false));
+        let at = Timestamp::from_millis;
+        assert_eq!(inputs.watermark(0, at(9)), Timestamp::MIN);
+        assert_eq!(inputs.watermark(1, at(5)), at(5));
         assert_eq!(inputs.slowest_sender(), Some(5));
-        assert_eq!(inputs.progress(1, at(5, true)), at(9, false));
-        assert_eq!(inputs.progress(0, at(9, true)), at(9, true));
+        assert_eq!(inputs.watermark(1, Timestamp::MAX), at(9));
     }
 
     #[test]

@@ -3,18 +3,19 @@
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::spout::Progress;
+use crate::time::Timestamp;
 
 /// The number of a task, counted over the whole topology.
 pub(crate) type TaskId = usize;
 
 /// What travels in band from a task to a reader.
 pub(crate) enum Message {
-    /// Tuples, and the sender's progress after them.
-    Batch(Box<dyn AnyBatch>, Progress),
-    /// The sender's progress alone.
-    Watermark(Progress),
-    /// A cut, and the sender's progress at it.
-    Epoch(Epoch, Progress),
+    /// Tuples, and the sender's watermark after them.
+    Batch(Box<dyn AnyBatch>, Timestamp),
+    /// The sender's watermark alone.
+    Watermark(Timestamp),
+    /// A cut, and the sender's watermark at it.
+    Epoch(Epoch, Timestamp),
 }
 
 /// What a task can be given.
@@ -33,7 +34,12 @@ pub(crate) enum TaskInput {
         buffer: Box<dyn AnyBatch>,
     },
     /// To spouts: put this cut into the output.
-    Cut(Epoch),
+    Cut {
+        epoch: Epoch,
+        /// The least watermark of the spouts that have something to read, which an idle
+        /// spout follows.
+        floor: Option<Timestamp>,
+    },
     /// To spouts: input may be at hand.
     Wake,
 }
@@ -43,6 +49,8 @@ pub(crate) enum TaskInput {
 pub(crate) enum Report {
     /// The task has passed the epoch with this number.
     Passed(u64),
+    /// The spout has come so far; before each epoch that it passes.
+    Progress(Progress),
     /// The spout's input has ended.
     InputEnded,
     /// The task has passed the last epoch and everything it had to say is sent.

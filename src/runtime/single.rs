@@ -140,10 +140,10 @@ impl Single {
 
     fn act(&mut self, action: Option<Action>) -> Option<Result<Summary, RunError>> {
         match action? {
-            Action::Cut(epoch) => {
+            Action::Cut(epoch, floor) => {
                 for spout in self.tasks.iter().filter(|task| task.is_spout()) {
                     let wire = self.wires.entry((COORDINATOR, spout.id)).or_default();
-                    wire.push_back(TaskInput::Cut(epoch));
+                    wire.push_back(TaskInput::Cut { epoch, floor });
                 }
                 None
             }

@@ -18,7 +18,7 @@ use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::operator::{AnyBolt, AnyEdge, AnySpout, Staged};
-use crate::spout::{Next, Progress};
+use crate::spout::Next;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 
 /// What a task does.
@@ -83,7 +83,7 @@ pub(crate) struct Task {
     flush_at: Option<Duration>,
     /// When readers were told of a window's end last.
     told_at: Option<Duration>,
-    /// The next flush tells the progress too.
+    /// The next flush tells the watermark too.
     tell_later: bool,
     blocked_since: Option<Duration>,
 }
@@ -130,11 +130,11 @@ impl Task {
         match &mut self.work {
             Work::Spout { spout, .. } => {
                 spout.open(&self.context)?;
-                self.channels.progress = spout.progress(self.cut);
+                self.channels.watermark = spout.progress(self.cut).watermark;
             }
             Work::Bolt(bolt) => bolt.prepare(&self.context)?,
         }
-        self.metrics.set_watermark(self.channels.progress.watermark);
+        self.metrics.set_watermark(self.channels.watermark);
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Task {
                 self.channels.credit(channel, tuples, window, buffer);
                 self.note_blocking();
             }
-            TaskInput::Cut(epoch) => self.cut(epoch)?,
+            TaskInput::Cut { epoch, floor } => self.cut(epoch, floor)?,
             TaskInput::Wake => {
                 if matches!(self.reading, Reading::Waiting | Reading::Until(_)) {
                     self.reading = Reading::Ready;
@@ -281,13 +281,13 @@ impl Task {
 
     fn take(&mut self, channel: usize, message: Message) -> Result {
         match message {
-            Message::Batch(batch, progress) => {
+            Message::Batch(batch, watermark) => {
                 self.execute(channel, batch)?;
-                self.advance(channel, progress)
+                self.advance(channel, watermark)
             }
-            Message::Watermark(progress) => self.advance(channel, progress),
-            Message::Epoch(epoch, progress) => {
-                self.advance(channel, progress)?;
+            Message::Watermark(watermark) => self.advance(channel, watermark),
+            Message::Epoch(epoch, watermark) => {
+                self.advance(channel, watermark)?;
                 if self.inputs.align(channel) {
                     self.pass(epoch)?;
                 } else if let Some(sender) = self.inputs.missing_sender() {
@@ -327,20 +327,20 @@ impl Task {
     }
 
     /// A channel has come so far: lets windows close where all have.
-    fn advance(&mut self, channel: usize, progress: Progress) -> Result {
-        let progress = self.inputs.progress(channel, progress);
-        let before = self.channels.progress.watermark;
-        if progress.watermark > before {
+    fn advance(&mut self, channel: usize, watermark: Timestamp) -> Result {
+        let watermark = self.inputs.watermark(channel, watermark);
+        let before = self.channels.watermark;
+        if watermark > before {
             let Work::Bolt(bolt) = &mut self.work else {
                 return Err("a spout was sent a watermark".into());
             };
             let began = self.shared.clock.elapsed();
             self.metrics.set_activity(Activity::Working, began);
-            bolt.on_watermark(progress.watermark)?;
+            bolt.on_watermark(watermark)?;
             self.route()?;
             self.note_work(began);
         }
-        self.go_on_to(progress);
+        self.go_on_to(watermark);
         Ok(())
     }
 
@@ -403,7 +403,7 @@ impl Task {
         let limit = limit.clone();
         self.metrics.set_activity(Activity::Working, now);
         let next = spout.poll(budget.max(1))?;
-        let progress = spout.progress(self.cut);
+        let watermark = spout.progress(self.cut).watermark;
         let emitted = self.route()?;
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
@@ -420,21 +420,18 @@ impl Task {
         if next == Next::End {
             self.end_of_input();
         } else {
-            self.go_on_to(progress);
+            self.go_on_to(watermark);
         }
         Ok(())
     }
 
     fn end_of_input(&mut self) {
-        self.go_on_to(Progress {
-            watermark: Timestamp::MAX,
-            idle: false,
-        });
+        self.go_on_to(Timestamp::MAX);
         self.report(Report::InputEnded);
     }
 
     /// Puts a cut into the output of a spout.
-    fn cut(&mut self, epoch: Epoch) -> Result {
+    fn cut(&mut self, epoch: Epoch, floor: Option<Timestamp>) -> Result {
         let Work::Spout { spout, .. } = &mut self.work else {
             return Err("a bolt was asked for an epoch".into());
         };
@@ -443,8 +440,12 @@ impl Task {
         }
         self.cut = self.cut.max(epoch.time);
         if self.reading != Reading::Ended {
+            if let Some(floor) = floor {
+                spout.follow(floor);
+            }
             let progress = spout.progress(self.cut);
-            self.go_on_to(progress);
+            self.go_on_to(progress.watermark);
+            self.report(Report::Progress(progress));
         }
         if epoch.last {
             self.reading = Reading::Stopped;
@@ -507,36 +508,36 @@ impl Task {
         self.flush_at = None;
     }
 
-    /// What was routed so far is all before this progress. Where it passes the end of a
+    /// What was routed so far is all before this watermark. Where it passes the end of a
     /// window, the readers are told soon, so that a ranking need not wait for a full batch.
-    fn go_on_to(&mut self, progress: Progress) {
-        let before = self.channels.progress;
-        if progress == before {
+    fn go_on_to(&mut self, watermark: Timestamp) {
+        let before = self.channels.watermark;
+        if watermark <= before {
             return;
         }
-        self.channels.progress = progress;
-        self.metrics.set_watermark(progress.watermark);
+        self.channels.watermark = watermark;
+        self.metrics.set_watermark(watermark);
         if let Some(slowest) = self.inputs.slowest_sender() {
             self.metrics.set_slowest(slowest);
         }
-        let passes = passes_an_end(&self.shared.slides, before.watermark, progress.watermark);
-        if passes || progress.idle != before.idle {
-            let now = self.shared.clock.elapsed();
-            match self.told_at {
-                Some(at) if now < at + TELL_INTERVAL && progress.watermark != Timestamp::MAX => {
-                    let soon = at + TELL_INTERVAL;
-                    self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
-                    self.tell_later = true;
-                }
-                _ => self.tell(now),
+        if !passes_an_end(&self.shared.slides, before, watermark) {
+            return;
+        }
+        let now = self.shared.clock.elapsed();
+        match self.told_at {
+            Some(at) if now < at + TELL_INTERVAL && watermark != Timestamp::MAX => {
+                let soon = at + TELL_INTERVAL;
+                self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
+                self.tell_later = true;
             }
+            _ => self.tell(now),
         }
     }
 
-    /// Sends what is buffered, and the progress to those who have not heard of it.
+    /// Sends what is buffered, and the watermark to those who have not heard of it.
     fn tell(&mut self, now: Duration) {
         self.flush();
-        self.channels.tell_progress();
+        self.channels.tell_watermark();
         self.told_at = Some(now);
         self.tell_later = false;
     }

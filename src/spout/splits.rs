@@ -8,34 +8,20 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SplitId(usize);
 
-/// A watermark with the word that it may stand still.
+/// How far a spout has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub(crate) watermark: Timestamp,
-    /// Nothing is coming at present: the readers leave this channel out of their minimum.
+    /// Nothing is coming at present: the watermark may follow those of the other spouts.
     pub(crate) idle: bool,
 }
 
 impl Progress {
-    pub(crate) const START: Self = Self {
-        watermark: Timestamp::MIN,
-        idle: false,
-    };
-
-    /// What follows from several channels together: the least watermark of those that are
-    /// not idle, never less than `before`.
-    pub(crate) fn of(channels: impl Iterator<Item = Self>, before: Timestamp) -> Self {
-        let mut least = Timestamp::MAX;
-        let mut active = false;
-        for channel in channels.filter(|channel| !channel.idle) {
-            active = true;
-            least = least.min(channel.watermark);
-        }
-        let watermark = if active { least.max(before) } else { before };
-        Self {
-            watermark,
-            idle: !active,
-        }
+    /// What an idle spout may follow: the least watermark of the spouts that are neither
+    /// idle nor at their end.
+    pub(crate) fn floor(spouts: impl Iterator<Item = Self>) -> Option<Timestamp> {
+        let active = spouts.filter(|spout| !spout.idle && spout.watermark != Timestamp::MAX);
+        active.map(|spout| spout.watermark).min()
     }
 }
 
@@ -104,24 +90,31 @@ impl Splits {
         }
     }
 
-    /// The least watermark of the splits that are open and not idle.
+    /// The other spouts have come so far: where all splits are idle, the watermark follows.
+    pub(crate) fn follow(&mut self, floor: Timestamp) {
+        if self.all_idle() {
+            self.watermark = self.watermark.max(floor);
+        }
+    }
+
+    fn all_idle(&self) -> bool {
+        self.open > 0 && self.splits.iter().flatten().all(|split| split.idle)
+    }
+
+    /// The least watermark of the splits that are open and not idle, never less than
+    /// before.
     ///
     /// Closed splits do not make an end: the spout says that itself.
     pub(crate) fn progress(&mut self) -> Progress {
-        if self.open == 0 {
-            return Progress {
-                watermark: self.watermark,
-                idle: false,
-            };
-        }
         let lateness_ms = self.lateness_ms;
-        let splits = self.splits.iter().flatten().map(|split| Progress {
-            watermark: split.greatest.back(lateness_ms),
-            idle: split.idle,
-        });
-        let progress = Progress::of(splits, self.watermark);
-        self.watermark = progress.watermark;
-        progress
+        let active = self.splits.iter().flatten().filter(|split| !split.idle);
+        if let Some(least) = active.map(|split| split.greatest.back(lateness_ms)).min() {
+            self.watermark = self.watermark.max(least);
+        }
+        Progress {
+            watermark: self.watermark,
+            idle: self.all_idle(),
+        }
     }
 }
 
@@ -159,6 +152,28 @@ mod tests {
         splits.record(b, at(50));
         splits.record(b, at(95));
         assert_eq!(splits.progress().watermark, at(95));
+    }
+
+    #[test]
+    fn an_idle_spout_follows_the_others_but_not_to_their_end() {
+        let progress = |watermark, idle| Progress { watermark, idle };
+        let others = [
+            progress(at(9), false),
+            progress(at(5), true),
+            progress(at(7), false),
+        ];
+        assert_eq!(Progress::floor(others.into_iter()), Some(at(7)));
+        assert_eq!(
+            Progress::floor([progress(Timestamp::MAX, false)].into_iter()),
+            None
+        );
+        let mut splits = Splits::new(Duration::ZERO);
+        let split = splits.open(None);
+        splits.follow(at(7));
+        assert_eq!(splits.progress().watermark, Timestamp::MIN, "not idle");
+        splits.idle(split);
+        splits.follow(at(7));
+        assert_eq!(splits.progress(), progress(at(7), true));
     }
 
     #[test]

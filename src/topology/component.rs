@@ -59,13 +59,7 @@ impl<C, S: StreamAt<0>, I> AsStream for Component<'_, C, S, I> {
     type Item = S::Item;
 
     fn as_stream(&self) -> Stream<'_, S::Item> {
-        Stream {
-            topology: self.topology,
-            component: self.index,
-            position: 0,
-            name: DEFAULT_STREAM,
-            tuple: PhantomData,
-        }
+        self.main_stream()
     }
 }
 
@@ -103,6 +97,21 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
             component: self.index,
             position: P,
             name: port.name(),
+            tuple: PhantomData,
+        }
+    }
+
+    /// The component's main stream, which the component itself can also be read as.
+    #[must_use]
+    pub fn main_stream(&self) -> Stream<'t, S::Item>
+    where
+        S: StreamAt<0>,
+    {
+        Stream {
+            topology: self.topology,
+            component: self.index,
+            position: 0,
+            name: DEFAULT_STREAM,
             tuple: PhantomData,
         }
     }

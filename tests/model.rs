@@ -1,0 +1,434 @@
+//! squall beside a model that keeps every event: the same rankings for any events, windows,
+//! parallelism, batch size, credits, levels of mergers, drivers and orders of delivery.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount};
+use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::{Count, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis};
+
+#[derive(Tuple, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Click {
+    page: u8,
+    /// The time again, to tell tuples apart.
+    at: i64,
+}
+
+/// How the events reach the count.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// events -> count
+    Straight,
+    /// events -> even pages, events -> all pages -> both into the count
+    Diamond,
+    /// two spouts -> count, the second with the same splits again
+    Join,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Windows {
+    Sliding { length: i64, slide: i64 },
+    All,
+    Running { slide: i64 },
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    splits: Vec<Vec<Event<Click>>>,
+    /// A split of a spout of its own that is idle for a while and then goes on after all
+    /// others.
+    idle: Option<Vec<i64>>,
+    interleaved: bool,
+    lateness: i64,
+    shape: Shape,
+    windows: Windows,
+    places: usize,
+    largest: bool,
+    parallelism: [usize; 4],
+    merger_levels: Vec<usize>,
+    batch_tuples: usize,
+    credit_tuples: Option<usize>,
+    epoch_ms: u64,
+    linger_ms: u64,
+    /// None: actors on threads; a seed: the test kit.
+    seed: Option<u64>,
+}
+
+// --- the model ---
+
+/// The events that count, and those that are late.
+fn judge(case: &Case) -> (Vec<Click>, Vec<Click>) {
+    let (mut counted, mut late) = (Vec::new(), Vec::new());
+    for split in &case.splits {
+        let mut greatest: Option<i64> = None;
+        for event in split {
+            let (time, click) = match event {
+                Event::Tuple(time, click) => (time.millis(), Some(click)),
+                Event::Nothing(time) => (time.millis(), None),
+                Event::Idle | Event::Wait(_) => continue,
+            };
+            let is_late = greatest.is_some_and(|greatest| time < greatest - case.lateness);
+            greatest = Some(greatest.map_or(time, |greatest| greatest.max(time)));
+            if let Some(click) = click {
+                let list = if is_late { &mut late } else { &mut counted };
+                list.push(click.clone());
+            }
+        }
+    }
+    let twice = |clicks: Vec<Click>| -> Vec<Click> {
+        let even = |click: &Click| click.page.is_multiple_of(2);
+        let copies = |click: &Click| match case.shape {
+            Shape::Straight => 1,
+            Shape::Diamond => 1 + usize::from(even(click)),
+            Shape::Join => 2,
+        };
+        let all = clicks
+            .into_iter()
+            .flat_map(|click| vec![click.clone(); copies(&click)]);
+        all.collect()
+    };
+    let (mut counted, late) = (twice(counted), twice(late));
+    counted.extend(idle_clicks(case));
+    (counted, late)
+}
+
+fn idle_clicks(case: &Case) -> Vec<Click> {
+    let times = case.idle.iter().flatten();
+    times.map(|at| Click { page: 3, at: *at }).collect()
+}
+
+fn top(places: usize, clicks: impl Iterator<Item = u8>) -> Vec<(u8, u64)> {
+    let mut counts = BTreeMap::new();
+    for page in clicks {
+        *counts.entry(page).or_insert(0_u64) += 1;
+    }
+    let mut entries: Vec<_> = counts.into_iter().collect();
+    entries.sort_by_key(|(page, count)| (std::cmp::Reverse(*count), *page));
+    entries.truncate(places);
+    entries
+}
+
+type Rankings = Vec<(Window, Vec<(u8, u64)>)>;
+
+fn expected(case: &Case, clicks: &[Click]) -> Rankings {
+    let within = |window: Window| {
+        let inside = move |click: &&Click| {
+            let time = Timestamp::from_millis(click.at);
+            window.start <= time && time < window.end
+        };
+        top(
+            case.places,
+            clicks.iter().filter(inside).map(|click| click.page),
+        )
+    };
+    let everything = top(case.places, clicks.iter().map(|click| click.page));
+    let panes = |slide: i64| clicks.iter().map(move |click| click.at.div_euclid(slide));
+    match case.windows {
+        Windows::All => vec![(Window::ALL, everything)],
+        Windows::Running { slide } => {
+            let panes: BTreeSet<i64> = panes(slide).collect();
+            let ends = panes.into_iter().map(|pane| Window {
+                start: Timestamp::MIN,
+                end: Timestamp::from_millis((pane + 1) * slide),
+            });
+            let mut rankings: Rankings = ends.map(|window| (window, within(window))).collect();
+            rankings.push((Window::ALL, everything));
+            rankings
+        }
+        Windows::Sliding { length, slide } => {
+            let (Some(first), Some(last)) = (panes(slide).min(), panes(slide).max()) else {
+                return Vec::new();
+            };
+            let mut rankings: Rankings = Vec::new();
+            for pane in first..last + length / slide {
+                let end = (pane + 1) * slide;
+                let window = Window {
+                    start: Timestamp::from_millis(end - length),
+                    end: Timestamp::from_millis(end),
+                };
+                let ranking = within(window);
+                let in_gap = rankings.last().is_some_and(|(_, before)| before.is_empty());
+                if !(ranking.is_empty() && in_gap) {
+                    rankings.push((window, ranking));
+                }
+            }
+            rankings
+        }
+    }
+}
+
+// --- squall ---
+
+fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
+    let topology = Topology::named("model");
+    let lateness = millis(case.lateness.unsigned_abs());
+    let mut events = Events::splits(TimeDomain::Event, case.splits.clone()).lateness(lateness);
+    if case.interleaved {
+        events = events.interleaved();
+    }
+    let [spouts, counters, rankers, others] = case.parallelism;
+    let second = events.clone();
+    let clicks = topology
+        .spout("clicks", move || events.clone())
+        .parallelism(spouts);
+    let (windows, largest, places) = (case.windows, case.largest, case.places);
+    let count = move || {
+        let count = match windows {
+            Windows::All => RollingCount::over_all(),
+            Windows::Sliding { length, slide } => RollingCount::over(millis(length.unsigned_abs()))
+                .every(millis(slide.unsigned_abs())),
+            Windows::Running { slide } => {
+                RollingCount::over_all().every(millis(slide.unsigned_abs()))
+            }
+        };
+        if largest {
+            count.largest(places)
+        } else {
+            count
+        }
+    };
+    let counts = topology.keyed("counts", count).parallelism(counters);
+    let mut counts = match case.shape {
+        Shape::Straight => counts.fields_grouping(&clicks, Click::PAGE),
+        Shape::Diamond => {
+            let even = topology
+                .bolt("even", || {
+                    Filter::new(|click: &Click| click.page.is_multiple_of(2))
+                })
+                .parallelism(others)
+                .shuffle_grouping(&clicks);
+            let all = topology
+                .bolt("all", || Map::new(|click: &Click| Ok(click.clone())))
+                .parallelism(spouts)
+                .local_or_shuffle_grouping(&clicks);
+            counts.fields_grouping(&even, Click::PAGE).also(&all)
+        }
+        Shape::Join => {
+            let again = topology
+                .spout("again", move || second.clone())
+                .parallelism(others);
+            counts.fields_grouping(&clicks, Click::PAGE).also(&again)
+        }
+    };
+    if let Some(times) = &case.idle {
+        let mut script = vec![Event::Idle, Event::Wait(millis(30)), Event::Idle];
+        let clicks = times.iter().map(|at| {
+            let click = Click { page: 3, at: *at };
+            Event::Tuple(Timestamp::from_millis(*at), click)
+        });
+        script.extend(clicks);
+        let idle = Events::splits(TimeDomain::Event, vec![script]);
+        let idle = topology.spout("idle", move || idle.clone());
+        counts = counts.also(&idle);
+    }
+    let late = Collected::of(&topology, "late", &counts.stream(RollingCount::LATE));
+    let mut ranked = topology
+        .bolt("rankings", move || Rank::top(places))
+        .parallelism(rankers)
+        .fields_grouping(&counts, Count::KEY)
+        .main_stream();
+    for (level, tasks) in case.merger_levels.iter().enumerate() {
+        ranked = topology
+            .bolt(format!("merged-{level}"), move || {
+                MergeRankings::top(places)
+            })
+            .parallelism(*tasks)
+            .fields_grouping(&ranked, Ranking::ORIGIN)
+            .main_stream();
+    }
+    let merged = topology
+        .bolt("merged", move || MergeRankings::top(places))
+        .global_grouping(&ranked);
+    let rankings = Collected::of(&topology, "collected", &merged);
+
+    let options = RunOptions {
+        epoch: millis(case.epoch_ms),
+        batch_tuples: case.batch_tuples,
+        linger: millis(case.linger_ms),
+        credit_tuples: case.credit_tuples,
+        signals: false,
+        ..RunOptions::default()
+    };
+    let summary = match case.seed {
+        Some(seed) => TopologyTest::new(topology)
+            .options(options)
+            .seed(seed)
+            .run(),
+        None => topology.run(options),
+    };
+    let summary = summary.expect("the topology ends well");
+    assert!(summary.input_ended);
+    let rankings = rankings
+        .take()
+        .into_iter()
+        .map(|ranking| (ranking.window, ranking.entries));
+    (rankings.collect(), late.take(), summary.stats.late())
+}
+
+// --- cases ---
+
+/// Times of a split: mostly ascending with jitter, some jumps and gaps.
+fn split() -> impl Strategy<Value = Vec<Event<Click>>> {
+    let step = prop_oneof![8 => -15_i64..25, 1 => 200_i64..600, 1 => Just(0)];
+    let event = (step, 0_u8..6, prop::bool::weighted(0.95));
+    (-300_i64..300, prop::collection::vec(event, 0..40)).prop_map(|(start, events)| {
+        let mut at = start;
+        let events = events.into_iter().map(|(step, page, emits)| {
+            at += step;
+            let time = Timestamp::from_millis(at);
+            if emits {
+                Event::Tuple(time, Click { page, at })
+            } else {
+                Event::Nothing(time)
+            }
+        });
+        events.collect()
+    })
+}
+
+fn windows() -> impl Strategy<Value = Windows> {
+    prop_oneof![
+        6 => (1_i64..60, 1_i64..8).prop_map(|(slide, panes)| Windows::Sliding {
+            length: slide * panes,
+            slide,
+        }),
+        1 => Just(Windows::All),
+        1 => (1_i64..60).prop_map(|slide| Windows::Running { slide }),
+    ]
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let input = (
+        prop::collection::vec(split(), 0..4),
+        prop::option::weighted(0.2, prop::collection::vec(0_i64..200, 0..5)),
+        any::<bool>(),
+        prop_oneof![Just(0_i64), 1_i64..40],
+        prop_oneof![
+            Just(Shape::Straight),
+            Just(Shape::Diamond),
+            Just(Shape::Join)
+        ],
+    );
+    let job = (
+        windows(),
+        1_usize..5,
+        any::<bool>(),
+        prop::array::uniform4(1_usize..4),
+    );
+    let runtime = (
+        prop::collection::vec(1_usize..4, 0..3),
+        prop_oneof![Just(1_usize), 2_usize..9, Just(1_024)],
+        prop::option::of(1_usize..20),
+        (1_u64..40, 0_u64..10),
+        prop_oneof![4 => any::<u64>().prop_map(Some), 1 => Just(None)],
+    );
+    (input, job, runtime).prop_map(|(input, job, runtime)| {
+        let (splits, idle, interleaved, lateness, shape) = input;
+        let (windows, places, largest, parallelism) = job;
+        let (merger_levels, batch_tuples, credit_tuples, (epoch_ms, linger_ms), seed) = runtime;
+        let times = splits.iter().flatten().filter_map(|event| match event {
+            Event::Tuple(time, _) | Event::Nothing(time) => Some(time.millis()),
+            Event::Idle | Event::Wait(_) => None,
+        });
+        let last = times.max().unwrap_or(0);
+        let idle = idle.map(|steps| {
+            let mut at = last;
+            let times = steps.into_iter().map(|step| {
+                at += step;
+                at
+            });
+            times.collect()
+        });
+        Case {
+            splits,
+            idle,
+            interleaved,
+            lateness,
+            shape,
+            windows,
+            places,
+            largest,
+            parallelism,
+            merger_levels,
+            batch_tuples,
+            credit_tuples,
+            epoch_ms,
+            linger_ms,
+            seed,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1_200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_run_gives_the_rankings_of_the_model(case in case()) {
+        let (counted, mut late) = judge(&case);
+        let wanted = expected(&case, &counted);
+        let (rankings, mut diverted, late_count) = run(&case);
+        prop_assert_eq!(rankings, wanted);
+        late.sort();
+        diverted.sort();
+        prop_assert_eq!(late_count, late.len() as u64);
+        prop_assert_eq!(diverted, late);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 100,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// By processing time the moments are the run's own, but every tuple counts once in
+    /// each window that it falls into, and there is a ranking at every slide.
+    #[test]
+    fn by_processing_time_every_tuple_counts_and_no_slide_is_left_out(
+        waits in prop::collection::vec((0_u64..400, 0_u8..4), 0..40),
+        slide in 1_u64..5,
+        panes in 1_u64..4,
+        parallelism in 1_usize..4,
+        seed in any::<u64>(),
+    ) {
+        let script = waits.iter().flat_map(|(wait, page)| {
+            let click = Click { page: *page, at: 0 };
+            [Event::Wait(millis(*wait)), Event::Tuple(Timestamp::MIN, click)]
+        });
+        let events = Events::splits(TimeDomain::Processing, vec![script.collect()]);
+        let slide_ms = slide * 100;
+        let topology = Topology::named("processing-time");
+        let clicks = topology.spout("clicks", move || events.clone());
+        let counts = topology
+            .keyed("counts", move || {
+                RollingCount::over(millis(slide_ms * panes)).every(millis(slide_ms))
+            })
+            .parallelism(parallelism)
+            .fields_grouping(&clicks, Click::PAGE);
+        let ranked = topology
+            .bolt("rankings", || Rank::top(10))
+            .parallelism(parallelism)
+            .fields_grouping(&counts, Count::KEY);
+        let merged = topology.bolt("merged", || MergeRankings::top(10)).global_grouping(&ranked);
+        let rankings = Collected::of(&topology, "collected", &merged);
+        let began = Timestamp::from_millis(1_000_000_000_007);
+        TopologyTest::new(topology).seed(seed).begin_at(began).run().expect("it ends well");
+        let rankings = rankings.take();
+        let counted: u64 =
+            rankings.iter().flat_map(|ranking| &ranking.entries).map(|(_, count)| count).sum();
+        prop_assert_eq!(counted, waits.len() as u64 * panes);
+        let ends: Vec<_> = rankings.iter().map(|ranking| ranking.window.end.millis()).collect();
+        for pair in ends.windows(2) {
+            prop_assert_eq!(pair[1] - pair[0], i64::try_from(slide_ms).unwrap());
+        }
+        let total: Duration = waits.iter().map(|(wait, _)| millis(*wait)).sum();
+        prop_assert!(ends.len() as u128 >= total.as_millis() / u128::from(slide_ms));
+    }
+}
