@@ -363,7 +363,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1_200,
+        cases: 2_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
