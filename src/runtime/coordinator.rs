@@ -20,9 +20,9 @@ use crate::time::Timestamp;
 /// count, so that the others go on.
 const MOST_IN_FLIGHT: u64 = 16;
 
-/// While some task is stuck, epochs are cut at most this often, so that what queues up
-/// before it grows slowly.
-const STUCK_INTERVAL: Duration = Duration::from_secs(1);
+/// While some task is stuck, the interval of epochs is this many times as long, so that
+/// what queues up before it grows slowly.
+const STUCK_FACTOR: u32 = 10;
 
 /// A stuck task is named again after this time.
 const REMIND: Duration = Duration::from_secs(30);
@@ -178,7 +178,7 @@ impl Coordinator {
     fn next_cut(&self) -> Duration {
         let some_stuck = self.tasks.iter().any(|task| task.named_at.is_some());
         let interval = if some_stuck {
-            self.options.epoch.max(STUCK_INTERVAL)
+            self.options.epoch * STUCK_FACTOR
         } else {
             self.options.epoch
         };
