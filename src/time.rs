@@ -182,7 +182,7 @@ fn whole_millis(what: &'static str, span: Duration) -> Result<i64, WindowError> 
         return Err(WindowError::Zero { what });
     }
     let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    if span.subsec_nanos() % 1_000_000 != 0 || millis > 1 << 53 {
+    if !span.subsec_nanos().is_multiple_of(1_000_000) || millis > 1 << 53 {
         return Err(WindowError::NotWholeMillis { what, span });
     }
     Ok(millis)

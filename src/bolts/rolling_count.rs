@@ -143,7 +143,9 @@ impl<K: KeyValue> RollingCount<K> {
                 .for_each(|(key, count)| emit(key, count));
         } else if let Some(places) = self.largest {
             let largest = top_of(places, self.counter.sums());
-            largest.iter().for_each(|(key, count)| emit(key, *count));
+            for (key, count) in &largest {
+                emit(key, *count);
+            }
         } else {
             self.counter
                 .sums()

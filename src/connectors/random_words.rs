@@ -59,7 +59,9 @@ impl RandomWords {
             sum
         });
         let mut cumulative: Vec<f64> = sums.collect();
-        cumulative.iter_mut().for_each(|share| *share /= sum);
+        for share in &mut cumulative {
+            *share /= sum;
+        }
         Self {
             vocabulary: (0..words)
                 .map(|number| Text::from(format!("w{number}")))

@@ -244,9 +244,10 @@ impl Coordinator {
             }
             let what = self.what_it_does(task, now);
             let name = &self.tasks[task].watched.name;
-            match self.tasks[task].watched.metrics.activity().0 {
-                Activity::Working => tracing::warn!("{name} has not passed epoch {number}: {what}"),
-                _ => tracing::info!("{name} has not passed epoch {number}: {what}"),
+            if self.tasks[task].watched.metrics.activity().0 == Activity::Working {
+                tracing::warn!("{name} has not passed epoch {number}: {what}");
+            } else {
+                tracing::info!("{name} has not passed epoch {number}: {what}");
             }
             self.tasks[task].named_at = Some(now);
         }

@@ -37,7 +37,7 @@ impl RateLimit {
         if due > now {
             return Err(due);
         }
-        let unused = (now - due).min(BURST).as_nanos() as f64;
+        let unused = now.saturating_sub(due).min(BURST).as_nanos() as f64;
         Ok(1 + (unused / self.nanos_per_tuple) as usize)
     }
 

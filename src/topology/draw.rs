@@ -234,6 +234,7 @@ impl Plan {
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     #[must_use]
+    #[allow(clippy::missing_panics_doc)] // It cannot panic, see below.
     pub fn to_json(&self) -> String {
         // Cannot fail: serde_json refuses only maps whose keys are no strings, of which a plan has
         // none, and failing writers and `Serialize` impls, and here a `String` and derives are.

@@ -134,7 +134,7 @@ pub enum PlanError {
     },
 
     /// An input names a component that does not exist.
-    #[error("{component:?} reads {input:?}, which is not a component; {}", hint(.nearest, .known))]
+    #[error("{component:?} reads {input:?}, which is not a component; {}", hint(.nearest.as_ref(), .known))]
     UnknownComponent {
         /// The reading component.
         component: String,
@@ -252,7 +252,7 @@ fn one_of(names: &[String]) -> String {
     }
 }
 
-fn hint(nearest: &Option<String>, known: &[String]) -> String {
+fn hint(nearest: Option<&String>, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!("did you mean {nearest:?}?"),
         None if known.is_empty() => "there is no other component".to_owned(),

@@ -78,7 +78,7 @@ impl Cutter {
     pub(super) fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Cut> {
         let mut first = self.first_piece(bytes)?;
         // The lone `\r` is a last line that was cut inside its line end.
-        while self.quotes.is_some() && matches!(bytes[..], [b'\n'] | [b'\r', b'\n'] | [b'\r']) {
+        while self.quotes.is_some() && matches!(bytes[..], [b'\n' | b'\r'] | [b'\r', b'\n']) {
             first = self.first_piece(bytes)?;
         }
         if first == Piece::End {
@@ -206,8 +206,9 @@ impl Quotes {
         for &byte in bytes {
             state = match (state, byte) {
                 (State::Quoted, b'"') => State::QuoteInQuotes,
-                (State::Quoted, _) => State::Quoted,
-                (State::ColumnStart | State::QuoteInQuotes, b'"') => State::Quoted,
+                (State::Quoted, _) | (State::ColumnStart | State::QuoteInQuotes, b'"') => {
+                    State::Quoted
+                }
                 (_, byte) if byte == self.delimiter => State::ColumnStart,
                 (_, _) => State::Plain,
             };
@@ -240,7 +241,7 @@ mod tests {
         cut(Cutter::rows(Box::new(input), Delimiter::COMMA).with_limit(limit))
     }
 
-    fn expect(found: Vec<(u64, u64, String)>, expected: &[(u64, u64, &str)]) {
+    fn expect(found: &[(u64, u64, String)], expected: &[(u64, u64, &str)]) {
         let found: Vec<_> = found.iter().map(|(l, o, t)| (*l, *o, t.as_str())).collect();
         assert_eq!(found, expected);
     }
@@ -256,7 +257,7 @@ mod tests {
             (5, 13, ""),
             (6, 14, "d"),
         ];
-        expect(found, &expected);
+        expect(&found, &expected);
     }
 
     #[test]
@@ -264,7 +265,7 @@ mod tests {
         let found = lines(b"12345678\n1234567\nabcdefghijklmnopqrstuvwxyz\nb", 8);
         let bad = "BAD the line is longer than 8 bytes";
         expect(
-            found,
+            &found,
             &[(1, 0, bad), (2, 9, "1234567"), (3, 17, bad), (4, 44, "b")],
         );
     }
@@ -280,16 +281,16 @@ mod tests {
             (5, 13, "\"x\r\n\r\ny\",\"\"\"\n\""),
             (10, 30, "c,d"),
         ];
-        expect(found, &expected);
+        expect(&found, &expected);
     }
 
     #[test]
     fn a_row_over_the_bound_is_passed_over_to_its_end_however_many_lines() {
         let long = "BAD the row is longer than 10 bytes";
         let found = rows(b"a\n\"1\n2\n3\n4\n5\n6\"\"\n7\n8\n9\",x\nb\n", 10);
-        expect(found, &[(1, 0, "a"), (2, 2, long), (11, 26, "b")]);
+        expect(&found, &[(1, 0, "a"), (2, 2, long), (11, 26, "b")]);
         let found = rows(b"123456789012345678901234567890\nb\n", 10);
-        expect(found, &[(1, 0, long), (2, 31, "b")]);
+        expect(&found, &[(1, 0, long), (2, 31, "b")]);
     }
 
     #[test]

@@ -488,7 +488,7 @@ mod tests {
         let source = Source::File(path);
         let columns = |format, delimiter| {
             let mut reader = RecordReader::open(&source, format, delimiter).unwrap();
-            reader.header().unwrap().map(|header| header.to_string())
+            reader.header().unwrap().map(ToString::to_string)
         };
         assert_eq!(columns(None, None).as_deref(), Some("`a`, `b,c`"));
         let comma = Some(Delimiter::COMMA);

@@ -78,9 +78,9 @@ fn ascii_words(text: &str, scratch: &mut String, mut word: impl FnMut(&str)) {
 /// Whether a byte belongs to a word: one look-up instead of four comparisons.
 static IS_WORD: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
+    let mut byte = 0_u8;
     while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        table[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
     table

@@ -475,8 +475,8 @@ fn any_plan_can_be_checked() {
     let mut below = |bound: usize| {
         // Knuth's MMIX generator; its upper bits are the good ones.
         state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % bound
     };
     let names = ["", "a", "b", "default", DEAD_LETTERS, "x\ny"];
