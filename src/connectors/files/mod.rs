@@ -19,6 +19,7 @@
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
 //! | `words` | [`Split`]: the text of a field becomes words |
 //! | `probe` | [`probe()`]: all of the above on the first records, before a run starts |
+//! | `progress` | how many bytes have been read: [`Progress`] |
 //! | `stream` | a thread that reads what may keep one waiting: standard input, pipes |
 //! | `spout` | [`Files`]: records become tuples, each file a split with a watermark |
 //!
@@ -61,6 +62,7 @@ mod input;
 mod json;
 mod lines;
 mod probe;
+mod progress;
 mod reader;
 mod record;
 mod spout;
@@ -74,6 +76,7 @@ pub use format::{Delimiter, Format, FormatError};
 pub use input::{InputError, Source, resolve};
 pub use lines::MAX_RECORD_BYTES;
 pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeError, probe};
+pub use progress::Progress;
 pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
 pub use record::Record;
 pub use spout::{FileSpout, Files};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::stream::{Arrived, StreamReader};
 use super::{
     BadRecord, Delimiter, FieldError, FieldSelector, Format, InputError, Outcome, Probe,
-    ProbeError, Record, RecordReader, Source, TimeFormat, probe, resolve,
+    ProbeError, Progress, Record, RecordReader, Source, TimeFormat, probe, resolve,
 };
 use crate::context::Context;
 use crate::error::Result;
@@ -58,6 +58,7 @@ pub struct Files {
     idle_after: Option<Duration>,
     /// The time of each source's first record, where [`Files::check`] has looked.
     firsts: Option<Arc<[Option<i64>]>>,
+    progress: Progress,
 }
 
 impl Files {
@@ -81,6 +82,7 @@ impl Files {
             lateness: Duration::ZERO,
             idle_after: None,
             firsts: None,
+            progress: Progress::default(),
         }
     }
 
@@ -161,6 +163,18 @@ impl Files {
         sizes.sum()
     }
 
+    /// Tells, while they are read, how far; shared by all clones.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// What is going to be read, in order.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// The spout that emits what `decode` makes of each record; an error of `decode` sends
     /// the record to the dead letters.
     #[must_use]
@@ -231,7 +245,11 @@ where
                 source, format, delimiter, waker, idle_after,
             )?)
         } else {
-            From::File(Box::new(RecordReader::open(source, format, delimiter)?))
+            let name = source.name();
+            let read = self.files.progress.of(source.open()?);
+            let format = format.unwrap_or_else(|| Format::from_name(&name));
+            let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
+            From::File(Box::new(RecordReader::new(read, &name, format, delimiter)))
         };
         self.reading = Some(Reading {
             split,

@@ -1,0 +1,56 @@
+//! The log and everything else that goes to standard error, a progress bar included.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+
+use indicatif::ProgressBar;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The bar that must be taken away while a line is written. The log is written by every
+/// thread, so the bar is shared with them all.
+static BAR: OnceLock<ProgressBar> = OnceLock::new();
+
+/// Starts the log: at level info unless `RUST_LOG` says otherwise.
+pub(crate) fn start() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        // A closed standard error is no reason to say so there, which panics.
+        .log_internal_errors(false)
+        .with_writer(|| AroundBar)
+        .init();
+}
+
+/// From now on lines are written above this bar.
+pub(crate) fn keep_clear_of(bar: ProgressBar) {
+    // A second bar is never shown.
+    let _ = BAR.set(bar);
+}
+
+/// Writes one line, or several, to standard error.
+pub(crate) fn line(text: &str) {
+    // Nobody is left to be told that standard error is closed.
+    let _ = AroundBar.write_all(format!("{text}\n").as_bytes());
+}
+
+/// Standard error; a whole line at a time.
+struct AroundBar;
+
+impl Write for AroundBar {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let write = || io::stderr().write_all(buffer).map(|()| buffer.len());
+        match BAR.get() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

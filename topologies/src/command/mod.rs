@@ -1,0 +1,107 @@
+//! The arguments, and what the process says and returns at its end.
+
+mod logs;
+mod progress;
+mod run;
+mod status;
+
+use std::io::{self, Write};
+
+use clap::{Args, Parser, Subcommand};
+use squall::topology::PlanFormat;
+use squall_topologies::ready::{self, Planned};
+
+use status::Ending;
+
+/// Topologies of spouts and bolts: exact rolling counts and rankings.
+///
+/// Results go to standard output, logs to standard error; RUST_LOG sets what is logged.
+/// The exit status is 0 for a run that ended well or was stopped, 2 for wrong use or wrong
+/// input, 1 for a failure at run time.
+#[derive(Parser)]
+#[command(name = "squall", version)]
+struct Squall {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the ready topologies
+    List,
+    /// Draw a topology: its components, their parallelism and groupings
+    Describe(Describe),
+    /// Run a topology until its input ends, Ctrl-C, or --for
+    Run(run::Run),
+}
+
+#[derive(Args)]
+#[command(
+    subcommand_value_name = "TOPOLOGY",
+    subcommand_help_heading = "Topologies"
+)]
+struct Describe {
+    /// The topology
+    #[command(subcommand)]
+    topology: Planned,
+    /// How to draw it
+    #[arg(
+        long,
+        global = true,
+        value_name = "text|mermaid|dot|json",
+        default_value_t = PlanFormat::Text
+    )]
+    format: PlanFormat,
+}
+
+/// Does what the arguments say; gives the exit status.
+pub(crate) fn main() -> i32 {
+    let squall = Squall::parse();
+    logs::start();
+    let ending = match squall.command {
+        Command::List => print(&list()),
+        Command::Describe(describe) => describe.draw(),
+        Command::Run(run) => run.run(),
+    };
+    match ending {
+        Ok(()) | Err(Ending::NobodyReads) => 0,
+        Err(ending) => {
+            logs::line(&format!("error: {ending}"));
+            ending.status()
+        }
+    }
+}
+
+fn list() -> String {
+    let entries = ready::all();
+    let width = entries
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0);
+    let lines = entries.iter().map(|entry| {
+        let ready::Entry { name, purpose } = entry;
+        format!("{name:width$}  {purpose}\n")
+    });
+    lines.collect()
+}
+
+impl Describe {
+    fn draw(&self) -> Result<(), Ending> {
+        let plan = self.topology.topology()?.plan();
+        plan.check().map_err(squall::RunError::Plan)?;
+        print(&plan.draw(self.format))
+    }
+}
+
+/// Prints a whole answer.
+fn print(text: &str) -> Result<(), Ending> {
+    let mut stdout = io::stdout().lock();
+    let printed = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    printed.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ending::NobodyReads,
+        _ => Ending::Print(error),
+    })
+}

@@ -1,0 +1,180 @@
+//! Runs a topology, and says meanwhile and at the end what it has done.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use squall::{RunOptions, RunStats, Running, Summary, Timestamp};
+use squall_topologies::duration;
+use squall_topologies::ready::{Prepared, Ready};
+use squall_topologies::rolling_top_words::STDOUT;
+
+use super::logs;
+use super::progress::Bar;
+use super::status::Ending;
+
+/// How often the progress bar moves.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How often `--stats` writes a line.
+const STATS_INTERVAL: Duration = Duration::from_secs(3);
+
+/// The most tuples of a batch, as the runtime has it.
+const MOST_BATCH_TUPLES: u64 = 1 << 20;
+
+#[derive(Args)]
+#[command(
+    subcommand_value_name = "TOPOLOGY",
+    subcommand_help_heading = "Topologies"
+)]
+pub(crate) struct Run {
+    /// The topology
+    #[command(subcommand)]
+    topology: Ready,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The settings of any run.
+#[derive(Args)]
+#[command(next_help_heading = "Run")]
+struct Settings {
+    /// Stop after this time, as Ctrl-C does
+    #[arg(long = "for", global = true, value_name = "DUR", value_parser = duration::parse)]
+    run_for: Option<Duration>,
+    /// The interval of epochs; results become visible at each
+    #[arg(
+        long,
+        global = true,
+        value_name = "DUR",
+        default_value = "100ms",
+        value_parser = duration::parse_above_zero
+    )]
+    epoch: Duration,
+    /// The tuples of a full batch
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 1_024,
+        value_parser = clap::value_parser!(u64).range(1..=MOST_BATCH_TUPLES)
+    )]
+    batch: u64,
+    /// How long stopping may take before the run ends with an error
+    #[arg(
+        long,
+        global = true,
+        value_name = "DUR",
+        default_value = "5s",
+        value_parser = duration::parse_above_zero
+    )]
+    drain: Duration,
+    /// Write what each component has done: a line every few seconds, a table at the end
+    #[arg(long, global = true)]
+    stats: bool,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> Result<(), Ending> {
+        let Self { topology, settings } = self;
+        let Prepared { topology, files } = topology.prepare()?;
+        let bar = Bar::of(files.as_ref());
+        let running = topology.start(settings.options())?;
+        let result = watch(&running, bar, settings.stats);
+        let summary = result.map_err(|error| Ending::of(error, STDOUT))?;
+        tracing::info!("{}", in_short(&summary));
+        if settings.stats {
+            logs::line(&summary.stats.to_string());
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    fn options(&self) -> RunOptions {
+        RunOptions {
+            epoch: self.epoch,
+            // The parser has set the bound, which fits everywhere.
+            batch_tuples: usize::try_from(self.batch).unwrap_or(usize::MAX),
+            run_for: self.run_for,
+            drain: self.drain,
+            ..RunOptions::default()
+        }
+    }
+}
+
+/// Waits for the end, and shows how far the run is.
+fn watch(
+    running: &Running,
+    mut bar: Option<Bar>,
+    stats: bool,
+) -> Result<Summary, squall::RunError> {
+    let begun = Instant::now();
+    let mut next_line = STATS_INTERVAL;
+    let result = loop {
+        if let Some(result) = running.wait_for(TICK) {
+            break result;
+        }
+        let elapsed = begun.elapsed();
+        if let Some(bar) = &mut bar {
+            bar.tick(elapsed);
+        }
+        if stats && elapsed >= next_line {
+            next_line = elapsed + STATS_INTERVAL;
+            if let Some(stats) = running.stats() {
+                logs::line(&so_far(&stats));
+            }
+        }
+    };
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    result
+}
+
+fn so_far(stats: &RunStats) -> String {
+    let (watermark, holder) = &stats.watermark;
+    let watermark = match *watermark {
+        Timestamp::MAX => "end of input".to_owned(),
+        Timestamp::MIN => format!("watermark held back by {holder}"),
+        moment => format!("watermark {moment} held back by {holder}"),
+    };
+    format!(
+        "stats: {:.1} s, {} tuples ({:.0}/s), {} late, {} dead letters, {watermark}, epochs p50 \
+         {:.1} ms p99 {:.1} ms",
+        stats.elapsed.as_secs_f64(),
+        stats.tuples,
+        stats.tuples_per_second(),
+        stats.late(),
+        stats.dead_letters(),
+        stats.epoch_p50.as_secs_f64() * 1e3,
+        stats.epoch_p99.as_secs_f64() * 1e3,
+    )
+}
+
+/// One line about a whole run.
+fn in_short(summary: &Summary) -> String {
+    let Summary { input_ended, stats } = summary;
+    let how = if *input_ended {
+        "the input ended"
+    } else {
+        "stopped"
+    };
+    let (late, dead_letters) = (stats.late(), stats.dead_letters());
+    let mut line = format!(
+        "{how} after {:.1} s: {}, {late} late, {}",
+        stats.elapsed.as_secs_f64(),
+        counted(stats.tuples, "tuple", "tuples"),
+        counted(dead_letters, "dead letter", "dead letters"),
+    );
+    let components = stats.components.iter();
+    let open = components.map(|component| component.open_windows).max();
+    if let (false, Some(open @ 1..)) = (*input_ended, open) {
+        let windows = counted(open, "window was", "windows were");
+        line.push_str(&format!("; {windows} left open"));
+    }
+    line
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -1,0 +1,95 @@
+//! How the command ends when it does not end well: message and exit status.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use squall::RunError;
+use squall::connectors::files::{InputError, ProbeError};
+use squall_topologies::ready::NotReady;
+
+/// Why there is no result, or no more of it.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    NotReady(NotReady),
+    Run(RunError),
+    Print(io::Error),
+    /// The reader of standard output has what it wants, as `head -1` does.
+    NobodyReads,
+}
+
+impl Ending {
+    /// How a run has ended; `stdout` is the component that writes to standard output.
+    pub(crate) fn of(error: RunError, stdout: &str) -> Self {
+        if let RunError::Failed { task, cause } = &error {
+            let closed = cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+            if closed && task.split('[').next() == Some(stdout) {
+                return Self::NobodyReads;
+            }
+        }
+        Self::Run(error)
+    }
+
+    /// The exit status: 2 where the user has to change something, 1 for everything that may
+    /// go better another time.
+    pub(crate) fn status(&self) -> i32 {
+        match self {
+            Self::NobodyReads => 0,
+            Self::NotReady(_) | Self::Run(RunError::Plan(_) | RunError::Start { .. }) => 2,
+            Self::Run(RunError::Failed { cause, .. }) if wrong_input(&**cause).is_some() => 2,
+            Self::Run(_) | Self::Print(_) => 1,
+        }
+    }
+}
+
+/// What is wrong with the input, where that is what ended a run: of standard input only the
+/// run itself can tell.
+fn wrong_input<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    let wrong = cause.is::<ProbeError>() || cause.is::<InputError>();
+    wrong.then_some(cause)
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReady(error) => f.write_str(&chain(error)),
+            Self::Run(RunError::Failed { cause, .. } | RunError::Start { cause, .. })
+                if wrong_input(&**cause).is_some() =>
+            {
+                f.write_str(&chain(&**cause))
+            }
+            Self::Run(error) => f.write_str(&chain(error)),
+            Self::Print(error) => write!(f, "cannot write to standard output: {error}"),
+            Self::NobodyReads => f.write_str("standard output is closed"),
+        }
+    }
+}
+
+impl From<NotReady> for Ending {
+    fn from(error: NotReady) -> Self {
+        Self::NotReady(error)
+    }
+}
+
+impl From<RunError> for Ending {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}

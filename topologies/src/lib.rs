@@ -1,0 +1,29 @@
+//! The ready topologies: each a function from its options to a [`Topology`], with the
+//! options as plain data that also read as the arguments of a command line.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`ready`] | every ready topology by name, with its options: what `squall list` lists |
+//! | [`rolling_top_words`] | the words that occur most, over a rolling window |
+//! | [`input`] | files, folders, globs and standard input as options |
+//! | [`duration`] | spans of time as a person writes them: `10s`, `500ms`, `1m30s` |
+//! | [`wrong`] | what can be wrong with options: [`WrongUse`](wrong::WrongUse) |
+//!
+//! ```
+//! use squall_topologies::rolling_top_words::{self, Options};
+//!
+//! let topology = rolling_top_words::topology(&Options::default())?;
+//! let plan = topology.plan();
+//! let ids: Vec<_> = plan.components.iter().map(|component| &*component.id).collect();
+//! assert_eq!(ids, ["words", "counts", "rankings", "merged"]);
+//! # Ok::<(), squall_topologies::wrong::WrongUse>(())
+//! ```
+//!
+//! [`Topology`]: squall::Topology
+#![forbid(unsafe_code)]
+
+pub mod duration;
+pub mod input;
+pub mod ready;
+pub mod rolling_top_words;
+pub mod wrong;

@@ -1,0 +1,342 @@
+//! The words that occur most, over a rolling window.
+//!
+//! `words` -> fields(word) -> `counts` -> fields(key) -> `rankings` -> global -> `merged`:
+//! the topology of M. G. Noll, "Implementing Real-Time Trending Topics with a Distributed
+//! Rolling Count Algorithm in Storm" (2013), with exact rankings.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use squall::bolts::{MergeRankings, Rank, RollingCount};
+use squall::connectors::{DeadLetterFile, Files, JsonLines, RandomWords};
+use squall::topology::{Component, MAX_FIELDS_TASKS, NoInput};
+use squall::{Count, Ranking, Text, Topology, WindowShape, Word, secs};
+
+use crate::duration;
+use crate::input::Input;
+use crate::wrong::WrongUse;
+
+/// The component that writes to standard output.
+pub const STDOUT: &str = "json";
+
+/// The random words per second where no rate is given.
+const RANDOM_WORDS_PER_SECOND: f64 = 50.0;
+
+/// What to read, count and show.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Options {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// The length of the window, or `all` for one over everything [default: 60s]
+    #[arg(long, value_name = "DUR|all")]
+    pub window: Option<Length>,
+    /// The distance between two rankings; must divide the window [default: 2s; where only
+    /// the window is given, its length]
+    #[arg(long, value_name = "DUR", value_parser = duration::parse_above_zero)]
+    pub slide: Option<Duration>,
+    /// The places of a ranking
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
+    pub top: usize,
+    /// Tuples per second over all spouts; 0 for no limit [default: 50 for the random words,
+    /// else no limit]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// The components and how many tasks they have.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            input: Input::default(),
+            window: None,
+            slide: None,
+            top: 10,
+            rate: None,
+            shape: Shape::default(),
+        }
+    }
+}
+
+/// The options that change the plan.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The tasks that read words
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = tasks)]
+    pub spouts: usize,
+    /// The tasks that count words
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
+    pub counters: usize,
+    /// The tasks that rank the words of their shard
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
+    pub rankers: usize,
+    /// The tasks that merge rankings; above 1 they are a level of their own before the last
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = tasks)]
+    pub mergers: usize,
+    /// Print each ranking as a line of JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Write the same lines of JSON into a file
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Write records that cannot be read into a file, as lines of JSON with source, line and
+    /// reason; without it they are logged
+    #[arg(long, value_name = "PATH")]
+    pub dead_letters: Option<PathBuf>,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            spouts: 5,
+            counters: 4,
+            rankers: 4,
+            mergers: 1,
+            json: false,
+            out: None,
+            dead_letters: None,
+        }
+    }
+}
+
+/// The length of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// One window over everything.
+    All,
+    /// A span of time.
+    Of(Duration),
+}
+
+impl FromStr for Length {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            _ => duration::parse_above_zero(text).map(Self::Of),
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it is 0: give at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("give a whole number of at least 1".to_owned()),
+    }
+}
+
+fn tasks(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(tasks @ 1..=MAX_FIELDS_TASKS) => Ok(tasks),
+        _ => Err(format!("give 1 to {MAX_FIELDS_TASKS} tasks")),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(rate),
+        _ => Err("give tuples per second, or 0 for no limit".to_owned()),
+    }
+}
+
+impl Options {
+    /// Length and slide; no length for one window over everything.
+    fn window(&self) -> Result<(Option<Duration>, Option<Duration>), WrongUse> {
+        let (length, slide) = match (self.window, self.slide) {
+            (Some(Length::All), None) => return Ok((None, None)),
+            (Some(Length::All), Some(slide)) => {
+                WindowShape::running(slide)?;
+                return Ok((None, Some(slide)));
+            }
+            (Some(Length::Of(length)), slide) => (length, slide.unwrap_or(length)),
+            (None, slide) => (secs(60), slide.unwrap_or(secs(2))),
+        };
+        WindowShape::sliding(length, slide)?;
+        Ok((Some(length), Some(slide)))
+    }
+
+    /// No output file is read as input or written twice.
+    fn check_outputs(&self, files: Option<&Files>) -> Result<(), WrongUse> {
+        let Shape {
+            out, dead_letters, ..
+        } = &self.shape;
+        let outputs = [("--out", out), ("--dead-letters", dead_letters)];
+        let sources = files.map_or(&[][..], Files::sources);
+        for (option, path) in outputs {
+            let Some(path) = path else { continue };
+            let read = sources.iter().filter_map(|source| source.path());
+            let over = |also| WrongUse::WritesOver {
+                option,
+                path: path.display().to_string(),
+                also,
+            };
+            if read.into_iter().any(|source| same_file(source, path)) {
+                return Err(over("read as input"));
+            }
+            if option != "--out" && out.as_ref().is_some_and(|out| same_file(out, path)) {
+                return Err(over("written by --out"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether both paths lead to one regular file.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let found = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
+    match (found(a), found(b)) {
+        (None, None) => a == b && !a.exists(),
+        (a, b) => a.is_some() && a == b,
+    }
+}
+
+/// The topology; its input is looked into first.
+///
+/// # Errors
+/// What is wrong with the options or with the input.
+pub fn topology(options: &Options) -> Result<Topology, WrongUse> {
+    let files = options.input.files()?;
+    reading(options, files.as_ref())
+}
+
+/// The topology on files that were looked into, or on random words.
+///
+/// # Errors
+/// What is wrong with the options.
+pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, WrongUse> {
+    let (length, slide) = options.window()?;
+    options.check_outputs(files)?;
+    let topology = Topology::named("rolling-top-words");
+    match files {
+        None => {
+            let words = topology.spout("words", RandomWords::default);
+            let words = words.rate(options.rate.unwrap_or(RANDOM_WORDS_PER_SECOND));
+            ranked(&topology, words, options, length, slide);
+        }
+        Some(files) => {
+            let (files, field) = (files.clone(), options.input.selector());
+            let split = options.input.words();
+            let words = topology.spout("words", move || {
+                let (field, mut scratch) = (field.clone(), String::new());
+                files.decode::<Word, _>(move |record, out| {
+                    if let Some(text) = record.field(&field)? {
+                        let word = |word: &str| out.emit(Word { word: word.into() });
+                        split.for_each_word(&text, &mut scratch, word);
+                    }
+                    Ok(())
+                })
+            });
+            let words = words.rate(options.rate.unwrap_or_default());
+            ranked(&topology, words, options, length, slide);
+        }
+    }
+    Ok(topology)
+}
+
+/// Everything after the words.
+fn ranked<S>(
+    topology: &Topology,
+    words: Component<'_, S, Word, NoInput>,
+    options: &Options,
+    length: Option<Duration>,
+    slide: Option<Duration>,
+) {
+    let Options { top, shape, .. } = options;
+    let top = *top;
+    let words = words.parallelism(shape.spouts);
+    let count = move || {
+        let count = length.map_or_else(RollingCount::over_all, RollingCount::over);
+        let count = count.largest(top);
+        match slide {
+            Some(slide) => count.every(slide),
+            None => count,
+        }
+    };
+    let counts = topology
+        .keyed("counts", count)
+        .parallelism(shape.counters)
+        .fields_grouping(&words, Word::WORD);
+    let rankings = topology
+        .bolt("rankings", move || Rank::<Text>::top(top))
+        .parallelism(shape.rankers)
+        .fields_grouping(&counts, Count::KEY);
+    let last = move || MergeRankings::<Text>::top(top).logged();
+    let merged = if shape.mergers > 1 {
+        let level = topology
+            .bolt("merging", move || MergeRankings::<Text>::top(top))
+            .parallelism(shape.mergers)
+            .fields_grouping(&rankings, Ranking::ORIGIN);
+        topology.bolt("merged", last).global_grouping(&level)
+    } else {
+        topology.bolt("merged", last).global_grouping(&rankings)
+    };
+    if shape.json {
+        let json = topology.sink(STDOUT, JsonLines::<Ranking<Text>>::stdout);
+        let _ = json.global_grouping(&merged);
+    }
+    if let Some(path) = shape.out.clone() {
+        let out = topology.sink("out", move || JsonLines::<Ranking<Text>>::file(&path));
+        let _ = out.global_grouping(&merged);
+    }
+    if let Some(path) = shape.dead_letters.clone() {
+        topology.dead_letter_sink("dead-letters", move || DeadLetterFile::file(&path));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(arguments: &str) -> Options {
+        let words = std::iter::once("test").chain(arguments.split_whitespace());
+        Command::try_parse_from(words).unwrap().options
+    }
+
+    #[test]
+    fn no_arguments_are_the_default() {
+        assert_eq!(options(""), Options::default());
+    }
+
+    #[test]
+    fn the_slide_is_two_seconds_only_where_no_window_is_given() {
+        let table = [
+            ("", Some(60), Some(2)),
+            ("--window 10m", Some(600), Some(600)),
+            ("--slide 5s", Some(60), Some(5)),
+            ("--window 1m30s --slide 30s", Some(90), Some(30)),
+            ("--window all", None, None),
+            ("--window all --slide 3s", None, Some(3)),
+        ];
+        for (arguments, length, slide) in table {
+            let window = options(arguments).window().unwrap();
+            assert_eq!(window, (length.map(secs), slide.map(secs)), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn more_mergers_are_a_level_of_their_own() {
+        let plan = topology(&options("--mergers 2")).unwrap().plan();
+        assert_eq!(plan.check(), Ok(()));
+        let ids: Vec<_> = plan
+            .components
+            .iter()
+            .map(|component| &*component.id)
+            .collect();
+        assert_eq!(ids, ["words", "counts", "rankings", "merging", "merged"]);
+        assert_eq!(plan.component("merging").unwrap().parallelism, 2);
+    }
+}

@@ -1,0 +1,64 @@
+//! What can be wrong with options.
+
+use squall::WindowError;
+use squall::connectors::files::{InputError, ProbeError};
+
+/// Options that cannot be meant; nothing has been started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WrongUse {
+    /// The input does not exist or cannot be opened.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The first records of the input do not fit the options.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The window cannot be.
+    #[error(transparent)]
+    Window(#[from] WindowError),
+    /// A CSV file was given without saying which column to read.
+    #[error("`{name}` is CSV: say which column to read by --field; the columns are {columns}")]
+    NoColumn {
+        /// The name of the source.
+        name: String,
+        /// The columns found, for people.
+        columns: String,
+    },
+    /// A source with fields was given without saying which to read.
+    #[error("`{name}` is read as {format}: say which field to read by --field")]
+    NoField {
+        /// The name of the source.
+        name: String,
+        /// `csv` or `ndjson`.
+        format: String,
+    },
+    /// A field was asked of plain text.
+    #[error(
+        "`{name}` is read as plain text, which has no field `{field}`; if it is something else, \
+         say so by --format csv or --format ndjson"
+    )]
+    FieldOfText {
+        /// The name of the source.
+        name: String,
+        /// The field that was asked for.
+        field: String,
+    },
+    /// A delimiter was given, and nothing is CSV.
+    #[error("--delimiter is for CSV, but `{name}` is read as {format}; say so by --format csv")]
+    DelimiterWithoutCsv {
+        /// The name of the first source.
+        name: String,
+        /// Its format.
+        format: String,
+    },
+    /// An output file is also something else.
+    #[error("{option} would write over `{path}`, which is also {also}; give another path")]
+    WritesOver {
+        /// The option that names the output.
+        option: &'static str,
+        /// The path.
+        path: String,
+        /// What else it is: "read as input", "written by --out".
+        also: &'static str,
+    },
+}
