@@ -1,7 +1,6 @@
 //! What the runtime tells a task about itself and about the epoch at hand.
 
 use std::task::Waker;
-use std::time::Duration;
 
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 
@@ -21,8 +20,6 @@ pub struct Context {
     pub window: Option<WindowShape>,
     /// Wakes this task: a spout that waits for input is asked again.
     pub waker: Waker,
-    /// Time since the topology's start when the context was made; zero in real runs.
-    pub started: Duration,
 }
 
 impl Context {

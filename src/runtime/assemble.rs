@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
 
 use super::channels::{Channels, FIRST_WINDOW};
 use super::clock::Clock;
@@ -79,7 +78,6 @@ pub(crate) fn assemble(
                 domain: TimeDomain::Processing,
                 window: None,
                 waker: waker(id),
-                started: Duration::ZERO,
             };
             let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));
             let first_window = options.credit_tuples.unwrap_or(FIRST_WINDOW);

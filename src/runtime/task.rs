@@ -5,11 +5,13 @@
 //! run this code and no other.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::channels::Channels;
 use super::clock::Clock;
 use super::inputs::{Inputs, follows, passes_an_end};
+use super::log;
 use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
 use super::rate::RateLimit;
@@ -363,7 +365,7 @@ impl Task {
         let open_windows = bolt.open_windows();
         self.metrics
             .open_windows
-            .store(open_windows as u64, std::sync::atomic::Ordering::Relaxed);
+            .store(open_windows as u64, Ordering::Relaxed);
         self.route()?;
         self.note_work(began);
         self.put_epoch(epoch);
@@ -481,14 +483,17 @@ impl Task {
             if tuples == 0 {
                 continue;
             }
+            let mut earlier_letters = None;
             if stream == streams {
-                Metrics::add(&self.metrics.dead_letters, tuples);
+                let letters = &self.metrics.dead_letters;
+                earlier_letters = Some(letters.load(Ordering::Relaxed));
+                Metrics::add(letters, tuples);
             } else {
                 emitted += tuples;
             }
             let Some(last) = edges.len().checked_sub(1) else {
-                if stream == streams {
-                    super::log::dead_letters(batch);
+                if let Some(earlier) = earlier_letters {
+                    log::dead_letters(batch, earlier);
                 }
                 batch.clear_all();
                 continue;

@@ -1,7 +1,6 @@
 //! One bolt, one spout or one sink by itself.
 
 use std::task::Waker;
-use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::bolt::{Bolt, KeyedBolt};
@@ -23,7 +22,6 @@ fn context() -> Context {
         domain: TimeDomain::Event,
         window: None,
         waker: Waker::noop().clone(),
-        started: Duration::ZERO,
     }
 }
 
