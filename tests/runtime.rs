@@ -342,6 +342,36 @@ fn a_run_for_a_time_ends_by_itself() {
     );
 }
 
+/// Says after each tuple that it wants to wait for a moment.
+struct Hesitant;
+
+impl Spout for Hesitant {
+    type Output = Number;
+    fn next(&mut self, out: &mut SpoutOut<Number>) -> Result<Next> {
+        out.emit(Number { value: 1 });
+        Ok(Next::After(Duration::from_nanos(1)))
+    }
+}
+
+#[test]
+fn a_spout_that_waits_by_itself_keeps_its_rate_limit() {
+    let options = RunOptions {
+        run_for: Some(secs(10)),
+        ..RunOptions::default()
+    };
+    let topology = Topology::named("hesitant");
+    let spout = topology.spout("numbers", || Hesitant).rate(20.0);
+    topology
+        .bolt("same", || Map::new(|n: &Number| Ok(n.clone())))
+        .global_grouping(&spout);
+    let summary = TopologyTest::new(topology).options(options).run().unwrap();
+    assert!(
+        (199..=202).contains(&summary.stats.tuples),
+        "{}",
+        summary.stats.tuples
+    );
+}
+
 /// Waits for input that never comes, on a thread of its own as a pipe's reader does.
 struct SilentPipe(Option<mpsc::Sender<()>>);
 

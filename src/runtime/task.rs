@@ -200,10 +200,10 @@ impl Task {
     /// The time at which [`Task::can_step`] becomes true though nothing arrives.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let reads_at = match self.reading {
-            _ if self.channels.blocked() => None,
-            Reading::Until(at) => Some(at),
+            Reading::Ready | Reading::Until(_) if self.channels.blocked() => None,
             Reading::Ready => self.due().err(),
-            _ => None,
+            Reading::Until(at) => Some(self.due().err().map_or(at, |due| due.max(at))),
+            Reading::Waiting | Reading::Ended | Reading::Stopped => None,
         };
         [self.flush_at, reads_at].into_iter().flatten().min()
     }
