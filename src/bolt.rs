@@ -38,7 +38,7 @@ use crate::tuple::Tuple;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a bolt",
     label = "this is wired as a bolt",
-    note = "implement `Bolt` for `{Self}`; a spout is added with `topology.spout(..)`, a keyed bolt with `topology.keyed(..)`, a sink with `topology.sink(..)`"
+    note = "add a spout with `topology.spout(..)`, a keyed bolt with `topology.keyed(..)`, a sink with `topology.sink(..)`, or implement `Bolt` for `{Self}`"
 )]
 pub trait Bolt: Send + 'static {
     /// The tuples that it takes.
@@ -106,9 +106,9 @@ pub trait Bolt: Send + 'static {
 ///
 /// `T` is the tuple type of the stream; most keyed bolts take any.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a keyed bolt over tuples of `{T}`",
+    message = "`{Self}` is not a keyed bolt",
     label = "this is wired as a keyed bolt",
-    note = "implement `KeyedBolt<{T}>` for `{Self}`; a bolt without a key is added with `topology.bolt(..)`"
+    note = "add a bolt that takes no key with `topology.bolt(..)`, or implement `KeyedBolt` for `{Self}`"
 )]
 pub trait KeyedBolt<T: Tuple>: Send + 'static {
     /// The key's type.

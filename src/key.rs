@@ -36,7 +36,7 @@ const SEED: u64 = 0x7371_7561_6c6c;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",
     label = "keys need an order, equality and a routing hash",
-    note = "use text, an integer, or a pair of them; a type of your own can implement `KeyValue` through `route_hash` of its parts"
+    note = "group by text, an integer, or a pair of them; a type of your own can implement `KeyValue` through `route_hash` of its parts"
 )]
 pub trait KeyValue: Clone + Debug + Ord + Hash + Send + 'static {
     /// The hash that chooses the shard.
@@ -128,11 +128,30 @@ impl<V: KeyValue> KeyValue for Option<V> {
     }
 }
 
+/// The type of a fields grouping's keys, where it is the one, `K`, that the keyed bolt `B`
+/// takes.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{B}` is keyed by `{K}`, but its fields grouping gives it keys of type `{Self}`",
+    label = "this grouping's key is of type `{Self}`",
+    note = "group by a key of type `{K}`, or let `{B}` take `type Key = {Self}`"
+)]
+pub trait GivenTo<B, K> {
+    fn given(&self) -> &K;
+}
+
+impl<B, K> GivenTo<B, K> for K {
+    #[inline]
+    fn given(&self) -> &K {
+        self
+    }
+}
+
 /// What a grouping reads from a tuple: a field, a pair or triple of keys, or [`by`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a key of the tuple `{T}`",
     label = "expected a key of `{T}`",
-    note = "use a field constant that `#[derive(Tuple)]` made for `{T}`, a pair of them, or `by(|t: &{T}| &t.field)`"
+    note = "group by a constant that `#[derive(Tuple)]` made of a field of `{T}` (`{T}::USER_ID` for the field `user_id`), by a pair of them, or by a closure: `by(|t: &{T}| &t.field)`"
 )]
 pub trait Key<T: Tuple>: Clone + Send + Sync + 'static {
     /// The key's type.

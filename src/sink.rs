@@ -33,7 +33,7 @@ use crate::tuple::Tuple;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a sink",
     label = "this is wired as a sink",
-    note = "implement `Sink` for `{Self}`; a bolt is added with `topology.bolt(..)`"
+    note = "add a bolt with `topology.bolt(..)`, a spout with `topology.spout(..)`, or implement `Sink` for `{Self}`"
 )]
 pub trait Sink: Send + 'static {
     /// The tuples that it takes.

@@ -15,8 +15,9 @@ pub const DEAD_LETTERS: &str = "dead-letters";
 /// The output streams of a component: one tuple type, a Rust tuple of up to four for
 /// several streams, or `()` for none.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no output of a component",
-    note = "give one tuple type, up to four of them as `(A, B)`, or `()`; each needs `#[derive(Tuple, Clone, Debug)]`"
+    message = "`{Self}` is not a tuple, so no component can emit it",
+    label = "this type cannot travel on a stream",
+    note = "add `#[derive(Tuple, Clone, Debug)]` to `{Self}`; several streams are written as `(A, B)`, up to four, and none as `()`"
 )]
 pub trait Streams: Send + 'static {
     /// One batch for each stream, filled while user code runs.
@@ -64,6 +65,7 @@ impl Streams for () {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Tuple> Streams for T {
     type Staged = Batch<T>;
     const COUNT: usize = 1;
@@ -77,6 +79,7 @@ impl<T: Tuple> Streams for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Tuple> StreamAt<0> for T {
     type Item = T;
 

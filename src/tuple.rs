@@ -74,9 +74,10 @@ impl<T: FieldAt<I>, const I: usize> Debug for Field<T, I> {
 /// Every tuple reads itself. Implement it to let one bolt read streams of several types,
 /// each turned into the bolt's input.
 #[diagnostic::on_unimplemented(
-    message = "a bolt that takes `{Self}` cannot read a stream of `{T}`",
+    message = "a component that takes `{Self}` cannot read a stream of `{T}`",
     label = "this stream carries `{T}`",
-    note = "wire a stream of `{Self}`, put a `Map` between them, or implement `FromTuple<{T}>` for `{Self}`"
+    note = "wire a stream of `{Self}`, put a `Map` between them, or implement `FromTuple<{T}>` for `{Self}`",
+    note = "a spout takes `NoInput`: it begins a topology and reads no stream"
 )]
 pub trait FromTuple<T>: Tuple {
     /// The tuple as this type.
@@ -84,8 +85,24 @@ pub trait FromTuple<T>: Tuple {
 }
 
 impl<T: Tuple> FromTuple<T> for T {
+    #[inline]
     fn from_tuple(tuple: T) -> Self {
         tuple
+    }
+}
+
+/// A tuple that there is none of, for better messages of the compiler.
+///
+/// Where only one implementation of a trait fits, the compiler takes it for granted and
+/// complains of two types that differ. Where `Nothing` fits too, it looks at the stream
+/// first, and says in words of ours that the bolt cannot read it.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Nothing {}
+
+impl<T: Tuple> FromTuple<Nothing> for T {
+    fn from_tuple(tuple: Nothing) -> Self {
+        match tuple {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use crate::bolt::{Bolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
-use crate::key::Key;
+use crate::key::{GivenTo, Key};
 use crate::stream::Out;
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::Tuple;
@@ -27,7 +27,13 @@ impl<B, T, K> Keyed<B, T, K> {
     }
 }
 
-impl<T: Tuple, K: Key<T>, B: KeyedBolt<T, Key = K::Value>> Bolt for Keyed<B, T, K> {
+impl<T, K, B> Bolt for Keyed<B, T, K>
+where
+    T: Tuple,
+    K: Key<T>,
+    B: KeyedBolt<T>,
+    K::Value: GivenTo<B, B::Key>,
+{
     type Input = T;
     type Output = B::Output;
 
@@ -37,7 +43,9 @@ impl<T: Tuple, K: Key<T>, B: KeyedBolt<T, Key = K::Value>> Bolt for Keyed<B, T, 
 
     #[inline]
     fn execute(&mut self, tuple: &T, out: &mut Out<B::Output>) -> Result {
-        self.bolt.execute(&self.key.value(tuple), tuple, out)
+        let key = self.key.value(tuple);
+        self.bolt
+            .execute(GivenTo::<B, B::Key>::given(&*key), tuple, out)
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<B::Output>) -> Result {

@@ -20,6 +20,7 @@ use super::message::{Outgoing, Report, TaskId, TaskInput};
 use super::options::RunOptions;
 use super::report::{RunError, RunStats, Summary};
 use super::task::Task;
+use crate::error::Result as UserResult;
 use crate::topology::Topology;
 
 /// How many steps a task makes before it looks at its messages again.
@@ -108,7 +109,7 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl TaskState {
-    fn handle(&mut self, myself: &ActorRef<TaskMessage>, message: TaskMessage) -> crate::Result {
+    fn handle(&mut self, myself: &ActorRef<TaskMessage>, message: TaskMessage) -> UserResult {
         match message {
             TaskMessage::Input(input) => self.task.accept(input)?,
             TaskMessage::Timer => self.timer = None,

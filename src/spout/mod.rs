@@ -45,7 +45,7 @@ pub(crate) use splits::{Progress, Splits};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a spout",
     label = "this is wired as a spout",
-    note = "implement `Spout` for `{Self}`; a bolt is added with `topology.bolt(..)`"
+    note = "add a bolt with `topology.bolt(..)`, a keyed bolt with `topology.keyed(..)`, a sink with `topology.sink(..)`, or implement `Spout` for `{Self}`"
 )]
 pub trait Spout: Send + 'static {
     /// What it emits: a tuple type, or several for several streams.

@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::bolt::{Bolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
-use crate::key::Key;
+use crate::key::{GivenTo, Key};
 use crate::operator::{AnyBolt, AnySpout, Keyed, PlainOperator, SpoutOperator};
 use crate::sink::Sink;
 use crate::spout::{Next, Spout};
@@ -140,7 +140,8 @@ impl<B: Bolt> BoltTest<B> {
 
 impl<B, T: Tuple, K: Key<T>> BoltTest<Keyed<B, T, K>>
 where
-    B: KeyedBolt<T, Key = K::Value>,
+    B: KeyedBolt<T>,
+    K::Value: GivenTo<B, B::Key>,
 {
     /// A test of a keyed bolt with the key that its fields grouping would give it.
     #[must_use]

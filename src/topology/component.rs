@@ -6,7 +6,7 @@ use std::ops::Deref;
 use super::builder::{Input, Make, Topology, stream_plans};
 use super::plan::{Grouping, KeyPart, KeyPlan};
 use crate::bolt::KeyedBolt;
-use crate::key::Key;
+use crate::key::{GivenTo, Key};
 use crate::operator::{
     AnyEdge, Broadcast, Choose, Custom, CustomGrouping, Direct, Edge, Fields, Global,
     Keyed as KeyedOperator, LocalOrShuffle, PartialKey, PlainOperator, Shuffle,
@@ -38,7 +38,8 @@ pub struct Stream<'t, T> {
 /// What can be read: a stream, or a component for its main stream.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no stream to read",
-    note = "give a component with an output, or one of its streams as `component.stream(..)`"
+    label = "this emits nothing",
+    note = "read a component with an output, or one of its streams as `component.stream(..)`"
 )]
 pub trait AsStream {
     /// The tuples of the stream.
@@ -55,6 +56,7 @@ impl<T: Tuple> AsStream for Stream<'_, T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, S: StreamAt<0>, I> AsStream for Component<'_, C, S, I> {
     type Item = S::Item;
 
@@ -142,7 +144,7 @@ impl<C: Spout, S> Component<'_, C, S, NoInput> {
 }
 
 /// The wiring of bolts and sinks; each call adds an input.
-impl<C, S, I: Tuple> Component<'_, C, S, I> {
+impl<C, S, I> Component<'_, C, S, I> {
     /// Equal keys go to the same task.
     pub fn fields_grouping<A, K>(self, stream: &A, key: K) -> Self
     where
@@ -313,7 +315,8 @@ impl<'t, B: 'static> Keyed<'t, B> {
     where
         A: AsStream,
         K: Key<A::Item>,
-        B: KeyedBolt<A::Item, Key = K::Value>,
+        B: KeyedBolt<A::Item>,
+        K::Value: GivenTo<B, B::Key>,
     {
         let Self {
             topology,
