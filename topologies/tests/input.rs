@@ -67,7 +67,7 @@ fn null_absent_and_empty_give_no_tuple_and_numbers_count_as_their_text() {
         r#"{"user":{"name":"Ann"}}"#,
         r#"{"user":{"name":null}}"#,
         r#"{"user":{}}"#,
-        r#"{}"#,
+        "{}",
         r#"{"user":null}"#,
         r#"{"user":{"name":""}}"#,
         r#"{"user":{"name":1.50}}"#,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// After this time a process counts as hanging and is killed, so that its test fails.
-const HANGS: Duration = Duration::from_secs(240);
+const HANGS: Duration = Duration::from_mins(4);
 
 /// `squall` with these arguments, to be run to its end.
 pub fn squall(arguments: &[&str]) -> assert_cmd::Command {
