@@ -226,12 +226,7 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
     }
 
     fn open_windows(&self) -> usize {
-        // A sliding window is open while any of its panes is.
-        let panes = self.shape.panes().unwrap_or(1);
-        match self.counter.open_slots() {
-            0 => 0,
-            open => open + panes - 1,
-        }
+        self.counter.open_windows()
     }
 
     fn streams() -> Vec<&'static str> {

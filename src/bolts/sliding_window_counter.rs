@@ -195,10 +195,24 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         self.open.iter().map(|(slot, _)| *slot).min()
     }
 
-    /// How many slots hold something and are not closed.
+    /// How many windows hold something and do not end with a closed slot. What is in a
+    /// closed slot is still in the windows that end with the next ones.
     #[must_use]
-    pub fn open_slots(&self) -> usize {
-        self.open.len()
+    pub fn open_windows(&self) -> usize {
+        let Some(slots) = self.slots.and_then(|slots| i64::try_from(slots).ok()) else {
+            return self.open.len();
+        };
+        let mut held: Vec<i64> = self.open.iter().map(|(slot, _)| *slot).collect();
+        held.extend(self.closed.back().map(|(slot, _)| *slot));
+        held.sort_unstable();
+        let mut next = self.last_closed.map_or(i64::MIN, |closed| closed + 1);
+        let mut windows = 0;
+        for slot in held {
+            let last = slot.saturating_add(slots - 1);
+            windows += (last - slot.max(next) + 1).max(0);
+            next = next.max(last.saturating_add(1));
+        }
+        usize::try_from(windows).unwrap_or(usize::MAX)
     }
 
     /// The slot after the closed one that is next to change a sum; none while every sum is
@@ -385,5 +399,25 @@ mod tests {
         counter.close(0);
         assert_eq!(counter.sum(&7), Some(7 * 3 + 3));
         assert_eq!(counter.sums().count(), 100);
+    }
+
+    /// A run that was stopped just after a slide once said that no window was left open.
+    #[test]
+    fn a_closed_slot_is_in_the_windows_that_end_after_it() {
+        let mut counter = SlidingWindowCounter::new(3).unwrap();
+        let mut open = |add: Option<i64>, close: Option<i64>| {
+            add.iter().for_each(|slot| counter.add(&"storm", *slot, 1));
+            close.iter().for_each(|slot| counter.close(*slot));
+            counter.open_windows()
+        };
+        assert_eq!(open(None, None), 0);
+        assert_eq!(open(Some(7), None), 3);
+        assert_eq!(open(None, Some(7)), 2);
+        assert_eq!(open(Some(8), None), 3);
+        assert_eq!(open(Some(20), None), 6);
+        assert_eq!(open(None, Some(8)), 5);
+        assert_eq!(open(None, Some(10)), 3);
+        assert_eq!(open(None, Some(20)), 2);
+        assert_eq!(open(None, Some(22)), 0);
     }
 }

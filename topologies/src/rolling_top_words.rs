@@ -42,7 +42,7 @@ pub struct Options {
     pub top: usize,
     /// Tuples per second over all spouts; 0 for no limit [default: 50 for the random words,
     /// else no limit]
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
     /// The components and how many tasks they have.
     #[command(flatten)]

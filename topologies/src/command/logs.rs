@@ -5,17 +5,20 @@ use std::sync::OnceLock;
 
 use indicatif::ProgressBar;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 /// The bar that must be taken away while a line is written. The log is written by every
 /// thread, so the bar is shared with them all.
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
 
-/// Starts the log: at level info unless `RUST_LOG` says otherwise.
+/// What is logged unless `RUST_LOG` says otherwise: of the libraries beneath only what has
+/// gone wrong, also because their spans would stand in every line.
+const LEVELS: &str = "warn,squall=info";
+
+/// Starts the log.
 pub(crate) fn start() {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .from_env_lossy();
+    let levels = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let levels = if levels.is_empty() { LEVELS } else { &levels };
+    let filter = EnvFilter::builder().parse_lossy(levels);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

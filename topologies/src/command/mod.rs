@@ -13,13 +13,15 @@ use squall_topologies::ready::{self, Planned};
 
 use status::Ending;
 
-/// Topologies of spouts and bolts: exact rolling counts and rankings.
-///
-/// Results go to standard output, logs to standard error; RUST_LOG sets what is logged.
-/// The exit status is 0 for a run that ended well or was stopped, 2 for wrong use or wrong
-/// input, 1 for a failure at run time.
+/// What stands under the help.
+const STREAMS_AND_STATUS: &str = "\
+Results go to standard output, logs to standard error; RUST_LOG sets what is logged. The \
+exit status is 0 for a run that ended well or was stopped, 2 for wrong use or wrong input, \
+1 for a failure at run time.";
+
+/// Topologies of spouts and bolts: exact rolling counts and rankings
 #[derive(Parser)]
-#[command(name = "squall", version)]
+#[command(name = "squall", version, after_help = STREAMS_AND_STATUS)]
 struct Squall {
     #[command(subcommand)]
     command: Command,

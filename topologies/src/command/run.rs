@@ -78,7 +78,9 @@ impl Run {
         let Self { topology, settings } = self;
         let Prepared { topology, files } = topology.prepare()?;
         let bar = Bar::of(files.as_ref());
+        let name = topology.name().to_owned();
         let running = topology.start(settings.options())?;
+        tracing::info!("{name} is running; Ctrl-C stops it");
         let result = watch(&running, bar, settings.stats);
         let summary = result.map_err(|error| Ending::of(error, STDOUT))?;
         tracing::info!("{}", in_short(&summary));

@@ -1,0 +1,60 @@
+//! What the command says about the topologies it has.
+
+mod common;
+
+use common::{output, squall};
+
+#[test]
+fn the_topologies_are_listed_with_their_purpose() {
+    let (stdout, _) = output(&mut squall(&["list"]));
+    let line = "rolling-top-words  The words that occur most, over a rolling window\n";
+    assert_eq!(stdout, line);
+}
+
+#[test]
+fn mermaid_draws_four_components_with_parallelism_and_groupings() {
+    let arguments = ["describe", "rolling-top-words", "--format", "mermaid"];
+    let (stdout, stderr) = output(&mut squall(&arguments));
+    assert_eq!(stderr, "");
+    assert!(stdout.starts_with("flowchart"), "{stdout}");
+    for part in [
+        "words<br/>RandomWords ×5",
+        "counts<br/>RollingCount ×4",
+        "rankings<br/>Rank ×4",
+        "merged<br/>MergeRankings ×1",
+        r#"c0 -->|"fields(word)"| c1"#,
+        r#"c1 -->|"fields(key)"| c2"#,
+        r#"c2 -->|"global"| c3"#,
+    ] {
+        assert!(stdout.contains(part), "no {part} in {stdout}");
+    }
+    assert_eq!(stdout.matches("×").count(), 4);
+    assert_eq!(stdout.matches("-->").count(), 3);
+}
+
+#[test]
+fn a_level_of_mergers_and_a_sink_are_drawn_where_they_are_asked_for() {
+    let arguments = ["describe", "rolling-top-words", "--mergers", "3", "--json"];
+    let (stdout, _) = output(&mut squall(&arguments));
+    assert!(
+        stdout.contains("merging: bolt MergeRankings ×3"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("json: sink"), "{stdout}");
+    assert!(stdout.contains("6 components"), "{stdout}");
+}
+
+#[test]
+fn the_plan_is_also_there_for_programs() {
+    let arguments = ["describe", "rolling-top-words", "--format", "json"];
+    let (stdout, _) = output(&mut squall(&arguments));
+    let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(plan["components"].as_array().unwrap().len(), 4);
+    let (dot, _) = output(&mut squall(&[
+        "describe",
+        "rolling-top-words",
+        "--format",
+        "dot",
+    ]));
+    assert!(dot.starts_with("digraph"), "{dot}");
+}
