@@ -85,6 +85,7 @@ impl<T: Tuple> StreamAt<0> for T {
         staged
     }
 
+    #[inline]
     fn batch_ref(staged: &Batch<T>) -> &Batch<T> {
         staged
     }
@@ -267,6 +268,7 @@ impl<S: Streams> Out<S> {
     ///
     /// An earlier time breaks what the readers were promised and ends the topology with
     /// that cause.
+    #[inline]
     pub fn emit_at(&mut self, tuple: S::Item, time: Timestamp)
     where
         S: StreamAt<0>,
@@ -308,6 +310,7 @@ impl<S: Streams> Out<S> {
     }
 
     /// The time of the tuple in hand.
+    #[inline]
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.time

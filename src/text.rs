@@ -26,6 +26,7 @@ pub struct Text(EcoString);
 
 impl Text {
     /// The text as a string slice.
+    #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -34,6 +35,7 @@ impl Text {
 
 impl Deref for Text {
     type Target = str;
+    #[inline]
     fn deref(&self) -> &str {
         self.0.as_str()
     }
@@ -41,18 +43,21 @@ impl Deref for Text {
 
 // `Hash` of the inner string is `str`'s, which `Borrow` requires.
 impl Borrow<str> for Text {
+    #[inline]
     fn borrow(&self) -> &str {
         self.0.as_str()
     }
 }
 
 impl AsRef<str> for Text {
+    #[inline]
     fn as_ref(&self) -> &str {
         self.0.as_str()
     }
 }
 
 impl From<&str> for Text {
+    #[inline]
     fn from(text: &str) -> Self {
         Self(EcoString::from(text))
     }

@@ -21,7 +21,14 @@ const STEPS: &[Step] = &[
     Step {
         what: "lints",
         environment: &[],
-        arguments: &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"],
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
     },
     Step {
         what: "documentation",
@@ -45,7 +52,9 @@ fn main() -> ExitCode {
     for step in STEPS {
         println!("== {}: cargo {}", step.what, step.arguments.join(" "));
         let mut command = Command::new(env!("CARGO"));
-        command.args(step.arguments).envs(step.environment.iter().copied());
+        command
+            .args(step.arguments)
+            .envs(step.environment.iter().copied());
         match command.status() {
             Ok(status) if status.success() => {}
             Ok(status) => {
@@ -53,7 +62,10 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
             Err(error) => {
-                eprintln!("xtask: the {} step could not start cargo: {error}", step.what);
+                eprintln!(
+                    "xtask: the {} step could not start cargo: {error}",
+                    step.what
+                );
                 return ExitCode::FAILURE;
             }
         }
