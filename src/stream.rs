@@ -226,6 +226,8 @@ pub struct Out<S: Streams> {
     /// The watermark that the readers have been promised.
     pub(crate) watermark: Timestamp,
     pub(crate) late_tuples: u64,
+    /// How many tuples and dead letters were emitted so far.
+    pub(crate) emitted: usize,
     /// Set when a promise was broken; the runtime ends the topology with it.
     pub(crate) fault: Option<String>,
 }
@@ -239,6 +241,7 @@ impl<S: Streams> Default for Out<S> {
             late: false,
             watermark: Timestamp::MIN,
             late_tuples: 0,
+            emitted: 0,
             fault: None,
         }
     }
@@ -307,6 +310,7 @@ impl<S: Streams> Out<S> {
     /// Sends a record or tuple that cannot be processed to the dead letters.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter, self.time);
+        self.emitted += 1;
     }
 
     /// The time of the tuple in hand.
@@ -335,5 +339,6 @@ impl<S: Streams> Out<S> {
         if self.late {
             batch.mark_late();
         }
+        self.emitted += 1;
     }
 }
