@@ -88,6 +88,7 @@ impl<T: Tuple> StreamAt<0> for T {
         staged
     }
 
+    #[inline]
     fn batch_ref(staged: &Batch<T>) -> &Batch<T> {
         staged
     }
@@ -228,6 +229,8 @@ pub struct Out<S: Streams> {
     /// The watermark that the readers have been promised.
     pub(crate) watermark: Timestamp,
     pub(crate) late_tuples: u64,
+    /// How many tuples and dead letters were emitted so far.
+    pub(crate) emitted: usize,
     /// Set when a promise was broken; the runtime ends the topology with it.
     pub(crate) fault: Option<String>,
 }
@@ -241,6 +244,7 @@ impl<S: Streams> Default for Out<S> {
             late: false,
             watermark: Timestamp::MIN,
             late_tuples: 0,
+            emitted: 0,
             fault: None,
         }
     }
@@ -270,6 +274,7 @@ impl<S: Streams> Out<S> {
     ///
     /// An earlier time breaks what the readers were promised and ends the topology with
     /// that cause.
+    #[inline]
     pub fn emit_at(&mut self, tuple: S::Item, time: Timestamp)
     where
         S: StreamAt<0>,
@@ -308,9 +313,11 @@ impl<S: Streams> Out<S> {
     /// Sends a record or tuple that cannot be processed to the dead letters.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter, self.time);
+        self.emitted += 1;
     }
 
     /// The time of the tuple in hand.
+    #[inline]
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.time
@@ -335,5 +342,6 @@ impl<S: Streams> Out<S> {
         if self.late {
             batch.mark_late();
         }
+        self.emitted += 1;
     }
 }

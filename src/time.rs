@@ -26,24 +26,28 @@ impl Timestamp {
     pub const MAX: Self = Self(i64::MAX);
 
     /// The moment `millis` milliseconds after 1970-01-01T00:00:00 UTC.
+    #[inline]
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since 1970-01-01T00:00:00 UTC.
+    #[inline]
     #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
     }
 
     /// This moment moved back by `millis`; stays within the range of the type.
+    #[inline]
     #[must_use]
     pub const fn back(self, millis: i64) -> Self {
         Self(self.0.saturating_sub(millis))
     }
 
     /// This moment moved forward by `millis`; stays within the range of the type.
+    #[inline]
     #[must_use]
     pub const fn forward(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))

@@ -76,11 +76,9 @@ impl<U: Tuple> Buffers<U> {
         columns: &Columns,
         outlet: &mut dyn Outlet,
     ) -> bool {
-        if self.open[task].is_none() {
-            self.renew(task, outlet);
-        }
-        let Some(batch) = &mut self.open[task] else {
-            return false;
+        let batch = match &mut self.open[task] {
+            Some(batch) => batch,
+            none => none.insert(renewed(self.first_channel + task, outlet)),
         };
         batch.push(tuple, columns.time(index));
         if columns.is_late(index) {
@@ -91,13 +89,6 @@ impl<U: Tuple> Buffers<U> {
         }
         self.send(task, outlet);
         true
-    }
-
-    fn renew(&mut self, task: usize, outlet: &mut dyn Outlet) {
-        let recycled = outlet
-            .recycled(self.first_channel + task)
-            .and_then(|buffer| buffer.into_any().downcast().ok());
-        self.open[task] = Some(recycled.unwrap_or_default());
     }
 
     fn send(&mut self, task: usize, outlet: &mut dyn Outlet) {
@@ -118,6 +109,14 @@ impl<U: Tuple> Buffers<U> {
             .flatten()
             .all(|batch| batch.tuples.is_empty())
     }
+}
+
+/// An empty batch for a channel, recycled where there is one.
+#[cold]
+fn renewed<U: Tuple>(channel: usize, outlet: &mut dyn Outlet) -> Box<Batch<U>> {
+    let recycled = outlet.recycled(channel);
+    let recycled = recycled.and_then(|buffer| buffer.into_any().downcast().ok());
+    recycled.unwrap_or_default()
 }
 
 /// Routes tuples of type `A` to a reader that takes `U`, each to one task.

@@ -12,7 +12,7 @@ use crate::time::{TimeDomain, Timestamp};
 pub(crate) trait AnySpout: Staged + Send {
     fn open(&mut self, context: &Context) -> Result;
 
-    /// Asks the spout until it has staged `budget` tuples or has nothing at hand.
+    /// Asks the spout until it has emitted `budget` tuples or has nothing at hand.
     fn poll(&mut self, budget: usize) -> Result<Next>;
 
     fn domain(&self) -> TimeDomain;
@@ -42,14 +42,6 @@ impl<S: Spout> SpoutOperator<S> {
     {
         &mut <S::Output as StreamAt<0>>::batch(&mut self.out.staged).tuples
     }
-
-    fn staged_tuples(&mut self) -> usize {
-        let mut staged = 0;
-        for stream in 0..=S::Output::COUNT {
-            staged += self.out.staged(stream).map_or(0, |batch| batch.tuples());
-        }
-        staged
-    }
 }
 
 impl<S: Spout> Staged for SpoutOperator<S> {
@@ -75,12 +67,13 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
     }
 
     fn poll(&mut self, budget: usize) -> Result<Next> {
+        let before = self.out.emitted;
         for _ in 0..POLLS_PER_SLICE {
             let next = self.spout.next(&mut self.out)?;
             if let Some(fault) = self.out.fault.take() {
                 return Err(fault.into());
             }
-            if next != Next::More || self.staged_tuples() >= budget {
+            if next != Next::More || self.out.emitted - before >= budget {
                 return Ok(next);
             }
         }

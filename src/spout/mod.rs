@@ -130,6 +130,7 @@ impl<S: Streams> SpoutOut<S> {
 
     /// A record of a split with this time is in hand: what is emitted next carries the
     /// time, and is marked late where the record is late.
+    #[inline]
     pub fn record_at(&mut self, split: SplitId, time: Timestamp) {
         let late = self.splits.record(split, time);
         self.out.time = time;
@@ -137,6 +138,7 @@ impl<S: Streams> SpoutOut<S> {
     }
 
     /// Emits a tuple with a time of its own; for spouts whose input is one split.
+    #[inline]
     pub fn emit_at(&mut self, tuple: S::Item, time: Timestamp)
     where
         S: StreamAt<0>,
@@ -163,12 +165,14 @@ impl<S: Streams> SpoutOut<S> {
 
 impl<S: Streams> Deref for SpoutOut<S> {
     type Target = Out<S>;
+    #[inline]
     fn deref(&self) -> &Out<S> {
         &self.out
     }
 }
 
 impl<S: Streams> DerefMut for SpoutOut<S> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Out<S> {
         &mut self.out
     }

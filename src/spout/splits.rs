@@ -63,6 +63,7 @@ impl Splits {
 
     /// Notes a record's time; says whether the record is late: below the greatest earlier
     /// time of its own split minus the allowed lateness.
+    #[inline]
     pub(crate) fn record(&mut self, id: SplitId, time: Timestamp) -> bool {
         let Some(split) = &mut self.splits[id.0] else {
             return true;
