@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(word < Text::from("golda"));
 /// assert_eq!(size_of::<Text>(), 16);
 /// ```
+#[allow(clippy::derived_hash_with_manual_eq)] // equality compares the bytes that are hashed
 #[derive(Clone, Default, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text(EcoString);

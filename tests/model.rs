@@ -161,6 +161,17 @@ fn expected(case: &Case, clicks: &[Click]) -> Rankings {
 
 // --- squall ---
 
+fn options(case: &Case) -> RunOptions {
+    RunOptions {
+        epoch: millis(case.epoch_ms),
+        batch_tuples: case.batch_tuples,
+        linger: millis(case.linger_ms),
+        credit_tuples: case.credit_tuples,
+        signals: false,
+        ..RunOptions::default()
+    }
+}
+
 fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
     let topology = Topology::named("model");
     let lateness = millis(case.lateness.unsigned_abs());
@@ -243,20 +254,12 @@ fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
         .global_grouping(&ranked);
     let rankings = Collected::of(&topology, "collected", &merged);
 
-    let options = RunOptions {
-        epoch: millis(case.epoch_ms),
-        batch_tuples: case.batch_tuples,
-        linger: millis(case.linger_ms),
-        credit_tuples: case.credit_tuples,
-        signals: false,
-        ..RunOptions::default()
-    };
     let summary = match case.seed {
         Some(seed) => TopologyTest::new(topology)
-            .options(options)
+            .options(options(case))
             .seed(seed)
             .run(),
-        None => topology.run(options),
+        None => topology.run(options(case)),
     };
     let summary = summary.expect("the topology ends well");
     assert!(summary.input_ended);

@@ -113,6 +113,7 @@ impl<U: Tuple> Buffers<U> {
 
 /// An empty batch for a channel, recycled where there is one.
 #[cold]
+#[allow(clippy::unnecessary_box_returns)] // batches travel boxed, and come back so
 fn renewed<U: Tuple>(channel: usize, outlet: &mut dyn Outlet) -> Box<Batch<U>> {
     let recycled = outlet.recycled(channel);
     let recycled = recycled.and_then(|buffer| buffer.into_any().downcast().ok());
