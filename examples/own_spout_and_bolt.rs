@@ -77,10 +77,8 @@ impl Bolt for Sieve {
 
     fn execute(&mut self, number: &Number, out: &mut Out<Self::Output>) -> Result {
         let value = number.value;
-        match (2..)
-            .take_while(|n| n * n <= value)
-            .find(|n| value % n == 0)
-        {
+        let mut divisors = 2..=value.isqrt();
+        match divisors.find(|divisor| value.is_multiple_of(*divisor)) {
             None => out.emit(Number { value }),
             Some(divisor) => out.emit_to(Self::COMPOSITE, Composite { value, divisor }),
         }
