@@ -1,6 +1,79 @@
-//! Topologies of spouts and bolts (draft).
+//! Topologies of spouts and bolts, with exact rolling counts and rankings, in one process.
+//!
+//! A *spout* emits tuples, *bolts* turn them into others, *sinks* hand them to the outside
+//! world; a *topology* wires them by *groupings*, which say who of a component's tasks gets
+//! which tuple. Everything is typed: a tuple is a struct, a key is one of its fields, and wrong
+//! wiring does not compile. Results depend on the data and not on timing.
+//!
+//! The classic: the most frequent words of the last ten seconds, every five seconds.
+//!
+//! ```
+//! use squall::bolts::{MergeRankings, Rank, RollingCount};
+//! use squall::testing::{Collected, Events};
+//! use squall::{Count, RunOptions, Timestamp, Topology, Word, secs};
+//!
+//! let said = [(1, "storm"), (2, "squall"), (3, "storm"), (7, "squall"), (8, "squall")];
+//! let said = said.map(|(second, word)| {
+//!     (Timestamp::from_millis(second * 1_000), Word { word: word.into() })
+//! });
+//!
+//! let topology = Topology::named("rolling-top-words");
+//! let words = topology.spout("words", move || Events::at(said.clone()));
+//! let counts = topology
+//!     .keyed("counts", || RollingCount::over(secs(10)).every(secs(5)))
+//!     .parallelism(4)
+//!     .fields_grouping(&words, Word::WORD);
+//! let ranked = topology
+//!     .bolt("rankings", || Rank::top(10))
+//!     .parallelism(4)
+//!     .fields_grouping(&counts, Count::KEY);
+//! let merged = topology
+//!     .bolt("merged", || MergeRankings::top(10))
+//!     .global_grouping(&ranked);
+//! let rankings = Collected::of(&topology, "collected", &merged);
+//!
+//! topology.run(RunOptions { signals: false, ..RunOptions::default() })?;
+//!
+//! let rankings: Vec<String> = rankings.take().iter().map(ToString::to_string).collect();
+//! assert_eq!(rankings, ["[storm 2, squall 1]", "[squall 3, storm 2]", "[squall 2]"]);
+//! # Ok::<(), squall::RunError>(())
+//! ```
+//!
+//! # The map
+//!
+//! In the order in which data flows, and below it what carries it:
+//!
+//! ```text
+//!    Spout ---------> Bolt, KeyedBolt ---------> Sink        what you write, or take from
+//!    connectors       bolts                      connectors  `connectors` and `bolts`
+//!      |                |                          |
+//!      |  Out: emitted tuples, on one stream or several
+//!      v                v                          ^
+//!    Tuple --- Key: which task --- Batch: one message, with times and a watermark
+//!
+//!    Topology  declares components and wires them; gives a Plan: checked, drawn, compared
+//!    run       makes a task of each instance, cuts epochs, hands out credits
+//!    testing   runs the same tasks on one thread, with virtual time
+//! ```
+//!
+//! - **What travels**: [`Tuple`] and its fields as a [`Key`]; [`Text`], the string of tuples;
+//!   [`Timestamp`], [`Window`] and [`WindowShape`]; [`Count`] and [`Ranking`].
+//! - **What you write**: [`Spout`], [`Bolt`], [`KeyedBolt`] and [`Sink`], which emit through
+//!   [`Out`] and learn who they are from a [`Context`].
+//! - **What is there already**: [`bolts`] and [`connectors`].
+//! - **How it is wired**: [`Topology`], and the plan that it makes, in [`topology`].
+//! - **How it runs**: [`Topology::run`] with [`RunOptions`], which ends in a [`Summary`] or a
+//!   [`RunError`]; [`Topology::start`] gives a [`Running`] topology to look at and to stop.
+//! - **How it is tested**: [`testing`].
+//!
+//! Three ideas explain the rest. A **watermark** on every batch says that no earlier time
+//! follows; where it passes the end of a window, the window closes. An **epoch** is a mark that
+//! every spout puts into its output and every task passes after exactly the tuples before it.
+//! **Credits** bound what is on its way to a task by what it takes in a tenth of a second.
+//! `ARCHITECTURE.md` in the repository tells the rest, with reasons.
 #![forbid(unsafe_code)]
 
+// The derive writes `::squall::`, also within this crate.
 extern crate self as squall;
 
 mod batch;
@@ -37,3 +110,8 @@ pub use text::Text;
 pub use time::{TimeDomain, Timestamp, Window, WindowError, WindowShape, millis, secs};
 pub use topology::Topology;
 pub use tuple::{DeadLetter, Field, FieldAt, FromTuple, Tuple};
+
+/// The programs of the README compile and run as tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -202,7 +202,7 @@ fn files(folder: &str) -> Vec<(String, String)> {
 
 fn sources(folder: &str) -> Vec<(String, String)> {
     let mut files = files(folder);
-    files.retain(|(path, _)| path.ends_with(".rs"));
+    files.retain(|(path, _)| Path::new(path).extension().is_some_and(|end| end == "rs"));
     assert!(!files.is_empty(), "{folder} has no sources");
     files
 }

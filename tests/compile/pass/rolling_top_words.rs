@@ -22,7 +22,7 @@ pub fn main() {
         .sink("log", LogSink::<Ranking<Text>>::new)
         .global_grouping(&merged);
     topology
-        .sink("late", || LogSink::<Late>::new())
+        .sink("late", LogSink::<Late>::new)
         .all_grouping(&counts.stream(RollingCount::LATE));
     topology.dead_letter_sink("dead", || Dead);
     assert_eq!(topology.plan().check(), Ok(()));

@@ -1,4 +1,6 @@
 //! What can be a tuple: structs with and without fields, enums, generic ones.
+// Some are only declared.
+#![allow(dead_code)]
 
 use squall::{Field, Key, Text, Tuple};
 
