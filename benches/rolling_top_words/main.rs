@@ -74,13 +74,9 @@ impl Arguments {
                 _ => panic!("{name}: give --rounds, --seconds, --words or --speed-only"),
             }
         }
-        let whole_slide = SLIDE_MS as usize * 100 / 6 + 1;
-        assert!(
-            arguments.words >= whole_slide,
-            "--words: give at least {whole_slide}"
-        );
-        // A repetition spans whole slides: three of them are half a million words.
-        arguments.words = arguments.words.next_multiple_of(500_000);
+        // A repetition spans whole slides (three of them are half a million words) and at
+        // least one window.
+        arguments.words = arguments.words.next_multiple_of(500_000).max(1_000_000);
         arguments
     }
 }
