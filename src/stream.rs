@@ -323,6 +323,12 @@ impl<S: Streams> Out<S> {
         self.time
     }
 
+    /// The watermark: no tuple with an earlier time follows, but for late ones.
+    #[must_use]
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark
+    }
+
     /// Whether the tuple in hand is late: below the greatest earlier time of its own file
     /// or partition minus the allowed lateness, or below the watermark because its source
     /// had been idle. Its windows may be closed.

@@ -44,7 +44,7 @@ fn wait_until(running: &Running, done: impl Fn() -> bool) {
             began.elapsed() < secs(10),
             "it did not happen in ten seconds"
         );
-        assert!(running.wait_for(millis(5)).is_none(), "the run goes on");
+        assert!(!running.ends_within(millis(5)), "the run goes on");
     }
 }
 
@@ -405,6 +405,17 @@ fn epochs_pass_while_a_spout_waits_and_a_stop_ends_well() {
     });
     running.stop();
     assert!(!running.wait().unwrap().input_ended);
+}
+
+#[test]
+fn a_test_in_which_nothing_can_happen_ends_as_stuck() {
+    let topology = Topology::named("silent");
+    let words = topology.spout("words", || SilentPipe(None));
+    topology
+        .bolt("same", || Map::new(|word: &Word| Ok(word.clone())))
+        .shuffle_grouping(&words);
+    let error = TopologyTest::new(topology).run().unwrap_err();
+    assert!(matches!(error, RunError::Stuck { .. }), "{error}");
 }
 
 /// Never returns from its first tuple.

@@ -6,7 +6,7 @@ use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Ranking, check_places, top_of};
+use crate::ranking::{Ranking, check_open, check_places, top_of};
 use crate::stream::Out;
 use crate::time::{TimeDomain, Timestamp, Window, WindowShape};
 
@@ -195,7 +195,8 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
         Ok(())
     }
 
-    fn execute(&mut self, tuple: &Ranking<K>, _: &mut Out<Ranking<K>>) -> Result {
+    fn execute(&mut self, tuple: &Ranking<K>, out: &mut Out<Ranking<K>>) -> Result {
+        check_open(tuple.window, out.watermark())?;
         // Where nothing is in a window each merger finds out for itself.
         if tuple.entries.is_empty() && !tuple.window.is_running_total() {
             return Ok(());

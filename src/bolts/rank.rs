@@ -6,7 +6,7 @@ use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Count, Ranking, check_places, top_of};
+use crate::ranking::{Count, Ranking, check_open, check_places, top_of};
 use crate::stream::Out;
 use crate::time::{Timestamp, Window};
 
@@ -115,7 +115,8 @@ impl<K: KeyValue> Bolt for Rank<K> {
         Ok(())
     }
 
-    fn execute(&mut self, tuple: &Count<K>, _: &mut Out<Ranking<K>>) -> Result {
+    fn execute(&mut self, tuple: &Count<K>, out: &mut Out<Ranking<K>>) -> Result {
+        check_open(tuple.window, out.watermark())?;
         let window = tuple.window;
         let pending = self.pending.entry(window.end);
         let (_, counts) = pending.or_insert_with(|| (window, Counts::default()));

@@ -7,7 +7,7 @@ use crate::bolt::KeyedBolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Count, top_of};
+use crate::ranking::{Count, check_places, top_of};
 use crate::stream::{DEFAULT_STREAM, Out, Port};
 use crate::time::{Timestamp, Window, WindowError, WindowShape};
 use crate::tuple::Tuple;
@@ -187,6 +187,7 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
 
     fn prepare(&mut self, _: &Context) -> Result {
         self.shape = self.shape()?;
+        self.largest.map_or(Ok(()), check_places)?;
         self.counter = match self.shape.panes() {
             None => SlidingWindowCounter::running(),
             Some(1) => SlidingWindowCounter::tumbling(),

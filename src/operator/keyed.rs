@@ -11,13 +11,13 @@ use crate::time::{Timestamp, WindowShape};
 use crate::tuple::Tuple;
 
 /// A keyed bolt and its key; only the test kit and the builder make one.
-pub struct Keyed<B, T, K> {
+pub struct WithKey<B, T, K> {
     bolt: B,
     key: K,
     tuple: PhantomData<fn(&T)>,
 }
 
-impl<B, T, K> Keyed<B, T, K> {
+impl<B, T, K> WithKey<B, T, K> {
     pub(crate) fn new(bolt: B, key: K) -> Self {
         Self {
             bolt,
@@ -27,7 +27,7 @@ impl<B, T, K> Keyed<B, T, K> {
     }
 }
 
-impl<T, K, B> Bolt for Keyed<B, T, K>
+impl<T, K, B> Bolt for WithKey<B, T, K>
 where
     T: Tuple,
     K: Key<T>,

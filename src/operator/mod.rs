@@ -16,7 +16,7 @@ pub(crate) use edge::{AnyEdge, Broadcast, Edge, Outlet};
 pub(crate) use grouping::{
     Choose, Custom, Direct, Fields, Global, LocalOrShuffle, PartialKey, Shuffle,
 };
-pub(crate) use keyed::Keyed;
+pub(crate) use keyed::WithKey;
 pub(crate) use sink::SinkOperator;
 pub(crate) use spout::{AnySpout, SpoutOperator};
 

@@ -6,7 +6,7 @@
 //! the signals, so that no user code can take Ctrl-C away.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -360,7 +360,13 @@ pub struct Running {
     coordinator: ActorRef<CoordinatorMessage>,
     // A receiver may not be shared between threads by itself; `stats` and `stop` are called
     // from others while one waits.
-    ended: Mutex<mpsc::Receiver<Result<Summary, RunError>>>,
+    end: Mutex<End>,
+}
+
+/// The end of a run, once it is known.
+struct End {
+    ends: mpsc::Receiver<Result<Summary, RunError>>,
+    result: Option<Result<Summary, RunError>>,
 }
 
 impl Running {
@@ -381,17 +387,18 @@ impl Running {
         stats.recv_timeout(Duration::from_secs(1)).ok()
     }
 
-    /// Waits at most `timeout` for the end of the run; none where it has not ended.
-    ///
-    /// # Errors
-    /// As [`Topology::run`].
-    pub fn wait_for(&self, timeout: Duration) -> Option<Result<Summary, RunError>> {
-        let ended = self.ended.lock().ok()?;
-        match ended.recv_timeout(timeout) {
-            Ok(result) => Some(result),
-            Err(mpsc::RecvTimeoutError::Timeout) => None,
-            Err(mpsc::RecvTimeoutError::Disconnected) => Some(Err(RunError::Interrupted)),
+    /// Waits for the end of the run, at most for `timeout`; says whether it has come.
+    #[must_use]
+    pub fn ends_within(&self, timeout: Duration) -> bool {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if end.result.is_none() {
+            end.result = match end.ends.recv_timeout(timeout) {
+                Ok(result) => Some(result),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => Some(Err(RunError::Interrupted)),
+            };
         }
+        end.result.is_some()
     }
 
     /// Waits for the end of the run.
@@ -399,9 +406,13 @@ impl Running {
     /// # Errors
     /// As [`Topology::run`].
     pub fn wait(self) -> Result<Summary, RunError> {
-        match self.ended.into_inner() {
-            Ok(ended) => ended.recv().unwrap_or(Err(RunError::Interrupted)),
-            Err(_) => Err(RunError::Interrupted),
+        let End { ends, result } = self
+            .end
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Some(result) => result,
+            None => ends.recv().unwrap_or(Err(RunError::Interrupted)),
         }
     }
 }
@@ -458,7 +469,14 @@ impl Topology {
                 continues: false,
                 failed: false,
             };
-            actors.push(spawn_actor(name, TaskActor, state)?);
+            match spawn_actor(name, TaskActor, state) {
+                Ok(actor) => actors.push(actor),
+                Err(error) => {
+                    actors.iter().for_each(|actor| actor.stop(None));
+                    coordinator.stop(None);
+                    return Err(error);
+                }
+            }
         }
         // Nobody else sets the list, so it is empty until here.
         let _ = peers.set(actors);
@@ -468,7 +486,7 @@ impl Topology {
         let _ = coordinator.cast(CoordinatorMessage::Timer);
         Ok(Running {
             coordinator,
-            ended: Mutex::new(ends),
+            end: Mutex::new(End { ends, result: None }),
         })
     }
 }

@@ -153,7 +153,7 @@ impl Coordinator {
     pub(crate) fn tick(&mut self) -> Option<Action> {
         let now = self.clock.elapsed();
         if self.drain_until.is_some_and(|at| at <= now) {
-            return Some(Action::End(Err(self.stuck_error())));
+            return Some(Action::End(Err(self.stuck())));
         }
         self.name_stuck(now);
         if self.drain_until.is_none() && self.options.run_for.is_some_and(|end| end <= now) {
@@ -266,7 +266,8 @@ impl Coordinator {
         }
     }
 
-    fn stuck_error(&self) -> RunError {
+    /// Nothing goes on, as an error that names the tasks.
+    pub(crate) fn stuck(&self) -> RunError {
         let now = self.clock.elapsed();
         let stuck = |wanted: fn(Activity) -> bool| {
             let tasks = self.tasks.iter().enumerate();

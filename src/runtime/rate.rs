@@ -38,7 +38,7 @@ impl RateLimit {
             return Err(due);
         }
         let unused = now.saturating_sub(due).min(BURST).as_nanos() as f64;
-        Ok(1 + (unused / self.nanos_per_tuple) as usize)
+        Ok(1_usize.saturating_add((unused / self.nanos_per_tuple) as usize))
     }
 
     /// Notes that `tuples` were emitted.

@@ -43,7 +43,13 @@ struct Single {
     /// What is on its way, in order for each pair of sender and receiver.
     wires: BTreeMap<(TaskId, TaskId), VecDeque<TaskInput>>,
     random: fastrand::Rng,
+    /// How often time has passed since a task had a time to wait for.
+    quiet: usize,
+    may_be_quiet: bool,
 }
+
+/// After so many epochs without a sign of a task a run without an end is given up.
+const QUIET_EPOCHS: usize = 1_000;
 
 /// Runs a topology on this thread; see [`TopologyTest`](crate::testing::TopologyTest).
 pub(crate) fn run_on_this_thread(
@@ -71,6 +77,8 @@ pub(crate) fn run_on_this_thread(
         woken,
         wires: BTreeMap::new(),
         random: fastrand::Rng::with_seed(seed),
+        quiet: 0,
+        may_be_quiet: options.run_for.is_some(),
     };
     loop {
         if let Some(end) = single.turn() {
@@ -154,8 +162,18 @@ impl Single {
     /// Nobody has anything to do: time passes until somebody has.
     fn pass_time(&mut self) -> Option<Result<Summary, RunError>> {
         let now = self.clock.elapsed();
-        let deadlines = self.tasks.iter().filter_map(Task::deadline);
-        let next = deadlines.fold(self.coordinator.deadline(), Duration::min);
+        let deadline = self.tasks.iter().filter_map(Task::deadline).min();
+        self.quiet = if deadline.is_some() {
+            0
+        } else {
+            self.quiet + 1
+        };
+        if self.quiet > QUIET_EPOCHS && !self.may_be_quiet {
+            return Some(Err(self.coordinator.stuck()));
+        }
+        let next = deadline
+            .into_iter()
+            .fold(self.coordinator.deadline(), Duration::min);
         self.clock
             .advance_to(next.max(now + Duration::from_nanos(1)));
         let action = self.coordinator.tick();

@@ -7,7 +7,7 @@ use crate::bolt::{Bolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{GivenTo, Key};
-use crate::operator::{AnyBolt, AnySpout, Keyed, PlainOperator, SpoutOperator};
+use crate::operator::{AnyBolt, AnySpout, PlainOperator, SpoutOperator, WithKey};
 use crate::sink::Sink;
 use crate::spout::{Next, Spout};
 use crate::stream::{Out, Port, StreamAt, Streams};
@@ -138,7 +138,7 @@ impl<B: Bolt> BoltTest<B> {
     }
 }
 
-impl<B, T: Tuple, K: Key<T>> BoltTest<Keyed<B, T, K>>
+impl<B, T: Tuple, K: Key<T>> BoltTest<WithKey<B, T, K>>
 where
     B: KeyedBolt<T>,
     K::Value: GivenTo<B, B::Key>,
@@ -146,7 +146,7 @@ where
     /// A test of a keyed bolt with the key that its fields grouping would give it.
     #[must_use]
     pub fn keyed(bolt: B, key: K) -> Self {
-        Self::new(Keyed::new(bolt, key))
+        Self::new(WithKey::new(bolt, key))
     }
 }
 

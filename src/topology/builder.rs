@@ -52,6 +52,15 @@ pub(crate) struct Parts {
     pub(crate) dead_letter_sink: Option<usize>,
 }
 
+impl Parts {
+    /// The name of the stream that an input reads, as its component has named it.
+    fn stream_name(&self, input: &Input) -> String {
+        let source = input.source.and_then(|source| self.components.get(source));
+        let stream = source.and_then(|source| source.outputs.get(input.stream));
+        stream.map_or_else(|| DEAD_LETTERS.to_owned(), |stream| stream.name.clone())
+    }
+}
+
 /// One component: its plan, and how its tasks are made.
 pub(crate) struct Definition {
     pub(crate) id: String,
@@ -81,7 +90,6 @@ pub(crate) struct Input {
     pub(crate) source: Option<usize>,
     /// The position of the stream; the dead letters come after the last.
     pub(crate) stream: usize,
-    pub(crate) stream_name: String,
     pub(crate) grouping: Grouping,
     pub(crate) edge: Factory<Box<dyn AnyEdge>>,
 }
@@ -202,7 +210,7 @@ impl Topology {
                         || "a component of another topology".to_owned(),
                         |source| parts.components[source].id.clone(),
                     ),
-                    stream: input.stream_name.clone(),
+                    stream: parts.stream_name(input),
                     grouping: input.grouping.clone(),
                 })
                 .collect(),
@@ -239,7 +247,6 @@ impl Topology {
             parts.components[sink].inputs.push(Input {
                 source: Some(source),
                 stream,
-                stream_name: DEAD_LETTERS.to_owned(),
                 grouping: Grouping::Global,
                 edge: Box::new(|| Box::new(Edge::<DeadLetter, DeadLetter, _>::new(Global))),
             });

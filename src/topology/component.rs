@@ -9,10 +9,10 @@ use crate::bolt::KeyedBolt;
 use crate::key::{GivenTo, Key};
 use crate::operator::{
     AnyEdge, Broadcast, Choose, Custom, CustomGrouping, Direct, Edge, Fields, Global,
-    Keyed as KeyedOperator, LocalOrShuffle, PartialKey, PlainOperator, Shuffle,
+    LocalOrShuffle, PartialKey, PlainOperator, Shuffle, WithKey,
 };
 use crate::spout::Spout;
-use crate::stream::{DEAD_LETTERS, DEFAULT_STREAM, Port, StreamAt, Streams};
+use crate::stream::{Port, StreamAt, Streams};
 use crate::tuple::{DeadLetter, FromTuple, Tuple};
 
 /// The input of a component that takes none: a spout.
@@ -31,7 +31,6 @@ pub struct Stream<'t, T> {
     topology: &'t Topology,
     component: usize,
     position: usize,
-    name: &'static str,
     tuple: PhantomData<fn() -> T>,
 }
 
@@ -90,7 +89,7 @@ impl<'t, C, S, I> Component<'t, C, S, I> {
 impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
     /// One of the component's named streams.
     #[must_use]
-    pub fn stream<const P: usize>(&self, port: Port<C, P>) -> Stream<'t, S::Item>
+    pub fn stream<const P: usize>(&self, _port: Port<C, P>) -> Stream<'t, S::Item>
     where
         S: StreamAt<P>,
     {
@@ -98,7 +97,6 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
             topology: self.topology,
             component: self.index,
             position: P,
-            name: port.name(),
             tuple: PhantomData,
         }
     }
@@ -113,7 +111,6 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
             topology: self.topology,
             component: self.index,
             position: 0,
-            name: DEFAULT_STREAM,
             tuple: PhantomData,
         }
     }
@@ -125,7 +122,6 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
             topology: self.topology,
             component: self.index,
             position: S::COUNT,
-            name: DEAD_LETTERS,
             tuple: PhantomData,
         }
     }
@@ -133,10 +129,11 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
 
 impl<C: Spout, S> Component<'_, C, S, NoInput> {
     /// Limits the spout to this many tuples per second over all of its tasks; values that
-    /// are not above zero set no limit.
+    /// are not above zero, or infinite, set no limit.
     #[must_use = "keep the component to wire it"]
     pub fn rate(self, tuples_per_second: f64) -> Self {
-        let rate = (tuples_per_second > 0.0).then_some(tuples_per_second);
+        let limited = tuples_per_second > 0.0 && tuples_per_second.is_finite();
+        let rate = limited.then_some(tuples_per_second);
         self.topology
             .change(self.index, |component| component.rate = rate);
         self
@@ -263,7 +260,6 @@ impl<C, S, I> Component<'_, C, S, I> {
             component.inputs.push(Input {
                 source: same.then_some(stream.component),
                 stream: stream.position,
-                stream_name: stream.name.to_owned(),
                 grouping,
                 edge: Box::new(edge),
             });
@@ -327,7 +323,7 @@ impl<'t, B: 'static> Keyed<'t, B> {
         topology.change(index, |component| {
             component.outputs = stream_plans::<B::Output>(&B::streams());
             component.make = Make::Bolt(Box::new(move || {
-                Box::new(PlainOperator::new(KeyedOperator::new(
+                Box::new(PlainOperator::new(WithKey::new(
                     factory(),
                     bolt_key.clone(),
                 )))

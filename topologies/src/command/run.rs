@@ -81,7 +81,7 @@ impl Run {
         let name = topology.name().to_owned();
         let running = topology.start(settings.options())?;
         tracing::info!("{name} is running; Ctrl-C stops it");
-        let result = watch(&running, bar, settings.stats);
+        let result = watch(running, bar, settings.stats);
         let summary = result.map_err(|error| Ending::of(error, STDOUT))?;
         tracing::info!("{}", in_short(&summary));
         if settings.stats {
@@ -105,17 +105,10 @@ impl Settings {
 }
 
 /// Waits for the end, and shows how far the run is.
-fn watch(
-    running: &Running,
-    mut bar: Option<Bar>,
-    stats: bool,
-) -> Result<Summary, squall::RunError> {
+fn watch(running: Running, mut bar: Option<Bar>, stats: bool) -> Result<Summary, squall::RunError> {
     let begun = Instant::now();
     let mut next_line = STATS_INTERVAL;
-    let result = loop {
-        if let Some(result) = running.wait_for(TICK) {
-            break result;
-        }
+    while !running.ends_within(TICK) {
         let elapsed = begun.elapsed();
         if let Some(bar) = &mut bar {
             bar.tick(elapsed);
@@ -126,11 +119,11 @@ fn watch(
                 logs::line(&so_far(&stats));
             }
         }
-    };
+    }
     if let Some(bar) = bar {
         bar.finish();
     }
-    result
+    running.wait()
 }
 
 fn so_far(stats: &RunStats) -> String {
