@@ -472,7 +472,9 @@ impl Topology {
             match spawn_actor(name, TaskActor, state) {
                 Ok(actor) => actors.push(actor),
                 Err(error) => {
-                    actors.iter().for_each(|actor| actor.stop(None));
+                    for actor in &actors {
+                        actor.stop(None);
+                    }
                     coordinator.stop(None);
                     return Err(error);
                 }
