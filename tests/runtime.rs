@@ -154,17 +154,18 @@ fn a_bolt_that_cannot_get_ready_keeps_the_topology_from_starting() {
     });
 }
 
+struct Keep(Arc<Mutex<Vec<DeadLetter>>>);
+impl Sink for Keep {
+    type Input = DeadLetter;
+    fn write(&mut self, letters: &[DeadLetter]) -> Result {
+        self.0.lock().unwrap().extend_from_slice(letters);
+        Ok(())
+    }
+}
+
 #[test]
 fn a_tuple_that_a_bolt_refuses_goes_to_the_dead_letters_with_the_error() {
     let letters: Arc<Mutex<Vec<DeadLetter>>> = Arc::default();
-    struct Keep(Arc<Mutex<Vec<DeadLetter>>>);
-    impl Sink for Keep {
-        type Input = DeadLetter;
-        fn write(&mut self, letters: &[DeadLetter]) -> Result {
-            self.0.lock().unwrap().extend_from_slice(letters);
-            Ok(())
-        }
-    }
     let make = || {
         let topology = Topology::named("refuses");
         // Declared before the others: it reads their dead letters all the same.

@@ -88,9 +88,9 @@ const PLAIN: RollingTopWords = RollingTopWords {
 
 fn exact(words: &[&str], places: usize) -> Entries {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    words
-        .iter()
-        .for_each(|word| *counts.entry(word).or_default() += 1);
+    for word in words {
+        *counts.entry(word).or_default() += 1;
+    }
     let mut entries: Entries = counts
         .into_iter()
         .map(|(word, count)| (Text::from(word), count))
