@@ -67,7 +67,10 @@ impl<U: Tuple> Buffers<U> {
 
     /// Puts a tuple into the open batch of a task; `true` where the batch was full and
     /// sent.
-    #[inline]
+    // Forced: it runs for every tuple and is called from two places, where the compiler
+    // leaves it a call.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn push(
         &mut self,
         task: usize,
