@@ -62,6 +62,7 @@ impl<T> Batch<T> {
     }
 
     /// Marks the tuple that was pushed last as late.
+    #[cold]
     pub fn mark_late(&mut self) {
         self.columns.late.push(position(self.tuples.len() - 1));
     }
@@ -91,13 +92,19 @@ impl Columns {
         self.times.get(index).copied().unwrap_or(self.time)
     }
 
+    #[inline]
     pub fn has_late(&self) -> bool {
         !self.late.is_empty()
     }
 
     #[inline]
     pub fn is_late(&self, index: usize) -> bool {
-        !self.late.is_empty() && self.late.binary_search(&position(index)).is_ok()
+        self.has_late() && self.finds_late(index)
+    }
+
+    #[cold]
+    fn finds_late(&self, index: usize) -> bool {
+        self.late.binary_search(&position(index)).is_ok()
     }
 
     /// The task that the emitter named.

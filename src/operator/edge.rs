@@ -67,7 +67,10 @@ impl<U: Tuple> Buffers<U> {
 
     /// Puts a tuple into the open batch of a task; `true` where the batch was full and
     /// sent.
-    #[inline]
+    // Forced: it runs for every tuple and is called from two places, where the compiler
+    // leaves it a call.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn push(
         &mut self,
         task: usize,
@@ -91,6 +94,7 @@ impl<U: Tuple> Buffers<U> {
         true
     }
 
+    #[cold]
     fn send(&mut self, task: usize, outlet: &mut dyn Outlet) {
         if let Some(batch) = self.open[task].take_if(|batch| !batch.tuples.is_empty()) {
             outlet.send(self.first_channel + task, batch);
@@ -135,6 +139,23 @@ impl<A: Tuple, U: FromTuple<A>, C: Choose<A>> Edge<A, U, C> {
             tuple: PhantomData,
         }
     }
+
+    #[inline]
+    fn route_all(
+        &mut self,
+        tuples: impl Iterator<Item = A>,
+        columns: &Columns,
+        outlet: &mut dyn Outlet,
+    ) -> Result {
+        for (index, tuple) in tuples.enumerate() {
+            let task = self.choose.choose(&tuple, columns.target(index))?;
+            let tuple = U::from_tuple(tuple);
+            if self.buffers.push(task, tuple, index, columns, outlet) {
+                self.choose.sent();
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<A: Tuple, U: FromTuple<A>, C: Choose<A>> AnyEdge for Edge<A, U, C> {
@@ -147,22 +168,10 @@ impl<A: Tuple, U: FromTuple<A>, C: Choose<A>> AnyEdge for Edge<A, U, C> {
         let Batch { tuples, columns } = typed::<A>(staged, "an edge")?;
         self.buffers.read_limits(outlet);
         if take {
-            for (index, tuple) in tuples.drain(..).enumerate() {
-                let task = self.choose.choose(&tuple, columns.target(index))?;
-                let tuple = U::from_tuple(tuple);
-                if self.buffers.push(task, tuple, index, columns, outlet) {
-                    self.choose.sent();
-                }
-            }
+            self.route_all(tuples.drain(..), columns, outlet)?;
             columns.clear();
         } else {
-            for (index, tuple) in tuples.iter().enumerate() {
-                let task = self.choose.choose(tuple, columns.target(index))?;
-                let tuple = U::from_tuple(tuple.clone());
-                if self.buffers.push(task, tuple, index, columns, outlet) {
-                    self.choose.sent();
-                }
-            }
+            self.route_all(tuples.iter().cloned(), columns, outlet)?;
         }
         Ok(())
     }

@@ -184,16 +184,28 @@ impl Wake for TaskWaker {
     }
 }
 
+/// What the runtime of an actor's thread offers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drivers {
+    /// Timers alone: a thread that waits is woken by less.
+    Time,
+    /// Signals too.
+    TimeAndSignals,
+}
+
 /// Runs one actor on this thread until it stops.
 fn run_actor<A: Actor>(
+    drivers: Drivers,
     actor: A,
     arguments: A::Arguments,
     started: &mpsc::SyncSender<Option<ActorRef<A::Msg>>>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let Ok(runtime) = runtime else {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    match drivers {
+        Drivers::Time => builder.enable_time(),
+        Drivers::TimeAndSignals => builder.enable_all(),
+    };
+    let Ok(runtime) = builder.build() else {
         let _ = started.send(None);
         return;
     };
@@ -211,13 +223,14 @@ fn run_actor<A: Actor>(
 
 fn spawn_actor<A: Actor>(
     name: String,
+    drivers: Drivers,
     actor: A,
     arguments: A::Arguments,
 ) -> Result<ActorRef<A::Msg>, RunError> {
     let (started, starts) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name(name)
-        .spawn(move || run_actor(actor, arguments, &started))
+        .spawn(move || run_actor(drivers, actor, arguments, &started))
         .map_err(RunError::Thread)?;
     let reference = starts.recv().ok().flatten();
     reference.ok_or_else(|| RunError::Thread(std::io::Error::other("no runtime for an actor")))
@@ -456,7 +469,12 @@ impl Topology {
             timer: None,
             ended: Some(ended),
         };
-        let coordinator = spawn_actor("coordinator".to_owned(), CoordinatorActor, state)?;
+        let coordinator = spawn_actor(
+            "coordinator".to_owned(),
+            Drivers::TimeAndSignals,
+            CoordinatorActor,
+            state,
+        )?;
         let mut actors = Vec::with_capacity(tasks.len());
         for task in tasks {
             let name = task.context.name();
@@ -469,7 +487,7 @@ impl Topology {
                 continues: false,
                 failed: false,
             };
-            match spawn_actor(name, TaskActor, state) {
+            match spawn_actor(name, Drivers::Time, TaskActor, state) {
                 Ok(actor) => actors.push(actor),
                 Err(error) => {
                     for actor in &actors {
