@@ -54,7 +54,7 @@ pub fn run(words: &Words, repetitions: usize) -> Rankings {
             let part = counter.join();
             part.expect("a counter does not panic")
         });
-        merge(parts.collect())
+        merge(&parts.collect::<Vec<_>>())
     })
 }
 
@@ -171,13 +171,12 @@ impl Counter {
     fn count(&mut self, words: &[Text]) {
         let slot = self.pane as usize % PANES;
         for word in words {
-            match self.counts.get_mut(word) {
-                Some(panes) => panes[slot] += 1,
-                None => {
-                    let mut panes = [0; PANES];
-                    panes[slot] = 1;
-                    self.counts.insert(word.clone(), panes);
-                }
+            if let Some(panes) = self.counts.get_mut(word) {
+                panes[slot] += 1;
+            } else {
+                let mut panes = [0; PANES];
+                panes[slot] = 1;
+                self.counts.insert(word.clone(), panes);
             }
         }
     }
@@ -207,7 +206,7 @@ impl Counter {
 }
 
 /// The rankings of all counters as one.
-fn merge(parts: Vec<Rankings>) -> Rankings {
+fn merge(parts: &[Rankings]) -> Rankings {
     let ends = parts.iter().flatten().map(|(end, _)| *end);
     let ends: std::collections::BTreeSet<_> = ends.collect();
     let rankings = ends.into_iter().map(|end| {
