@@ -13,18 +13,21 @@ pub struct Batch<T> {
 
 /// Times and marks of a batch's tuples.
 ///
-/// The time column exists only where the times differ. Late tuples and directly addressed
-/// ones are the exception; both are kept as columns that stay empty in their absence.
-#[derive(Debug)]
+/// Neighbours mostly share a time, by processing time all do, so times are kept as runs.
+#[derive(Debug, Default)]
 pub struct Columns {
-    /// The time of every tuple while `times` is empty.
-    time: Timestamp,
-    /// Empty, or one time for each tuple.
-    times: Vec<Timestamp>,
-    /// The positions of late tuples, ascending.
-    late: Vec<u32>,
+    runs: Vec<Run>,
     /// Empty, or one receiving task for each tuple up to the last addressed one.
     targets: Vec<u32>,
+}
+
+/// Neighbouring tuples of one time.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    time: Timestamp,
+    late: bool,
+    /// The position of the first one.
+    start: u32,
 }
 
 /// The mark of a tuple that was not emitted to a task by name.
@@ -34,37 +37,23 @@ impl<T> Default for Batch<T> {
     fn default() -> Self {
         Self {
             tuples: Vec::new(),
-            columns: Columns {
-                time: Timestamp::MIN,
-                times: Vec::new(),
-                late: Vec::new(),
-                targets: Vec::new(),
-            },
+            columns: Columns::default(),
         }
     }
 }
 
 impl<T> Batch<T> {
     #[inline]
-    pub fn push(&mut self, tuple: T, time: Timestamp) {
-        let columns = &mut self.columns;
-        if columns.times.is_empty() {
-            if self.tuples.is_empty() {
-                columns.time = time;
-            } else if columns.time != time {
-                columns.spread(self.tuples.len());
-                columns.times.push(time);
-            }
-        } else {
-            columns.times.push(time);
+    pub fn push(&mut self, tuple: T, time: Timestamp, late: bool) {
+        let run = self.columns.runs.last();
+        if run.is_none_or(|run| run.time != time || run.late != late) {
+            self.columns.runs.push(Run {
+                time,
+                late,
+                start: position(self.tuples.len()),
+            });
         }
         self.tuples.push(tuple);
-    }
-
-    /// Marks the tuple that was pushed last as late.
-    #[cold]
-    pub fn mark_late(&mut self) {
-        self.columns.late.push(position(self.tuples.len() - 1));
     }
 
     /// Addresses the tuple that was pushed last to one task of the readers.
@@ -81,30 +70,13 @@ impl<T> Batch<T> {
 }
 
 impl Columns {
-    /// Writes the common time out as a column.
-    #[cold]
-    fn spread(&mut self, tuples: usize) {
-        self.times.resize(tuples, self.time);
-    }
-
-    #[inline]
-    pub fn time(&self, index: usize) -> Timestamp {
-        self.times.get(index).copied().unwrap_or(self.time)
-    }
-
-    #[inline]
-    pub fn has_late(&self) -> bool {
-        !self.late.is_empty()
-    }
-
-    #[inline]
-    pub fn is_late(&self, index: usize) -> bool {
-        self.has_late() && self.finds_late(index)
-    }
-
-    #[cold]
-    fn finds_late(&self, index: usize) -> bool {
-        self.late.binary_search(&position(index)).is_ok()
+    /// The runs of a batch of this many tuples, in order: how many tuples each has, their
+    /// time, and whether they are late.
+    pub fn runs(&self, tuples: usize) -> impl Iterator<Item = (usize, Timestamp, bool)> {
+        let ends = self.runs.iter().skip(1).map(|run| run.start as usize);
+        let ends = ends.chain(std::iter::once(tuples));
+        let runs = self.runs.iter().zip(ends);
+        runs.map(|(run, end)| (end - run.start as usize, run.time, run.late))
     }
 
     /// The task that the emitter named.
@@ -116,15 +88,13 @@ impl Columns {
 
     /// Forgets everything after the tuples have been moved out.
     pub fn clear(&mut self) {
-        self.times.clear();
-        self.late.clear();
+        self.runs.clear();
         self.targets.clear();
     }
 }
 
 fn position(index: usize) -> u32 {
-    // 2^32 tuples of one byte do not fit the batches that tasks exchange; the mark of the
-    // impossible rest is harmless.
+    // 2^32 tuples of one byte do not fit the batches that tasks exchange.
     u32::try_from(index).unwrap_or(NO_TARGET)
 }
 
@@ -158,48 +128,40 @@ impl<T: Send + 'static> AnyBatch for Batch<T> {
 mod tests {
     use super::*;
 
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
+    fn runs(batch: &Batch<char>) -> Vec<(usize, i64, bool)> {
+        let runs = batch.columns.runs(batch.tuples.len());
+        runs.map(|(tuples, time, late)| (tuples, time.millis(), late))
+            .collect()
     }
 
     #[test]
-    fn a_common_time_needs_no_column() {
+    fn neighbours_of_one_time_are_one_run() {
         let mut batch = Batch::default();
-        for tuple in 0..4 {
-            batch.push(tuple, at(5));
+        for (tuple, time, late) in [
+            ('a', 1, false),
+            ('b', 1, false),
+            ('c', 2, false),
+            ('d', 1, true),
+        ] {
+            batch.push(tuple, Timestamp::from_millis(time), late);
         }
-        assert!(batch.columns.times.is_empty());
-        assert_eq!(batch.columns.time(3), at(5));
-    }
-
-    #[test]
-    fn a_second_time_spreads_the_first() {
-        let mut batch = Batch::default();
-        batch.push('a', at(1));
-        batch.push('b', at(1));
-        batch.push('c', at(2));
-        batch.push('d', at(1));
-        let times: Vec<_> = (0..4).map(|i| batch.columns.time(i).millis()).collect();
-        assert_eq!(times, [1, 1, 2, 1]);
+        assert_eq!(runs(&batch), [(2, 1, false), (1, 2, false), (1, 1, true)]);
         batch.clear();
-        batch.push('e', at(9));
-        assert_eq!(batch.columns.time(0), at(9));
+        assert_eq!(runs(&batch), []);
+        batch.push('e', Timestamp::from_millis(1), true);
+        assert_eq!(runs(&batch), [(1, 1, true)]);
     }
 
     #[test]
-    fn marks_belong_to_the_tuple_pushed_last() {
+    fn an_address_belongs_to_the_tuple_pushed_last() {
         let mut batch = Batch::default();
-        batch.push('a', at(1));
-        batch.push('b', at(1));
-        batch.mark_late();
-        batch.push('c', at(1));
-        batch.address(3);
-        batch.push('d', at(1));
-        assert!(!batch.columns.is_late(0) && batch.columns.is_late(1) && !batch.columns.is_late(2));
-        assert_eq!(batch.columns.target(2), Some(3));
-        assert_eq!(
-            [batch.columns.target(0), batch.columns.target(3)],
-            [None; 2]
-        );
+        for tuple in ['a', 'b', 'c', 'd'] {
+            batch.push(tuple, Timestamp::MIN, false);
+            if tuple == 'c' {
+                batch.address(3);
+            }
+        }
+        let targets: Vec<_> = (0..4).map(|index| batch.columns.target(index)).collect();
+        assert_eq!(targets, [None, None, Some(3), None]);
     }
 }

@@ -312,7 +312,7 @@ impl<S: Streams> Out<S> {
 
     /// Sends a record or tuple that cannot be processed to the dead letters.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
-        self.dead_letters.push(letter, self.time);
+        self.dead_letters.push(letter, self.time, self.late);
         self.emitted += 1;
     }
 
@@ -344,10 +344,7 @@ impl<S: Streams> Out<S> {
         S: StreamAt<I>,
     {
         let batch = <S as StreamAt<I>>::batch(&mut self.staged);
-        batch.push(tuple, time);
-        if self.late {
-            batch.mark_late();
-        }
+        batch.push(tuple, time, self.late);
         self.emitted += 1;
     }
 }

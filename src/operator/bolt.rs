@@ -71,15 +71,17 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
 
     fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result {
         let batch = typed::<B::Input>(batch, &self.name)?;
-        let columns = &batch.columns;
-        let some_late = columns.has_late();
-        for (index, tuple) in batch.tuples.iter().enumerate() {
-            let time = columns.time(index);
+        let mut rest = batch.tuples.as_slice();
+        for (tuples, time, late) in batch.columns.runs(rest.len()) {
+            let run;
+            (run, rest) = rest.split_at(tuples);
             self.out.time = time;
-            self.out.late = time < self.out.watermark || (some_late && columns.is_late(index));
-            if let Err(error) = self.bolt.execute(tuple, &mut self.out) {
-                let letter = refused(&self.name, tuple, &error);
-                self.out.dead_letter(letter);
+            self.out.late = late || time < self.out.watermark;
+            for tuple in run {
+                if let Err(error) = self.bolt.execute(tuple, &mut self.out) {
+                    let letter = refused(&self.name, tuple, &error);
+                    self.out.dead_letter(letter);
+                }
             }
         }
         self.check()

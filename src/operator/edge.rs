@@ -6,6 +6,7 @@ use super::bolt::typed;
 use super::grouping::Choose;
 use crate::batch::{AnyBatch, Batch, Columns};
 use crate::error::Result;
+use crate::time::Timestamp;
 use crate::tuple::{FromTuple, Tuple};
 
 /// What the edges of a task send through; the runtime's side of an edge.
@@ -75,18 +76,15 @@ impl<U: Tuple> Buffers<U> {
         &mut self,
         task: usize,
         tuple: U,
-        index: usize,
-        columns: &Columns,
+        time: Timestamp,
+        late: bool,
         outlet: &mut dyn Outlet,
     ) -> bool {
         let batch = match &mut self.open[task] {
             Some(batch) => batch,
             none => none.insert(renewed(self.first_channel + task, outlet)),
         };
-        batch.push(tuple, columns.time(index));
-        if columns.is_late(index) {
-            batch.mark_late();
-        }
+        batch.push(tuple, time, late);
         if batch.tuples.len() < self.limits[task] {
             return false;
         }
@@ -143,15 +141,19 @@ impl<A: Tuple, U: FromTuple<A>, C: Choose<A>> Edge<A, U, C> {
     #[inline]
     fn route_all(
         &mut self,
-        tuples: impl Iterator<Item = A>,
+        tuples: impl ExactSizeIterator<Item = A>,
         columns: &Columns,
         outlet: &mut dyn Outlet,
     ) -> Result {
-        for (index, tuple) in tuples.enumerate() {
-            let task = self.choose.choose(&tuple, columns.target(index))?;
-            let tuple = U::from_tuple(tuple);
-            if self.buffers.push(task, tuple, index, columns, outlet) {
-                self.choose.sent();
+        let runs = columns.runs(tuples.len());
+        let mut tuples = tuples.enumerate();
+        for (count, time, late) in runs {
+            for (index, tuple) in tuples.by_ref().take(count) {
+                let task = self.choose.choose(&tuple, columns.target(index))?;
+                let tuple = U::from_tuple(tuple);
+                if self.buffers.push(task, tuple, time, late, outlet) {
+                    self.choose.sent();
+                }
             }
         }
         Ok(())
@@ -209,11 +211,13 @@ impl<A: Tuple, U: FromTuple<A>> AnyEdge for Broadcast<A, U> {
     fn route(&mut self, staged: &mut dyn AnyBatch, take: bool, outlet: &mut dyn Outlet) -> Result {
         let staged = typed::<A>(staged, "an edge")?;
         self.buffers.read_limits(outlet);
-        for (index, tuple) in staged.tuples.iter().enumerate() {
-            for task in 0..self.buffers.open.len() {
-                let tuple = U::from_tuple(tuple.clone());
-                self.buffers
-                    .push(task, tuple, index, &staged.columns, outlet);
+        let mut tuples = staged.tuples.iter();
+        for (count, time, late) in staged.columns.runs(staged.tuples.len()) {
+            for tuple in tuples.by_ref().take(count) {
+                for task in 0..self.buffers.open.len() {
+                    let tuple = U::from_tuple(tuple.clone());
+                    self.buffers.push(task, tuple, time, late, outlet);
+                }
             }
         }
         if take {

@@ -68,16 +68,17 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
 
     fn poll(&mut self, budget: usize) -> Result<Next> {
         let before = self.out.emitted;
+        let mut next = Next::More;
         for _ in 0..POLLS_PER_SLICE {
-            let next = self.spout.next(&mut self.out)?;
-            if let Some(fault) = self.out.fault.take() {
-                return Err(fault.into());
-            }
+            next = self.spout.next(&mut self.out)?;
             if next != Next::More || self.out.emitted - before >= budget {
-                return Ok(next);
+                break;
             }
         }
-        Ok(Next::More)
+        match self.out.fault.take() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(next),
+        }
     }
 
     fn domain(&self) -> TimeDomain {

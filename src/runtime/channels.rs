@@ -189,7 +189,7 @@ mod tests {
     fn batch(tuples: usize) -> Box<dyn AnyBatch> {
         let mut batch = Box::new(Batch::default());
         for tuple in 0..tuples {
-            batch.push(tuple, Timestamp::MIN);
+            batch.push(tuple, Timestamp::MIN, false);
         }
         batch
     }

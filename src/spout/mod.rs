@@ -107,6 +107,9 @@ pub struct SpoutOut<S: Streams> {
     pub(crate) splits: Splits,
     /// The split of a spout that never opened one.
     whole: Option<SplitId>,
+    /// Split and time of the record in hand: neighbours mostly share them, and what holds
+    /// for the one holds for the other.
+    hand: Option<(SplitId, Timestamp)>,
 }
 
 impl<S: Streams> SpoutOut<S> {
@@ -115,6 +118,7 @@ impl<S: Streams> SpoutOut<S> {
             out: Out::default(),
             splits: Splits::new(lateness),
             whole: None,
+            hand: None,
         }
     }
 
@@ -132,7 +136,11 @@ impl<S: Streams> SpoutOut<S> {
     /// time, and is marked late where the record is late.
     #[inline]
     pub fn record_at(&mut self, split: SplitId, time: Timestamp) {
+        if self.hand == Some((split, time)) {
+            return;
+        }
         let late = self.splits.record(split, time);
+        self.hand = Some((split, time));
         self.out.time = time;
         self.out.late = late || time < self.out.watermark;
     }
@@ -153,12 +161,14 @@ impl<S: Streams> SpoutOut<S> {
 
     /// The split was read to its end; it holds no watermark back any more.
     pub fn close_split(&mut self, split: SplitId) {
+        self.hand = None;
         self.splits.close(split);
     }
 
     /// Nothing comes from this split at present: it is left out of the watermark until its
     /// next record. A record that is older than the watermark by then is late.
     pub fn idle_split(&mut self, split: SplitId) {
+        self.hand = None;
         self.splits.idle(split);
     }
 }

@@ -118,7 +118,7 @@ impl<B: Bolt> BoltTest<B> {
             match step {
                 Step::Tuple(tuple, time) => {
                     let mut batch = Batch::default();
-                    batch.push(tuple, time);
+                    batch.push(tuple, time, false);
                     operator.execute(&mut batch)?;
                 }
                 Step::Watermark(watermark) => operator.on_watermark(watermark)?,
