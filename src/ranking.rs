@@ -176,26 +176,6 @@ pub(crate) fn top_of<'e, K: KeyValue>(
     top.into_entries()
 }
 
-/// An error where the watermark has passed the window of a count or ranking: its ranking
-/// was emitted, and is never changed.
-pub(crate) fn check_open(window: Window, watermark: Timestamp) -> Result<(), WindowPassed> {
-    let passed = window.end <= watermark && window.end != Timestamp::MAX;
-    if passed {
-        return Err(WindowPassed { window, watermark });
-    }
-    Ok(())
-}
-
-/// A count or ranking came after its window was ranked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the window {window} was ranked already: the watermark is {watermark}")]
-pub struct WindowPassed {
-    /// The window.
-    pub window: Window,
-    /// The watermark that has passed its end.
-    pub watermark: Timestamp,
-}
-
 /// A number of places that is at least 1.
 pub(crate) fn check_places(places: usize) -> Result<(), NoPlaces> {
     if places == 0 { Err(NoPlaces) } else { Ok(()) }

@@ -263,6 +263,7 @@ fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
     };
     let summary = summary.expect("the topology ends well");
     assert!(summary.input_ended);
+    assert_eq!(summary.stats.dead_letters(), 0);
     let rankings = rankings
         .take()
         .into_iter()

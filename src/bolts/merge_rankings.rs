@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Ranking, check_open, check_places, top_of};
+use crate::ranking::{Ranking, check_places, top_of};
 use crate::stream::Out;
 use crate::time::{TimeDomain, Timestamp, Window, WindowShape};
 
@@ -46,13 +47,12 @@ pub struct MergeRankings<K> {
     task: u32,
     domain: TimeDomain,
     shape: Option<WindowShape>,
-    pending: BTreeMap<Timestamp, (Window, Parts<K>)>,
+    pending: Pending<Parts<K>>,
     /// The latest ranking of running totals of each shard.
     totals: Parts<K>,
     /// The end of the last window that was emitted; by processing time the last slide
     /// that has passed.
     last_end: Option<Timestamp>,
-    final_emitted: bool,
 }
 
 impl<K: KeyValue> MergeRankings<K> {
@@ -65,10 +65,9 @@ impl<K: KeyValue> MergeRankings<K> {
             task: 0,
             domain: TimeDomain::Processing,
             shape: None,
-            pending: BTreeMap::new(),
+            pending: Pending::new(),
             totals: Parts::new(),
             last_end: None,
-            final_emitted: false,
         }
     }
 
@@ -102,18 +101,6 @@ impl<K: KeyValue> MergeRankings<K> {
         }
         out.emit_at(ranking, time);
         self.last_end = Some(window.end);
-    }
-
-    /// Emits what ends at `watermark` or before.
-    fn close_until(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) {
-        while let Some(entry) = self.pending.first_entry() {
-            if *entry.key() > watermark {
-                break;
-            }
-            let (window, parts) = entry.remove();
-            self.emit_empty_until(window, out);
-            self.emit(window, parts, window.last_moment(), out);
-        }
     }
 
     /// Emits the empty rankings before a window that holds something.
@@ -162,13 +149,10 @@ impl<K: KeyValue> MergeRankings<K> {
     /// The ranking over everything, once: at the end of the input, or when the run stops.
     fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
         let over_all = self.shape.is_some_and(|shape| shape.panes().is_none());
-        let last = self.pending.remove(&Timestamp::MAX);
-        let wanted = over_all || last.is_some() || !self.totals.is_empty();
-        if !wanted || std::mem::replace(&mut self.final_emitted, true) {
-            return;
+        let wanted = over_all || !self.totals.is_empty();
+        if let Some(parts) = self.pending.take_final(wanted) {
+            self.emit(Window::ALL, parts, Timestamp::MAX, out);
         }
-        let (_, parts) = last.unwrap_or_else(|| (Window::ALL, Parts::new()));
-        self.emit(Window::ALL, parts, Timestamp::MAX, out);
     }
 }
 
@@ -196,20 +180,20 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     }
 
     fn execute(&mut self, tuple: &Ranking<K>, out: &mut Out<Ranking<K>>) -> Result {
-        check_open(tuple.window, out.watermark())?;
         // Where nothing is in a window each merger finds out for itself.
         if tuple.entries.is_empty() && !tuple.window.is_running_total() {
             return Ok(());
         }
-        let window = tuple.window;
-        let pending = self.pending.entry(window.end);
-        let (_, parts) = pending.or_insert_with(|| (window, Parts::new()));
+        let parts = self.pending.of(tuple.window, out.watermark())?;
         parts.insert(tuple.origin, tuple.entries.clone());
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
-        self.close_until(watermark.min(Timestamp::MAX.back(1)), out);
+        while let Some((window, parts)) = self.pending.next_closed(watermark) {
+            self.emit_empty_until(window, out);
+            self.emit(window, parts, window.last_moment(), out);
+        }
         if watermark == Timestamp::MAX {
             self.emit_final(out);
         } else if self.domain == TimeDomain::Processing {

@@ -4,6 +4,7 @@ mod filter;
 mod flat_map;
 mod map;
 mod merge_rankings;
+mod pending;
 mod rank;
 mod rolling_count;
 mod sliding_window_counter;

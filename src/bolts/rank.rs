@@ -1,12 +1,13 @@
 //! Ranks the keys of a shard.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Count, Ranking, check_open, check_places, top_of};
+use crate::ranking::{Count, Ranking, check_places, top_of};
 use crate::stream::Out;
 use crate::time::{Timestamp, Window};
 
@@ -40,10 +41,9 @@ type Counts<K> = HashMap<K, u64, ahash::RandomState>;
 pub struct Rank<K> {
     places: usize,
     task: u32,
-    pending: BTreeMap<Timestamp, (Window, Counts<K>)>,
+    pending: Pending<Counts<K>>,
     /// Running totals as of the last window that was ranked.
     totals: Counts<K>,
-    final_emitted: bool,
 }
 
 impl<K: KeyValue> Rank<K> {
@@ -53,9 +53,8 @@ impl<K: KeyValue> Rank<K> {
         Self {
             places,
             task: 0,
-            pending: BTreeMap::new(),
+            pending: Pending::new(),
             totals: Counts::default(),
-            final_emitted: false,
         }
     }
 
@@ -83,25 +82,11 @@ impl<K: KeyValue> Rank<K> {
         out.emit_at(ranking, window.last_moment());
     }
 
-    fn close_until(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) {
-        while let Some(entry) = self.pending.first_entry() {
-            if *entry.key() > watermark {
-                return;
-            }
-            let (window, counts) = entry.remove();
-            self.emit(window, counts, out);
-        }
-    }
-
-    /// The totals over everything, once: at the end of the input, or when the run stops.
+    /// The totals over everything: at the end of the input, or when the run stops.
     fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
-        let last = self.pending.remove(&Timestamp::MAX);
-        let nothing = last.is_none() && self.totals.is_empty();
-        if nothing || std::mem::replace(&mut self.final_emitted, true) {
-            return;
+        if let Some(counts) = self.pending.take_final(!self.totals.is_empty()) {
+            self.emit(Window::ALL, counts, out);
         }
-        let (_, counts) = last.unwrap_or_else(|| (Window::ALL, Counts::default()));
-        self.emit(Window::ALL, counts, out);
     }
 }
 
@@ -116,16 +101,15 @@ impl<K: KeyValue> Bolt for Rank<K> {
     }
 
     fn execute(&mut self, tuple: &Count<K>, out: &mut Out<Ranking<K>>) -> Result {
-        check_open(tuple.window, out.watermark())?;
-        let window = tuple.window;
-        let pending = self.pending.entry(window.end);
-        let (_, counts) = pending.or_insert_with(|| (window, Counts::default()));
+        let counts = self.pending.of(tuple.window, out.watermark())?;
         counts.insert(tuple.key.clone(), tuple.count);
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
-        self.close_until(watermark.min(Timestamp::MAX.back(1)), out);
+        while let Some((window, counts)) = self.pending.next_closed(watermark) {
+            self.emit(window, counts, out);
+        }
         if watermark == Timestamp::MAX {
             self.emit_final(out);
         }

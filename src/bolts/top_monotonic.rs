@@ -1,12 +1,11 @@
 //! Ranks values that only grow, in little memory.
 
-use std::collections::BTreeMap;
-
+use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Count, Ranking, check_open, check_places, rank_order};
+use crate::ranking::{Count, Ranking, check_places, rank_order};
 use crate::stream::Out;
 use crate::time::{Timestamp, Window};
 
@@ -35,10 +34,9 @@ use crate::time::{Timestamp, Window};
 pub struct TopMonotonic<K> {
     places: usize,
     task: u32,
-    pending: BTreeMap<Timestamp, (Window, Vec<(K, u64)>)>,
+    pending: Pending<Vec<(K, u64)>>,
     /// Running totals, best first.
     totals: Vec<(K, u64)>,
-    final_emitted: bool,
 }
 
 impl<K: KeyValue> TopMonotonic<K> {
@@ -48,9 +46,8 @@ impl<K: KeyValue> TopMonotonic<K> {
         Self {
             places,
             task: 0,
-            pending: BTreeMap::new(),
+            pending: Pending::new(),
             totals: Vec::new(),
-            final_emitted: false,
         }
     }
 
@@ -72,13 +69,9 @@ impl<K: KeyValue> TopMonotonic<K> {
     }
 
     fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
-        let last = self.pending.remove(&Timestamp::MAX);
-        let nothing = last.is_none() && self.totals.is_empty();
-        if nothing || std::mem::replace(&mut self.final_emitted, true) {
-            return;
+        if let Some(entries) = self.pending.take_final(!self.totals.is_empty()) {
+            self.emit(Window::ALL, entries, out);
         }
-        let (_, entries) = last.unwrap_or_else(|| (Window::ALL, Vec::new()));
-        self.emit(Window::ALL, entries, out);
     }
 }
 
@@ -109,20 +102,13 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
     }
 
     fn execute(&mut self, tuple: &Count<K>, out: &mut Out<Ranking<K>>) -> Result {
-        check_open(tuple.window, out.watermark())?;
-        let window = tuple.window;
-        let pending = self.pending.entry(window.end);
-        let (_, entries) = pending.or_insert_with(|| (window, Vec::new()));
+        let entries = self.pending.of(tuple.window, out.watermark())?;
         place(entries, self.places, &tuple.key, tuple.count);
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
-        while let Some(entry) = self.pending.first_entry() {
-            if *entry.key() > watermark || *entry.key() == Timestamp::MAX {
-                break;
-            }
-            let (window, entries) = entry.remove();
+        while let Some((window, entries)) = self.pending.next_closed(watermark) {
             self.emit(window, entries, out);
         }
         if watermark == Timestamp::MAX {
