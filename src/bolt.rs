@@ -12,7 +12,8 @@ use crate::tuple::Tuple;
 /// A bolt belongs to one task and is never shared; `execute` is synchronous work. What
 /// fails:
 ///
-/// - an error for a tuple sends that tuple to the dead letters, with the error;
+/// - an error for a tuple sends that tuple to the dead letters, with the error; what was
+///   emitted for it before stays emitted;
 /// - an error at a watermark or an epoch, and a panic, end the topology with the cause.
 ///
 /// ```

@@ -38,9 +38,9 @@ pub struct Count<K> {
 pub struct Ranking<K> {
     /// The window.
     pub window: Window,
-    /// The number of the task that made the ranking; a newer ranking of running totals
+    /// The task that made the ranking, as `rankings[2]`; a newer ranking of running totals
     /// replaces the older one of the same task.
-    pub origin: u32,
+    pub origin: Text,
     /// Keys and counts.
     pub entries: Vec<(K, u64)>,
 }
@@ -208,7 +208,7 @@ mod tests {
                 start: Timestamp::from_millis(1_503_792_000_000),
                 end: Timestamp::from_millis(1_503_792_600_000),
             },
-            origin: 3,
+            origin: "rankings[3]".into(),
             entries: vec![(Text::from("the"), 189), (Text::from("a"), 171)],
         };
         let json = serde_json::to_string(&ranking).unwrap();

@@ -161,12 +161,27 @@ pub enum WindowError {
         what: &'static str,
     },
     /// The window or its slide is not a whole number of milliseconds, or above 2^53.
-    #[error("a window's {what} is {span:?}: give whole milliseconds")]
+    #[error("a window's {what} is {span:?}: give whole milliseconds, at most 2^53")]
     NotWholeMillis {
         /// `length` or `slide`.
         what: &'static str,
         /// What was given.
         span: Duration,
+    },
+    /// The window is more slides long than [`WindowShape::MOST_PANES`].
+    #[error(
+        "a window of {length:?} that slides by {slide:?} is {panes} slides long, and each event \
+         would be in as many windows: give a slide of at least {least:?}"
+    )]
+    TooManyPanes {
+        /// The window's length.
+        length: Duration,
+        /// The slide.
+        slide: Duration,
+        /// How many slides the window is long.
+        panes: i64,
+        /// The least slide for that length.
+        least: Duration,
     },
     /// The slide does not divide the length.
     #[error(
@@ -193,6 +208,9 @@ fn whole_millis(what: &'static str, span: Duration) -> Result<i64, WindowError> 
 }
 
 impl WindowShape {
+    /// How many slides a window may be long: an event is in that many windows.
+    pub const MOST_PANES: i64 = 10_000_000;
+
     /// One window over all tuples; emitted once, when the input ends.
     pub const ALL: Self = Self {
         length_ms: None,
@@ -210,6 +228,16 @@ impl WindowShape {
         let slide_ms = whole_millis("slide", slide)?;
         if length_ms % slide_ms != 0 {
             return Err(WindowError::SlideDoesNotDivide { length, slide });
+        }
+        let panes = length_ms / slide_ms;
+        if panes > Self::MOST_PANES {
+            let least = length / u32::try_from(Self::MOST_PANES).unwrap_or(u32::MAX);
+            return Err(WindowError::TooManyPanes {
+                length,
+                slide,
+                panes,
+                least,
+            });
         }
         Ok(Self {
             length_ms: Some(length_ms),

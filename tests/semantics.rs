@@ -404,3 +404,60 @@ fn a_window_over_everything_ranks_once_at_the_end() {
         [(Text::from("b"), 2), (Text::from("a"), 1)]
     );
 }
+
+/// Two rankers of different components have tasks of the same numbers.
+#[test]
+fn rankings_of_two_components_do_not_replace_each_other() {
+    let topology = Topology::named("two-rankers");
+    let ranked = ["a", "b"].map(|name| {
+        let events = Events::at([(at(1), word(name)), (at(2), word(name))]);
+        let words = topology.spout(format!("{name}-words"), move || events.clone());
+        let counts = topology
+            .keyed(format!("{name}-counts"), || RollingCount::over(millis(10)))
+            .fields_grouping(&words, Word::WORD);
+        topology
+            .bolt(format!("{name}-ranks"), || Rank::top(5))
+            .fields_grouping(&counts, Count::KEY)
+            .main_stream()
+    });
+    let merged = topology
+        .bolt("merged", || MergeRankings::top(5))
+        .global_grouping(&ranked[0])
+        .global_grouping(&ranked[1]);
+    let rankings = Collected::of(&topology, "collected", &merged);
+    TopologyTest::new(topology).run().expect("it ends well");
+    let both = [(Text::from("a"), 2), (Text::from("b"), 2)];
+    assert_eq!(rankings.take()[0].entries, both);
+}
+
+/// Windows of two lengths that end at the same moment are two windows.
+#[test]
+fn windows_of_two_lengths_do_not_mix() {
+    let topology = Topology::named("two-lengths");
+    let events = (0..1_000).map(|number| (at(number), word("w")));
+    let events = Events::at(events.collect::<Vec<_>>());
+    let words = topology.spout("words", move || events.clone());
+    let counts = [1_000, 100].map(|length| {
+        topology
+            .keyed(format!("counts-{length}"), move || {
+                RollingCount::over(millis(length))
+            })
+            .fields_grouping(&words, Word::WORD)
+            .main_stream()
+    });
+    let ranked = topology
+        .bolt("rankings", || Rank::top(5))
+        .fields_grouping(&counts[0], Count::KEY)
+        .fields_grouping(&counts[1], Count::KEY);
+    let merged = topology
+        .bolt("merged", || MergeRankings::top(5))
+        .global_grouping(&ranked);
+    let rankings = Collected::of(&topology, "collected", &merged);
+    TopologyTest::new(topology).run().expect("it ends well");
+    let rankings = rankings.take();
+    assert_eq!(rankings.len(), 11);
+    for ranking in rankings {
+        let length = ranking.window.end.millis() - ranking.window.start.millis();
+        assert_eq!(ranking.entries, [(Text::from("w"), length.unsigned_abs())]);
+    }
+}

@@ -9,10 +9,11 @@ use crate::error::Result;
 use crate::key::KeyValue;
 use crate::ranking::{Ranking, check_places, top_of};
 use crate::stream::Out;
+use crate::text::Text;
 use crate::time::{TimeDomain, Timestamp, Window, WindowShape};
 
 /// The rankings of one window, by the task that made them.
-type Parts<K> = BTreeMap<u32, Vec<(K, u64)>>;
+type Parts<K> = BTreeMap<Text, Vec<(K, u64)>>;
 
 /// Merges rankings of shards, or of other mergers, into one for each window.
 ///
@@ -31,10 +32,14 @@ type Parts<K> = BTreeMap<u32, Vec<(K, u64)>>;
 ///
 /// let at = Timestamp::from_millis;
 /// let window = Window { start: at(0), end: at(10) };
-/// let ranking = |origin, entries: &[_]| Ranking { window, origin, entries: entries.to_vec() };
+/// let ranking = |origin: &str, entries: &[_]| Ranking {
+///     window,
+///     origin: origin.into(),
+///     entries: entries.to_vec(),
+/// };
 /// let out = BoltTest::new(MergeRankings::top(2))
-///     .send_at(ranking(0, &[("mike", 6), ("golda", 5)]), at(9))
-///     .send_at(ranking(1, &[("nathan", 7)]), at(9))
+///     .send_at(ranking("a", &[("mike", 6), ("golda", 5)]), at(9))
+///     .send_at(ranking("b", &[("nathan", 7)]), at(9))
 ///     .watermark(at(10))
 ///     .run()?;
 /// assert_eq!(out.emitted()[0].entries, [("nathan", 7), ("mike", 6)]);
@@ -44,7 +49,7 @@ type Parts<K> = BTreeMap<u32, Vec<(K, u64)>>;
 pub struct MergeRankings<K> {
     places: usize,
     logged: bool,
-    task: u32,
+    task: Text,
     domain: TimeDomain,
     shape: Option<WindowShape>,
     pending: Pending<Parts<K>>,
@@ -62,7 +67,7 @@ impl<K: KeyValue> MergeRankings<K> {
         Self {
             places,
             logged: false,
-            task: 0,
+            task: Text::default(),
             domain: TimeDomain::Processing,
             shape: None,
             pending: Pending::new(),
@@ -93,7 +98,7 @@ impl<K: KeyValue> MergeRankings<K> {
         };
         let ranking = Ranking {
             window,
-            origin: self.task,
+            origin: self.task.clone(),
             entries,
         };
         if self.logged {
@@ -173,7 +178,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = u32::try_from(context.task)?;
+        self.task = context.name().into();
         self.domain = context.domain;
         self.shape = context.window;
         Ok(())
@@ -185,7 +190,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
             return Ok(());
         }
         let parts = self.pending.of(tuple.window, out.watermark())?;
-        parts.insert(tuple.origin, tuple.entries.clone());
+        parts.insert(tuple.origin.clone(), tuple.entries.clone());
         Ok(())
     }
 
@@ -229,7 +234,7 @@ mod tests {
                 start: at(end - 10),
                 end: at(end),
             },
-            origin,
+            origin: origin.to_string().into(),
             entries: entries.to_vec(),
         }
     }

@@ -7,7 +7,8 @@ use crate::time::{Timestamp, Window};
 /// A value for each window whose end the watermark has not passed.
 #[derive(Debug)]
 pub(super) struct Pending<V> {
-    windows: BTreeMap<Timestamp, (Window, V)>,
+    /// By end, then by start: windows of several lengths can come together.
+    windows: BTreeMap<(Timestamp, Timestamp), V>,
     /// The window over everything was taken out.
     final_taken: bool,
 }
@@ -46,27 +47,27 @@ impl<V: Default> Pending<V> {
         if passed {
             return Err(WindowPassed { window, watermark });
         }
-        let entry = self.windows.entry(window.end);
-        let (_, value) = entry.or_insert_with(|| (window, V::default()));
-        Ok(value)
+        Ok(self.windows.entry((window.end, window.start)).or_default())
     }
 
     /// Takes out the first window that ends at `watermark` or before; the one over
     /// everything is no such window.
     pub(super) fn next_closed(&mut self, watermark: Timestamp) -> Option<(Window, V)> {
         let first = self.windows.first_entry()?;
-        let closed = *first.key() <= watermark && *first.key() != Timestamp::MAX;
-        closed.then(|| first.remove())
+        let (end, start) = *first.key();
+        let closed = end <= watermark && end != Timestamp::MAX;
+        closed.then(|| (Window { start, end }, first.remove()))
     }
 
     /// Takes out the window over everything, once: at the end of the input, or when the run
     /// stops. Without a value there is one only where it is `wanted` all the same.
     pub(super) fn take_final(&mut self, wanted: bool) -> Option<V> {
-        let last = self.windows.remove(&Timestamp::MAX);
+        let all = Window::ALL;
+        let last = self.windows.remove(&(all.end, all.start));
         if (last.is_none() && !wanted) || std::mem::replace(&mut self.final_taken, true) {
             return None;
         }
-        Some(last.map_or_else(V::default, |(_, value)| value))
+        Some(last.unwrap_or_default())
     }
 
     pub(super) fn len(&self) -> usize {

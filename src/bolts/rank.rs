@@ -9,13 +9,14 @@ use crate::error::Result;
 use crate::key::KeyValue;
 use crate::ranking::{Count, Ranking, check_places, top_of};
 use crate::stream::Out;
+use crate::text::Text;
 use crate::time::{Timestamp, Window};
 
 type Counts<K> = HashMap<K, u64, ahash::RandomState>;
 
 /// Ranks the counts that it is sent: the top N of its shard, once for each window.
 ///
-/// The latest count of a key holds; a count of zero takes the key out. Every count of a
+/// The latest count of a key and window holds, so each key must be counted in one place; a count of zero takes the key out. Every count of a
 /// window is kept until the watermark passes its end, so the ranking is right for counts
 /// that rise and fall; a ranking is emitted once and never changed.
 ///
@@ -40,7 +41,7 @@ type Counts<K> = HashMap<K, u64, ahash::RandomState>;
 #[derive(Debug)]
 pub struct Rank<K> {
     places: usize,
-    task: u32,
+    task: Text,
     pending: Pending<Counts<K>>,
     /// Running totals as of the last window that was ranked.
     totals: Counts<K>,
@@ -52,7 +53,7 @@ impl<K: KeyValue> Rank<K> {
     pub fn top(places: usize) -> Self {
         Self {
             places,
-            task: 0,
+            task: Text::default(),
             pending: Pending::new(),
             totals: Counts::default(),
         }
@@ -76,7 +77,7 @@ impl<K: KeyValue> Rank<K> {
         };
         let ranking = Ranking {
             window,
-            origin: self.task,
+            origin: self.task.clone(),
             entries,
         };
         out.emit_at(ranking, window.last_moment());
@@ -96,7 +97,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = u32::try_from(context.task)?;
+        self.task = context.name().into();
         Ok(())
     }
 

@@ -202,7 +202,15 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
             out.emit_late(Self::LATE, tuple.clone());
             return Ok(());
         }
-        let pane = self.pane_of(out.time());
+        let time = out.time();
+        if self.shape.slide_ms().is_some() && (time == Timestamp::MIN || time == Timestamp::MAX) {
+            return Err(
+                "it belongs to no window: it was emitted before the first watermark, or \
+                        after the end of the input"
+                    .into(),
+            );
+        }
+        let pane = self.pane_of(time);
         self.counter.add(key, pane, 1);
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::key::KeyValue;
 use crate::ranking::{Count, Ranking, check_places, rank_order};
 use crate::stream::Out;
+use crate::text::Text;
 use crate::time::{Timestamp, Window};
 
 /// The top N of values that only grow, keeping no more than N of them.
@@ -33,7 +34,7 @@ use crate::time::{Timestamp, Window};
 #[derive(Debug)]
 pub struct TopMonotonic<K> {
     places: usize,
-    task: u32,
+    task: Text,
     pending: Pending<Vec<(K, u64)>>,
     /// Running totals, best first.
     totals: Vec<(K, u64)>,
@@ -45,7 +46,7 @@ impl<K: KeyValue> TopMonotonic<K> {
     pub fn top(places: usize) -> Self {
         Self {
             places,
-            task: 0,
+            task: Text::default(),
             pending: Pending::new(),
             totals: Vec::new(),
         }
@@ -62,7 +63,7 @@ impl<K: KeyValue> TopMonotonic<K> {
         };
         let ranking = Ranking {
             window,
-            origin: self.task,
+            origin: self.task.clone(),
             entries,
         };
         out.emit_at(ranking, window.last_moment());
@@ -97,7 +98,7 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = u32::try_from(context.task)?;
+        self.task = context.name().into();
         Ok(())
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct SpoutOperator<S: Spout> {
 
 impl<S: Spout> SpoutOperator<S> {
     pub(crate) fn new(spout: S) -> Self {
-        let out = SpoutOut::new(spout.lateness());
+        let out = SpoutOut::new(spout.domain(), spout.lateness());
         Self { spout, out }
     }
 
@@ -63,7 +63,11 @@ const POLLS_PER_SLICE: usize = 4_096;
 
 impl<S: Spout> AnySpout for SpoutOperator<S> {
     fn open(&mut self, context: &Context) -> Result {
-        self.spout.open(context, &mut self.out)
+        self.spout.open(context, &mut self.out)?;
+        if self.out.emitted > 0 {
+            return Err("a spout emitted in `open`, before its tuples have a time".into());
+        }
+        Ok(())
     }
 
     fn poll(&mut self, budget: usize) -> Result<Next> {
@@ -74,6 +78,9 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
             if next != Next::More || self.out.emitted - before >= budget {
                 break;
             }
+        }
+        if self.out.emitted > before {
+            self.out.check_time();
         }
         match self.out.fault.take() {
             Some(fault) => Err(fault.into()),

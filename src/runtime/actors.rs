@@ -39,11 +39,36 @@ enum TaskMessage {
 }
 
 enum CoordinatorMessage {
+    /// All actors exist: begin.
+    Begin,
     Report(TaskId, Report),
     Failed(TaskId, Failure),
     Timer,
     Stop,
     Stats(mpsc::SyncSender<RunStats>),
+}
+
+/// The one timer of an actor.
+struct Timer {
+    at: Duration,
+    running: tokio::task::AbortHandle,
+}
+
+impl Timer {
+    /// Sets the timer to a time, unless it is set to an earlier one.
+    fn set(
+        timer: &mut Option<Self>,
+        at: Duration,
+        start: impl FnOnce() -> tokio::task::AbortHandle,
+    ) {
+        if timer.as_ref().is_some_and(|timer| timer.at <= at) {
+            return;
+        }
+        let running = start();
+        if let Some(later) = timer.replace(Self { at, running }) {
+            later.running.abort();
+        }
+    }
 }
 
 // --- tasks ---
@@ -55,10 +80,11 @@ struct TaskState {
     peers: Peers,
     coordinator: ActorRef<CoordinatorMessage>,
     clock: Clock,
-    /// The earliest time for which a timer is set.
-    timer: Option<Duration>,
+    timer: Option<Timer>,
     continues: bool,
     failed: bool,
+    /// Dropped with the state, after the user code: who waits for the run sees the task go.
+    _alive: mpsc::Sender<()>,
 }
 
 impl Actor for TaskActor {
@@ -160,12 +186,12 @@ impl TaskState {
         let Some(deadline) = self.task.deadline() else {
             return;
         };
-        if self.timer.is_some_and(|at| at <= deadline) {
-            return;
-        }
-        self.timer = Some(deadline);
         let span = deadline.saturating_sub(self.clock.elapsed());
-        drop(myself.send_after(span, || TaskMessage::Timer));
+        Timer::set(&mut self.timer, deadline, || {
+            myself
+                .send_after(span, || TaskMessage::Timer)
+                .abort_handle()
+        });
     }
 }
 
@@ -246,7 +272,9 @@ struct CoordinatorState {
     signals: bool,
     spouts: Vec<TaskId>,
     peers: Peers,
-    timer: Option<Duration>,
+    /// A stop came before the tasks were there.
+    stop_at_once: bool,
+    timer: Option<Timer>,
     ended: Option<mpsc::SyncSender<Result<Summary, RunError>>>,
 }
 
@@ -272,16 +300,27 @@ impl Actor for CoordinatorActor {
         message: CoordinatorMessage,
         state: &mut CoordinatorState,
     ) -> Result<(), ActorProcessingErr> {
+        let begun = state.peers.get().is_some();
         let action = match message {
+            CoordinatorMessage::Begin if state.stop_at_once => state.coordinator.stop(),
+            CoordinatorMessage::Begin => None,
             CoordinatorMessage::Report(task, report) => state.coordinator.report(task, report),
-            CoordinatorMessage::Stop => state.coordinator.stop(),
+            CoordinatorMessage::Stop if begun => state.coordinator.stop(),
+            CoordinatorMessage::Stop => {
+                state.stop_at_once = true;
+                None
+            }
             CoordinatorMessage::Failed(task, failure) => {
                 let error = state.coordinator.failure(task, failure);
                 Some(Action::End(Err(error)))
             }
             CoordinatorMessage::Timer => {
                 state.timer = None;
-                state.coordinator.tick()
+                if begun {
+                    state.coordinator.tick()
+                } else {
+                    None
+                }
             }
             CoordinatorMessage::Stats(reply) => {
                 let _ = reply.send(state.coordinator.stats());
@@ -289,11 +328,13 @@ impl Actor for CoordinatorActor {
             }
         };
         match action {
-            Some(Action::Cut(epoch, floor)) => {
+            Some(Action::Cut(epoch)) => {
                 for &spout in &state.spouts {
+                    let floor = state.coordinator.floor(spout);
+                    let cut = TaskInput::Cut { epoch, floor };
                     if let Some(peers) = state.peers.get() {
-                        let _ =
-                            peers[spout].cast(TaskMessage::Input(TaskInput::Cut { epoch, floor }));
+                        // A spout that is gone has failed; its report comes.
+                        let _ = peers[spout].cast(TaskMessage::Input(cut));
                     }
                 }
             }
@@ -321,12 +362,12 @@ impl CoordinatorState {
 
     fn set_timer(&mut self, myself: &ActorRef<CoordinatorMessage>) {
         let deadline = self.coordinator.deadline();
-        if self.timer.is_some_and(|at| at <= deadline) {
-            return;
-        }
-        self.timer = Some(deadline);
         let span = deadline.saturating_sub(self.clock.elapsed());
-        drop(myself.send_after(span, || CoordinatorMessage::Timer));
+        Timer::set(&mut self.timer, deadline, || {
+            myself
+                .send_after(span, || CoordinatorMessage::Timer)
+                .abort_handle()
+        });
     }
 }
 
@@ -380,7 +421,15 @@ pub struct Running {
 struct End {
     ends: mpsc::Receiver<Result<Summary, RunError>>,
     result: Option<Result<Summary, RunError>>,
+    /// Says when the last task is gone.
+    gone: mpsc::Receiver<()>,
 }
+
+/// After a run that went well its tasks, and what they hold open, are waited for so long.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// After a failure user code that still runs is waited for so long.
+const CLOSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 impl Running {
     /// Asks for a graceful stop: spouts stop, what was accepted is processed, and
@@ -414,19 +463,23 @@ impl Running {
         end.result.is_some()
     }
 
-    /// Waits for the end of the run.
+    /// Waits for the end of the run, and then until every task has dropped its user code
+    /// (at most for 5 s; after a failure 500 ms, since user code may never return).
     ///
     /// # Errors
     /// As [`Topology::run`].
     pub fn wait(self) -> Result<Summary, RunError> {
-        let End { ends, result } = self
-            .end
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Some(result) => result,
-            None => ends.recv().unwrap_or(Err(RunError::Interrupted)),
-        }
+        let end = self.end.into_inner();
+        let End { ends, result, gone } = end.unwrap_or_else(PoisonError::into_inner);
+        let result = result.unwrap_or_else(|| ends.recv().unwrap_or(Err(RunError::Interrupted)));
+        let patience = if result.is_ok() {
+            CLOSE
+        } else {
+            CLOSE_AFTER_FAILURE
+        };
+        // Nothing is ever sent: the wait ends when the last task is gone.
+        let _ = gone.recv_timeout(patience);
+        result
     }
 }
 
@@ -459,6 +512,7 @@ impl Topology {
         prepare(&mut tasks)?;
 
         let (ended, ends) = mpsc::sync_channel(1);
+        let (alive, gone) = mpsc::channel();
         let spouts = tasks.iter().filter(|task| task.is_spout());
         let state = CoordinatorState {
             coordinator,
@@ -466,6 +520,7 @@ impl Topology {
             signals: options.signals,
             spouts: spouts.map(|task| task.id).collect(),
             peers: Arc::clone(&peers),
+            stop_at_once: false,
             timer: None,
             ended: Some(ended),
         };
@@ -486,6 +541,7 @@ impl Topology {
                 timer: None,
                 continues: false,
                 failed: false,
+                _alive: alive.clone(),
             };
             match spawn_actor(name, Drivers::Time, TaskActor, state) {
                 Ok(actor) => actors.push(actor),
@@ -503,10 +559,14 @@ impl Topology {
         for actor in peers.get().into_iter().flatten() {
             let _ = actor.cast(TaskMessage::Begin);
         }
-        let _ = coordinator.cast(CoordinatorMessage::Timer);
+        let _ = coordinator.cast(CoordinatorMessage::Begin);
         Ok(Running {
             coordinator,
-            end: Mutex::new(End { ends, result: None }),
+            end: Mutex::new(End {
+                ends,
+                result: None,
+                gone,
+            }),
         })
     }
 }

@@ -1,11 +1,12 @@
 //! Makes the tasks of a topology and connects their channels.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Waker;
 
 use super::channels::{Channels, FIRST_WINDOW};
 use super::clock::Clock;
-use super::coordinator::{Coordinator, Watched};
+use super::coordinator::{Coordinator, SpoutTies, Watched};
 use super::inputs::Inputs;
 use super::message::TaskId;
 use super::options::RunOptions;
@@ -63,7 +64,7 @@ pub(crate) fn assemble(
         slides: Arc::default(),
     };
     let mut tasks = Vec::new();
-    let mut watched = Vec::new();
+    let mut component_of = Vec::new();
     for (number, component) in components.iter().enumerate() {
         let limit = component
             .rate
@@ -94,16 +95,22 @@ pub(crate) fn assemble(
                 credit,
                 shared.clone(),
             );
-            watched.push(Watched {
-                name: task.context.name(),
-                component: number,
-                spout: task.is_spout(),
-                metrics: Arc::clone(&task.metrics),
-            });
             tasks.push(task);
+            component_of.push(number);
         }
     }
     let slides = spread_times(&plan, &order, &first_task, &mut tasks);
+    let ties = spout_ties(&plan, &order, |number| tasks[first_task[number]].domain());
+    let watched = tasks
+        .iter()
+        .zip(component_of)
+        .map(|(task, component)| Watched {
+            name: task.context.name(),
+            component,
+            spout: ties[component].clone(),
+            metrics: Arc::clone(&task.metrics),
+        });
+    let watched = watched.collect();
     let names = components
         .into_iter()
         .map(|component| component.id)
@@ -182,6 +189,45 @@ fn wire(components: &[Definition], first_task: &[TaskId]) -> Vec<Wiring> {
     wirings
 }
 
+/// For each spout the spouts by event time whose tuples meet its own in some component.
+fn spout_ties(
+    plan: &Plan,
+    order: &[usize],
+    domain: impl Fn(usize) -> Option<TimeDomain>,
+) -> Vec<Option<SpoutTies>> {
+    // The spouts upstream of each component, itself included.
+    let mut upstream: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); plan.components.len()];
+    for &number in order {
+        if domain(number).is_some() {
+            upstream[number].insert(number);
+        }
+        for source in sources(plan, number) {
+            let spouts = upstream[source].clone();
+            upstream[number].extend(spouts);
+        }
+    }
+    let ties = (0..plan.components.len()).map(|spout| {
+        domain(spout)?;
+        let meetings = upstream.iter().filter(|spouts| spouts.contains(&spout));
+        let all: BTreeSet<usize> = meetings.flatten().copied().collect();
+        let by_event_time = all.into_iter();
+        let follows = by_event_time.filter(|other| domain(*other) == Some(TimeDomain::Event));
+        Some(SpoutTies {
+            follows: follows.collect(),
+        })
+    });
+    ties.collect()
+}
+
+/// The components that a component reads.
+fn sources(plan: &Plan, number: usize) -> impl Iterator<Item = usize> {
+    let inputs = plan.components[number].inputs.iter();
+    inputs.filter_map(|input| {
+        let mut components = plan.components.iter();
+        components.position(|component| component.id == input.component)
+    })
+}
+
 /// Tells every task what its times mean and which windows lie upstream; gives the slides
 /// at which epochs are to be cut.
 fn spread_times(
@@ -196,14 +242,7 @@ fn spread_times(
     let mut cut_at = Vec::new();
     for &number in order {
         let component = &plan.components[number];
-        let upstream: Vec<usize> = component
-            .inputs
-            .iter()
-            .filter_map(|input| {
-                let mut ids = plan.components.iter();
-                ids.position(|component| component.id == input.component)
-            })
-            .collect();
+        let upstream: Vec<usize> = sources(plan, number).collect();
         let own = &tasks[first_task[number]];
         domains[number] = own.domain().unwrap_or_else(|| {
             let domains = upstream.iter().map(|&source| domains[source]);

@@ -24,6 +24,9 @@ const MOST_IN_FLIGHT: u64 = 16;
 /// what queues up before it grows slowly.
 const STUCK_FACTOR: u32 = 10;
 
+/// An error names at most so many tasks.
+const MOST_NAMED: usize = 8;
+
 /// A stuck task is named again after this time.
 const REMIND: Duration = Duration::from_secs(30);
 
@@ -31,8 +34,17 @@ const REMIND: Duration = Duration::from_secs(30);
 pub(crate) struct Watched {
     pub(crate) name: String,
     pub(crate) component: usize,
-    pub(crate) spout: bool,
+    /// Set for spouts.
+    pub(crate) spout: Option<SpoutTies>,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What a spout has to do with others.
+#[derive(Clone)]
+pub(crate) struct SpoutTies {
+    /// The spouts whose watermarks it follows while it is idle, by component: those by event
+    /// time whose tuples meet its own in some reader, itself included.
+    pub(crate) follows: Arc<[usize]>,
 }
 
 struct TaskState {
@@ -49,8 +61,8 @@ struct TaskState {
 /// What the driver is to do.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Give this cut to every spout, with the watermark that idle spouts follow.
-    Cut(Epoch, Option<Timestamp>),
+    /// Give this cut to every spout, with its [`Coordinator::floor`].
+    Cut(Epoch),
     /// The run is over.
     End(Result<Summary, RunError>),
 }
@@ -127,8 +139,10 @@ impl Coordinator {
             }
             Report::InputEnded => {
                 state.input_ended = true;
-                state.progress.watermark = Timestamp::MAX;
-                let mut spouts = self.tasks.iter().filter(|task| task.watched.spout);
+                let mut spouts = self
+                    .tasks
+                    .iter()
+                    .filter(|task| task.watched.spout.is_some());
                 let ended = spouts.all(|spout| spout.input_ended);
                 (ended && !self.last_was_cut).then(|| self.cut(true))
             }
@@ -145,7 +159,7 @@ impl Coordinator {
         if self.drain_until.is_some() {
             return Some(Action::End(Err(RunError::Interrupted)));
         }
-        self.drain_until = Some(self.clock.elapsed() + self.options.drain);
+        self.drain_until = Some(self.clock.elapsed().saturating_add(self.options.drain));
         (!self.last_was_cut).then(|| self.cut(true))
     }
 
@@ -178,7 +192,7 @@ impl Coordinator {
     fn next_cut(&self) -> Duration {
         let some_stuck = self.tasks.iter().any(|task| task.named_at.is_some());
         let interval = if some_stuck {
-            self.options.epoch * STUCK_FACTOR
+            self.options.epoch.saturating_mul(STUCK_FACTOR)
         } else {
             self.options.epoch
         };
@@ -187,7 +201,7 @@ impl Coordinator {
             let end = (last.div_euclid(*slide) + 1).saturating_mul(*slide);
             self.clock.until(Timestamp::from_millis(end))
         });
-        ends.fold(self.last_cut + interval, Duration::min)
+        ends.fold(self.last_cut.saturating_add(interval), Duration::min)
     }
 
     fn may_cut(&self) -> bool {
@@ -207,9 +221,21 @@ impl Coordinator {
         self.last_cut = now;
         self.last_was_cut = last;
         self.cuts.push_back((epoch.number, now));
-        let spouts = self.tasks.iter().filter(|task| task.watched.spout);
-        let floor = Progress::floor(spouts.map(|spout| spout.progress));
-        Action::Cut(epoch, floor)
+        Action::Cut(epoch)
+    }
+
+    /// The watermark that a spout follows while it is idle: the least of the spouts that it
+    /// has to do with and that read; where all of those have ended, the greatest that they
+    /// had.
+    pub(crate) fn floor(&self, spout: TaskId) -> Option<Timestamp> {
+        let ties = self.tasks[spout].watched.spout.as_ref()?;
+        let tied = self.tasks.iter().filter(|task| {
+            task.watched.spout.is_some() && ties.follows.contains(&task.watched.component)
+        });
+        let (ended, others): (Vec<_>, Vec<_>) = tied.partition(|task| task.input_ended);
+        let reading = others.iter().filter(|task| !task.progress.idle);
+        let least = reading.map(|task| task.progress.watermark).min();
+        least.or_else(|| ended.iter().map(|task| task.progress.watermark).max())
     }
 
     fn complete(&mut self) {
@@ -281,6 +307,10 @@ impl Coordinator {
         // The tasks that hold the others up come first.
         let mut tasks = stuck(|activity| activity == Activity::Working);
         tasks.extend(stuck(|activity| activity != Activity::Working));
+        if let Some(more) = tasks.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+            tasks.truncate(MOST_NAMED);
+            tasks.push(format!("{more} more"));
+        }
         RunError::Stuck {
             drain: self.options.drain,
             tasks,
@@ -296,7 +326,10 @@ impl Coordinator {
     }
 
     fn summary(&self) -> Summary {
-        let mut spouts = self.tasks.iter().filter(|task| task.watched.spout);
+        let mut spouts = self
+            .tasks
+            .iter()
+            .filter(|task| task.watched.spout.is_some());
         Summary {
             input_ended: spouts.all(|spout| spout.input_ended),
             stats: self.stats(),
@@ -340,7 +373,10 @@ impl Coordinator {
                 }
             });
         let components: Vec<_> = components.collect();
-        let spouts = self.tasks.iter().filter(|task| task.watched.spout);
+        let spouts = self
+            .tasks
+            .iter()
+            .filter(|task| task.watched.spout.is_some());
         let tuples = spouts
             .map(|task| task.watched.metrics.tuples_out.load(Relaxed))
             .sum();
@@ -368,7 +404,7 @@ impl Coordinator {
         for _ in 0..self.tasks.len() {
             let task = &self.tasks[holder];
             let sender = task.watched.metrics.slowest();
-            if task.watched.spout || sender >= self.tasks.len() {
+            if task.watched.spout.is_some() || sender >= self.tasks.len() {
                 break;
             }
             holder = sender;

@@ -36,8 +36,7 @@ pub(crate) enum TaskInput {
     /// To spouts: put this cut into the output.
     Cut {
         epoch: Epoch,
-        /// The least watermark of the spouts that have something to read, which an idle
-        /// spout follows.
+        /// The watermark that the spout follows while it is idle.
         floor: Option<Timestamp>,
     },
     /// To spouts: input may be at hand.
@@ -49,7 +48,7 @@ pub(crate) enum TaskInput {
 pub(crate) enum Report {
     /// The task has passed the epoch with this number.
     Passed(u64),
-    /// The spout has come so far; before each epoch that it passes.
+    /// The spout has come so far; before each epoch that it passes, and before its end.
     Progress(Progress),
     /// The spout's input has ended.
     InputEnded,

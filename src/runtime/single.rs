@@ -48,6 +48,9 @@ struct Single {
     may_be_quiet: bool,
 }
 
+/// Virtual time that a step of a task takes, so that time passes while there is work.
+const STEP: Duration = Duration::from_micros(100);
+
 /// After so many epochs without a sign of a task a run without an end is given up.
 const QUIET_EPOCHS: usize = 1_000;
 
@@ -116,6 +119,7 @@ impl Single {
             }
             None => (ready[choice - wires.len()], None),
         };
+        let stepped = input.is_none();
         let state = &mut self.tasks[task];
         let done = catch_unwind(AssertUnwindSafe(|| match input {
             Some(input) => state.accept(input),
@@ -143,13 +147,21 @@ impl Single {
                 }
             }
         }
+        if stepped {
+            self.clock.advance_to(self.clock.elapsed() + STEP);
+            if self.coordinator.deadline() <= self.clock.elapsed() {
+                let action = self.coordinator.tick();
+                return self.act(action);
+            }
+        }
         None
     }
 
     fn act(&mut self, action: Option<Action>) -> Option<Result<Summary, RunError>> {
         match action? {
-            Action::Cut(epoch, floor) => {
+            Action::Cut(epoch) => {
                 for spout in self.tasks.iter().filter(|task| task.is_spout()) {
+                    let floor = self.coordinator.floor(spout.id);
                     let wire = self.wires.entry((COORDINATOR, spout.id)).or_default();
                     wire.push_back(TaskInput::Cut { epoch, floor });
                 }

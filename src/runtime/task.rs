@@ -243,7 +243,12 @@ impl Task {
         self.flush_at = match (buffered || self.tell_later, self.flush_at) {
             (false, _) => None,
             (true, Some(at)) => Some(at),
-            (true, None) => Some(self.shared.clock.elapsed() + self.shared.linger),
+            (true, None) => Some(
+                self.shared
+                    .clock
+                    .elapsed()
+                    .saturating_add(self.shared.linger),
+            ),
         };
         self.note_blocking();
         self.tell_finished();
@@ -405,7 +410,7 @@ impl Task {
         let limit = limit.clone();
         self.metrics.set_activity(Activity::Working, now);
         let next = spout.poll(budget.max(1))?;
-        let watermark = spout.progress(self.cut).watermark;
+        let progress = spout.progress(self.cut);
         let emitted = self.route()?;
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
@@ -416,13 +421,14 @@ impl Task {
         self.reading = match next {
             Next::More => Reading::Ready,
             Next::Idle => Reading::Waiting,
-            Next::After(span) => Reading::Until(ended + span),
+            Next::After(span) => Reading::Until(ended.saturating_add(span)),
             Next::End => Reading::Ended,
         };
         if next == Next::End {
+            self.report(Report::Progress(progress));
             self.end_of_input();
         } else {
-            self.go_on_to(watermark);
+            self.go_on_to(progress.watermark);
         }
         Ok(())
     }

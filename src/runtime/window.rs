@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use super::channels::FIRST_WINDOW;
+
 /// The time that what is on its way to a task should take it.
 const TARGET: Duration = Duration::from_millis(100);
 
 /// A channel carries at most this many full batches at once, however fast the reader is:
 /// more would only use memory.
 const MOST_BATCHES: usize = 8;
+
+/// A task that takes longer than this for a tuple may have a single one on its way.
+const SLOW: Duration = Duration::from_millis(5);
 
 /// The weight of the latest batch in the measured speed.
 const LATEST: f64 = 0.25;
@@ -67,8 +72,22 @@ impl CreditWindow {
         };
         *nanos_per_tuple = Some(speed);
         let all = TARGET.as_nanos() as f64 / speed.max(1.0);
-        let each = all / channels.max(1) as f64;
-        (each as usize).clamp(1, batch_tuples.saturating_mul(MOST_BATCHES))
+        let each = (all / channels.max(1) as f64) as usize;
+        let most = batch_tuples.saturating_mul(MOST_BATCHES);
+        // Where a batch costs much by itself (a sink that syncs), smaller ones only cost
+        // more: it may grow as long as all channels together take about twice the target.
+        let affordable = 2 * TARGET / u32::try_from(channels.max(1)).unwrap_or(u32::MAX);
+        let grown = if span < affordable {
+            tuples.saturating_mul(2)
+        } else {
+            1
+        };
+        let least = if speed < SLOW.as_nanos() as f64 {
+            FIRST_WINDOW
+        } else {
+            1
+        };
+        each.max(grown).max(least).min(most)
     }
 }
 
@@ -87,6 +106,19 @@ mod tests {
     fn a_fast_task_has_a_few_batches_on_its_way() {
         let mut window = CreditWindow::measured(1_024);
         assert_eq!(window.after(1_000, Duration::from_micros(10), 2), 8 * 1_024);
+    }
+
+    #[test]
+    fn a_fixed_cost_for_each_batch_does_not_shrink_the_batches_to_nothing() {
+        let mut window = CreditWindow::measured(1_024);
+        let mut tuples = 1_024;
+        for _ in 0..50 {
+            // A sink that takes 5 ms for each write, whatever it holds, with 16 senders.
+            tuples = window
+                .after(tuples, Duration::from_millis(5), 16)
+                .min(1_024);
+        }
+        assert!(tuples >= 512, "{tuples} tuples a batch");
     }
 
     #[test]

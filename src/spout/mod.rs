@@ -104,8 +104,9 @@ pub enum Next {
 /// [`Out`] for spouts: it also knows the splits of the input and their times.
 pub struct SpoutOut<S: Streams> {
     out: Out<S>,
+    domain: TimeDomain,
     pub(crate) splits: Splits,
-    /// The split of a spout that never opened one.
+    /// The split of a spout that opens none itself.
     whole: Option<SplitId>,
     /// Split and time of the record in hand: neighbours mostly share them, and what holds
     /// for the one holds for the other.
@@ -113,9 +114,10 @@ pub struct SpoutOut<S: Streams> {
 }
 
 impl<S: Streams> SpoutOut<S> {
-    pub(crate) fn new(lateness: Duration) -> Self {
+    pub(crate) fn new(domain: TimeDomain, lateness: Duration) -> Self {
         Self {
             out: Out::default(),
+            domain,
             splits: Splits::new(lateness),
             whole: None,
             hand: None,
@@ -139,10 +141,24 @@ impl<S: Streams> SpoutOut<S> {
         if self.hand == Some((split, time)) {
             return;
         }
+        if self.domain == TimeDomain::Processing {
+            let fault = "a spout gives times of its own but its `domain` is \
+                         `TimeDomain::Processing`: return `TimeDomain::Event`";
+            self.out.fault.get_or_insert_with(|| fault.to_owned());
+        }
         let late = self.splits.record(split, time);
         self.hand = Some((split, time));
         self.out.time = time;
         self.out.late = late || time < self.out.watermark;
+    }
+
+    /// A fault where a spout by event time emits without a record's time in hand.
+    pub(crate) fn check_time(&mut self) {
+        if self.domain == TimeDomain::Event && self.out.time == Timestamp::MIN {
+            let fault = "a spout by event time emitted a tuple without a time: call `emit_at`, or \
+                         `record_at` before `emit`";
+            self.out.fault.get_or_insert_with(|| fault.to_owned());
+        }
     }
 
     /// Emits a tuple with a time of its own; for spouts whose input is one split.
@@ -151,10 +167,7 @@ impl<S: Streams> SpoutOut<S> {
     where
         S: StreamAt<0>,
     {
-        let split = match self.whole {
-            Some(split) => split,
-            None => *self.whole.insert(self.splits.open(None)),
-        };
+        let split = self.whole();
         self.record_at(split, time);
         self.out.emit(tuple);
     }
@@ -163,6 +176,21 @@ impl<S: Streams> SpoutOut<S> {
     pub fn close_split(&mut self, split: SplitId) {
         self.hand = None;
         self.splits.close(split);
+    }
+
+    /// Nothing comes at present: the watermark follows those of the other spouts until the
+    /// next record. For spouts whose input is one split; see [`SpoutOut::idle_split`].
+    pub fn idle(&mut self) {
+        let split = self.whole();
+        self.idle_split(split);
+    }
+
+    /// The split of a spout that never opened one.
+    fn whole(&mut self) -> SplitId {
+        match self.whole {
+            Some(split) => split,
+            None => *self.whole.insert(self.splits.open(None)),
+        }
     }
 
     /// Nothing comes from this split at present: it is left out of the watermark until its

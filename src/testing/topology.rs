@@ -8,7 +8,8 @@ use crate::topology::Topology;
 ///
 /// What the seed chooses is what the scheduler and the network choose in a real run: which
 /// task works next, and which message arrives next. Messages between the same two tasks
-/// keep their order. Time passes only when nobody has anything to do.
+/// keep their order. A step of a task takes 100 microseconds of virtual time; when nobody has
+/// anything to do, time passes until somebody has.
 ///
 /// The topology runs until its input ends, or for [`RunOptions::run_for`] of virtual time.
 pub struct TopologyTest {

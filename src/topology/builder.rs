@@ -48,8 +48,8 @@ pub struct Topology {
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) components: Vec<Definition>,
-    /// The sink that reads every component's dead letters.
-    pub(crate) dead_letter_sink: Option<usize>,
+    /// The sinks that read every component's dead letters.
+    dead_letter_sinks: Vec<usize>,
 }
 
 impl Parts {
@@ -189,7 +189,7 @@ impl Topology {
         factory: impl Fn() -> S + Send + 'static,
     ) {
         let index = self.sink(id, factory).index();
-        self.parts.borrow_mut().dead_letter_sink = Some(index);
+        self.parts.borrow_mut().dead_letter_sinks.push(index);
     }
 
     /// The plan as declared so far.
@@ -231,16 +231,16 @@ impl Topology {
     /// Wires the dead letters of the components that the sink does not read yet.
     fn wire_dead_letters(&self) {
         let parts = &mut *self.parts.borrow_mut();
-        let Some(sink) = parts.dead_letter_sink else {
-            return;
-        };
-        for source in 0..parts.components.len() {
+        let sinks = parts.dead_letter_sinks.clone();
+        let sources = 0..parts.components.len();
+        for (sink, source) in sinks
+            .into_iter()
+            .flat_map(|sink| sources.clone().map(move |source| (sink, source)))
+        {
             let component = &parts.components[source];
             let stream = component.outputs.len();
-            let read = parts.components[sink]
-                .inputs
-                .iter()
-                .any(|input| input.source == Some(source));
+            let inputs = &parts.components[sink].inputs;
+            let read = inputs.iter().any(|input| input.source == Some(source));
             if component.kind == ComponentKind::Sink || read {
                 continue;
             }

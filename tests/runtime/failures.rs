@@ -238,3 +238,47 @@ fn a_stream_of_another_topology_is_refused() {
     let error = topology.run(quiet()).unwrap_err().to_string();
     assert!(error.contains("another topology"), "{error}");
 }
+
+/// Emits one number, in a way that its time domain does not allow.
+struct Timeless {
+    domain: TimeDomain,
+    done: bool,
+}
+
+impl Spout for Timeless {
+    type Output = Number;
+    fn next(&mut self, out: &mut SpoutOut<Number>) -> Result<Next> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(Next::End);
+        }
+        match self.domain {
+            TimeDomain::Event => out.emit(Number { value: 1 }),
+            TimeDomain::Processing => {
+                out.emit_at(Number { value: 1 }, Timestamp::from_millis(5));
+            }
+        }
+        Ok(Next::More)
+    }
+    fn domain(&self) -> TimeDomain {
+        self.domain
+    }
+}
+
+#[test]
+fn a_spout_whose_times_are_not_of_its_domain_is_a_named_failure() {
+    for (domain, part) in [
+        (TimeDomain::Event, "emitted a tuple without a time"),
+        (TimeDomain::Processing, "return `TimeDomain::Event`"),
+    ] {
+        let topology = Topology::named("timeless");
+        let spout = topology.spout("numbers", move || Timeless {
+            domain,
+            done: false,
+        });
+        topology
+            .bolt("same", || Map::new(|number: &Number| Ok(number.clone())))
+            .global_grouping(&spout);
+        let error = TopologyTest::new(topology).run().unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}

@@ -1,12 +1,12 @@
 //! Stops, waits and bounds.
 
-use crate::{Number, quiet, wait_until};
+use crate::{Number, numbers, quiet, wait_until};
 use squall::bolts::{Map, MergeRankings, Rank, RollingCount};
 use squall::connectors::RandomWords;
-use squall::testing::TopologyTest;
+use squall::testing::{Collected, Events, TopologyTest};
 use squall::{
     Bolt, Context, Count, Epoch, Next, Out, Result, RunError, RunOptions, Spout, SpoutOut,
-    Topology, Word, millis, secs,
+    TimeDomain, Timestamp, Topology, Word, millis, secs,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -300,4 +300,136 @@ fn a_fast_spout_before_a_slow_bolt_keeps_memory_flat_and_drains_soon() {
         last < first + 64 * 1_024,
         "memory grew from {first} to {last} KiB"
     );
+}
+
+// --- what a fresh reading found ---
+
+/// Emits when it starts, then says that it is idle.
+struct OnceThenIdle(Option<i64>);
+
+impl Spout for OnceThenIdle {
+    type Output = Number;
+    fn next(&mut self, out: &mut SpoutOut<Number>) -> Result<Next> {
+        if let Some(at) = self.0.take() {
+            out.emit_at(Number { value: 1 }, Timestamp::from_millis(at));
+            return Ok(Next::More);
+        }
+        out.idle();
+        Ok(Next::Idle)
+    }
+    fn domain(&self) -> TimeDomain {
+        TimeDomain::Event
+    }
+}
+
+/// The windows of ten milliseconds that are ranked beside an idle spout.
+fn ranked_beside_idle(unrelated: bool) -> Vec<i64> {
+    let topology = Topology::named("idle");
+    let at = Timestamp::from_millis;
+    let numbers = (0..20).map(|number| (at(number * 10), Number { value: 2 }));
+    let events = Events::at(numbers.collect::<Vec<_>>());
+    let busy = topology.spout("busy", move || events.clone());
+    let idle = topology.spout("idle", || OnceThenIdle(Some(0)));
+    let count = || RollingCount::over(millis(10));
+    let counts = topology
+        .keyed("counts", count)
+        .fields_grouping(&idle, Number::VALUE);
+    let counts = if unrelated {
+        let same = || Map::new(|number: &Number| Ok(number.clone()));
+        topology.bolt("same", same).global_grouping(&busy);
+        counts
+    } else {
+        counts.also(&busy)
+    };
+    let counts = Collected::of(&topology, "collected", &counts);
+    let options = RunOptions {
+        run_for: Some(secs(2)),
+        ..RunOptions::default()
+    };
+    TopologyTest::new(topology).options(options).run().unwrap();
+    let counts = counts.take().into_iter();
+    counts.map(|count| count.window.end.millis()).collect()
+}
+
+#[test]
+fn an_idle_spout_does_not_hold_up_those_that_have_ended() {
+    let ends = ranked_beside_idle(false);
+    assert!(ends.contains(&190), "the last event was at 190: {ends:?}");
+    assert!(!ends.contains(&200), "the idle spout may go on: {ends:?}");
+}
+
+#[test]
+fn an_idle_spout_follows_only_those_that_it_has_to_do_with() {
+    assert_eq!(
+        ranked_beside_idle(true),
+        [0_i64; 0],
+        "its own window stays open"
+    );
+}
+
+#[test]
+fn a_test_of_a_spout_without_end_ends_in_virtual_time() {
+    let options = RunOptions {
+        run_for: Some(millis(200)),
+        ..RunOptions::default()
+    };
+    let summary = TopologyTest::new(endless(2))
+        .options(options)
+        .run()
+        .unwrap();
+    assert!(summary.stats.epochs >= 2);
+}
+
+/// Says when it is dropped.
+struct Dropped(Arc<AtomicU64>);
+
+impl Bolt for Dropped {
+    type Input = Word;
+    type Output = Word;
+    fn execute(&mut self, _: &Word, _: &mut Out<Word>) -> Result {
+        Ok(())
+    }
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_run_has_dropped_its_user_code_when_it_returns_even_if_it_was_stopped_at_once() {
+    for _ in 0..50 {
+        let drops = Arc::new(AtomicU64::new(0));
+        let topology = Topology::named("dropped");
+        let words = topology.spout("words", RandomWords::default).parallelism(3);
+        let counted = Arc::clone(&drops);
+        topology
+            .bolt("dropped", move || Dropped(Arc::clone(&counted)))
+            .parallelism(4)
+            .shuffle_grouping(&words);
+        let running = topology.start(quiet()).unwrap();
+        running.stop();
+        running.wait().unwrap();
+        assert_eq!(drops.load(Ordering::SeqCst), 4);
+    }
+}
+
+#[test]
+fn endless_deadlines_are_deadlines_too() {
+    let topology = Topology::named("patient");
+    let events = numbers(10);
+    let spout = topology.spout("numbers", move || events.clone());
+    topology
+        .bolt("same", || Map::new(|number: &Number| Ok(number.clone())))
+        .global_grouping(&spout);
+    let options = RunOptions {
+        drain: Duration::MAX,
+        linger: Duration::MAX,
+        epoch: Duration::MAX,
+        stall: Duration::MAX,
+        ..quiet()
+    };
+    let summary = topology.run(options).unwrap();
+    assert_eq!(summary.stats.component("same").unwrap().tuples_in, 10);
 }

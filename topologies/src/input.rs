@@ -45,6 +45,10 @@ pub struct Input {
     /// By how much a record may be older than the newest before it in its file [default: 0s]
     #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
     pub lateness: Option<Duration>,
+    /// After how much silence a pipe or standard input no longer holds up the windows of the
+    /// other files [default: never]
+    #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
+    pub idle: Option<Duration>,
 }
 
 impl Input {
@@ -76,6 +80,9 @@ impl Input {
             files = files.event_time(field, format);
         }
         files = files.lateness(self.lateness.unwrap_or_default());
+        if let Some(silence) = self.idle {
+            files = files.idle_after(silence);
+        }
         Ok(Some(files.check()?))
     }
 

@@ -18,7 +18,12 @@ const LEVELS: &str = "warn,squall=info";
 pub(crate) fn start() {
     let levels = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let levels = if levels.is_empty() { LEVELS } else { &levels };
-    let filter = EnvFilter::builder().parse_lossy(levels);
+    let filter = EnvFilter::builder().parse(levels).unwrap_or_else(|error| {
+        line(&format!(
+            "RUST_LOG={levels:?} is not understood ({error}): {LEVELS} holds"
+        ));
+        EnvFilter::new(LEVELS)
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
