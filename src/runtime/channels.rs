@@ -24,8 +24,11 @@ struct Channel {
     /// spout, gives: a task with something pending takes no further input.
     pending: VecDeque<Message>,
     spare: Vec<Box<dyn AnyBatch>>,
-    /// What the reader was told last.
+    /// The watermark that the reader was told last.
     told: Timestamp,
+    /// A watermark is on its way alone. The next one waits until it was taken, so that they
+    /// do not queue up before a reader that is blocked.
+    telling: bool,
 }
 
 impl Channel {
@@ -60,6 +63,7 @@ impl Channels {
             pending: VecDeque::new(),
             spare: Vec::new(),
             told: Timestamp::MIN,
+            telling: false,
         });
         Self {
             channels: channels.collect(),
@@ -92,12 +96,23 @@ impl Channels {
 
     /// Tells every reader that has not heard of it how far the task has come.
     pub(crate) fn tell_watermark(&mut self) {
-        let watermark = self.watermark;
         for channel in 0..self.channels.len() {
-            if self.channels[channel].told != watermark {
-                self.put(channel, Message::Watermark(watermark));
+            let state = &mut self.channels[channel];
+            if state.told != self.watermark && !state.telling {
+                state.telling = true;
+                self.put(channel, Message::Watermark(self.watermark));
             }
         }
+    }
+
+    /// A reader has taken a watermark that came alone; says whether it is to be told a new
+    /// one. What is buffered for it must be sent before.
+    pub(crate) fn told(&mut self, channel: usize) -> bool {
+        let Some(state) = self.channels.get_mut(channel) else {
+            return false;
+        };
+        state.telling = false;
+        state.told != self.watermark
     }
 
     pub(crate) fn tell_epoch(&mut self, epoch: Epoch) {
@@ -210,6 +225,20 @@ mod tests {
         assert_eq!(channels.waits_for(), Some(7));
         channels.credit(0, 8, 10, batch(0));
         assert_eq!((channels.outgoing.len(), channels.blocked()), (3, false));
+    }
+
+    #[test]
+    fn watermarks_do_not_queue_up_before_a_reader() {
+        let mut channels = channels(10);
+        for millis in 0..100 {
+            channels.watermark = Timestamp::from_millis(millis);
+            channels.tell_watermark();
+        }
+        assert_eq!(channels.outgoing.len(), 1);
+        assert!(channels.told(0), "there is a later one");
+        channels.tell_watermark();
+        assert_eq!(channels.outgoing.len(), 2);
+        assert!(!channels.told(0), "nothing new");
     }
 
     #[test]

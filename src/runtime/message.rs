@@ -33,6 +33,11 @@ pub(crate) enum TaskInput {
         /// The emptied batch, to be filled again.
         buffer: Box<dyn AnyBatch>,
     },
+    /// A reader has taken a watermark that came alone: the next one may be sent.
+    Told {
+        /// The sender's output channel.
+        channel: usize,
+    },
     /// To spouts: put this cut into the output.
     Cut {
         epoch: Epoch,

@@ -177,6 +177,12 @@ impl Task {
                 self.channels.credit(channel, tuples, window, buffer);
                 self.note_blocking();
             }
+            TaskInput::Told { channel } => {
+                if self.channels.told(channel) {
+                    self.tell_later = true;
+                    self.flush_at = Some(self.shared.clock.elapsed());
+                }
+            }
             TaskInput::Cut { epoch, floor } => self.cut(epoch, floor)?,
             TaskInput::Wake => {
                 if matches!(self.reading, Reading::Waiting | Reading::Until(_)) {
@@ -292,7 +298,12 @@ impl Task {
                 self.execute(channel, batch)?;
                 self.advance(channel, watermark)
             }
-            Message::Watermark(watermark) => self.advance(channel, watermark),
+            Message::Watermark(watermark) => {
+                let (sender, told) = self.inputs.sender(channel);
+                let told = TaskInput::Told { channel: told };
+                self.channels.outgoing.push(Outgoing::To(sender, told));
+                self.advance(channel, watermark)
+            }
             Message::Epoch(epoch, watermark) => {
                 self.advance(channel, watermark)?;
                 if self.inputs.align(channel) {
