@@ -47,7 +47,7 @@ pub struct RollingCount<K> {
     counter: SlidingWindowCounter<K>,
     /// The pane of the latest tuple and the times that fall into it.
     pane: i64,
-    pane_times: std::ops::Range<i64>,
+    pane_times: std::ops::RangeInclusive<Timestamp>,
     /// The result over everything was emitted.
     final_emitted: bool,
 }
@@ -77,7 +77,7 @@ impl<K: KeyValue> RollingCount<K> {
             shape: WindowShape::ALL,
             counter: SlidingWindowCounter::running(),
             pane: 0,
-            pane_times: 0..0,
+            pane_times: Timestamp::MAX..=Timestamp::MIN,
             final_emitted: false,
         }
     }
@@ -109,24 +109,24 @@ impl<K: KeyValue> RollingCount<K> {
         }
     }
 
-    #[inline]
-    fn pane_of(&mut self, time: Timestamp) -> i64 {
-        if !self.pane_times.contains(&time.millis()) {
-            self.find_pane(time.millis());
-        }
-        self.pane
-    }
-
+    /// Finds the pane of a time, and keeps it for the times that follow.
     #[cold]
-    fn find_pane(&mut self, millis: i64) {
-        match self.shape.slide_ms() {
-            Some(slide) => {
-                self.pane = millis.div_euclid(slide);
-                let start = self.pane.saturating_mul(slide);
-                self.pane_times = start..start.saturating_add(slide);
-            }
-            None => self.pane_times = i64::MIN..i64::MAX,
+    fn find_pane(&mut self, time: Timestamp) -> Result {
+        let Some(slide) = self.shape.slide_ms() else {
+            self.pane_times = Timestamp::MIN..=Timestamp::MAX;
+            return Ok(());
+        };
+        if time == Timestamp::MIN || time == Timestamp::MAX {
+            return Err(
+                "it belongs to no window: it was emitted before the first watermark, or \
+                        after the end of the input"
+                    .into(),
+            );
         }
+        self.pane = time.millis().div_euclid(slide);
+        let start = Timestamp::from_millis(self.pane.saturating_mul(slide));
+        self.pane_times = start..=start.forward(slide - 1);
+        Ok(())
     }
 
     /// Emits the counts of the window whose last pane was closed.
@@ -203,15 +203,10 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
             return Ok(());
         }
         let time = out.time();
-        if self.shape.slide_ms().is_some() && (time == Timestamp::MIN || time == Timestamp::MAX) {
-            return Err(
-                "it belongs to no window: it was emitted before the first watermark, or \
-                        after the end of the input"
-                    .into(),
-            );
+        if !self.pane_times.contains(&time) {
+            self.find_pane(time)?;
         }
-        let pane = self.pane_of(time);
-        self.counter.add(key, pane, 1);
+        self.counter.add(key, self.pane, 1);
         Ok(())
     }
 
