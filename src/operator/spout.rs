@@ -72,6 +72,7 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
 
     fn poll(&mut self, budget: usize) -> Result<Next> {
         let before = self.out.emitted;
+        let letters = self.out.dead_letters.tuples.len();
         let mut next = Next::More;
         for _ in 0..POLLS_PER_SLICE {
             next = self.spout.next(&mut self.out)?;
@@ -79,7 +80,8 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
                 break;
             }
         }
-        if self.out.emitted > before {
+        // Records that cannot be read have no time, and become dead letters.
+        if self.out.emitted - before > self.out.dead_letters.tuples.len() - letters {
             self.out.check_time();
         }
         match self.out.fault.take() {
