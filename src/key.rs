@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::text::Text;
@@ -38,7 +40,9 @@ const SEED: u64 = 0x7371_7561_6c6c;
     label = "keys need an order, equality and a routing hash",
     note = "group by text, an integer, or a pair of them; a type of your own can implement `KeyValue` through `route_hash` of its parts"
 )]
-pub trait KeyValue: Clone + Debug + Ord + Hash + Send + 'static {
+pub trait KeyValue:
+    Clone + Debug + Ord + Hash + Serialize + DeserializeOwned + Send + 'static
+{
     /// The hash that chooses the shard.
     fn route_hash(&self) -> u64;
 }
@@ -89,7 +93,7 @@ macro_rules! text_keys {
         }
     )*};
 }
-text_keys!(Text, String, &'static str, Arc<str>, Box<str>);
+text_keys!(Text, String, Arc<str>, Box<str>);
 
 macro_rules! integer_keys {
     ($wide:ty: $($type:ty),*) => {$(

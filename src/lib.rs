@@ -82,12 +82,14 @@ pub mod bolts;
 pub mod connectors;
 mod context;
 mod error;
+mod fault;
 mod key;
 mod operator;
 mod ranking;
 mod runtime;
 mod sink;
 mod spout;
+mod state;
 mod stream;
 pub mod testing;
 mod text;
@@ -105,6 +107,9 @@ pub use runtime::{ComponentStats, RunError, RunOptions, RunStats, Running, Summa
 pub use sink::Sink;
 pub use spout::{Next, SplitId, Spout, SpoutOut};
 pub use squall_macros::Tuple;
+pub use state::{
+    AcrossTasks, Changes, Entry, Shape, State, States, StoredUnit, Table, Tables, Value,
+};
 pub use stream::{DEAD_LETTERS, DEFAULT_STREAM, Out, Port, StreamAt, Streams};
 pub use text::Text;
 pub use time::{TimeDomain, Timestamp, Window, WindowError, WindowShape, millis, secs};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A moment in milliseconds since 1970-01-01T00:00:00 UTC; negative before it.
 ///
 /// The same type serves as a watermark: *no tuple with an earlier time follows*. There
@@ -16,7 +18,8 @@ use std::time::Duration;
 /// assert_eq!(noon.to_string(), "2017-08-27T00:00:00.5Z");
 /// assert!(Timestamp::MIN < noon && noon < Timestamp::MAX);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -90,7 +93,7 @@ pub enum TimeDomain {
 ///
 /// A window over everything has [`Timestamp::MIN`] as its start; where it ends with the
 /// input, its end is [`Timestamp::MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Window {
     /// The first moment of the window.
     pub start: Timestamp,

@@ -10,10 +10,14 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     // Values without a meaning of their own for topologies.
     &["error", "text", "time"],
+    // Failing on purpose.
+    &["fault"],
     // What travels, and what is known of it and of the task that has it.
     &["batch", "context", "tuple"],
     // How tuples are grouped, and what they are emitted into.
     &["key", "stream"],
+    // What is kept over a failure, as user code declares it.
+    &["state"],
     // The tuples between a count and its ranking, which the ready bolts share.
     &["ranking"],
     // What users implement.

@@ -208,7 +208,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
-        if epoch.last {
+        if epoch.closes {
             self.emit_final(out);
         }
         Ok(())

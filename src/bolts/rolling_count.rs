@@ -219,7 +219,7 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
-        if epoch.last {
+        if epoch.closes {
             self.emit_final(out);
         }
         Ok(())

@@ -78,7 +78,10 @@ pub(crate) fn assemble(
                 parallelism: component.parallelism,
                 domain: TimeDomain::Processing,
                 window: None,
+                durable: false,
+                resumed_from: None,
                 waker: waker(id),
+                faults: crate::fault::Faults::none(),
             };
             let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));
             let first_window = options.credit_tuples.unwrap_or(FIRST_WINDOW);

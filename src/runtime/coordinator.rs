@@ -216,6 +216,8 @@ impl Coordinator {
             number: self.next_number,
             time: self.clock.at(now),
             last,
+            closes: last,
+            commit: false,
         };
         self.next_number += 1;
         self.last_cut = now;

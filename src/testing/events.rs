@@ -103,7 +103,7 @@ impl<T: Tuple + Sync> Spout for Events<T> {
 
     fn open(&mut self, context: &Context, out: &mut SpoutOut<T>) -> Result {
         for split in (context.task..self.splits.len()).step_by(context.parallelism) {
-            let id = out.open_split(self.first_time(split));
+            let id = out.open_split(&split.to_string(), self.first_time(split));
             self.mine.push_back((id, split, 0));
         }
         Ok(())

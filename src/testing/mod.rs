@@ -9,6 +9,7 @@ mod events;
 mod one;
 mod topology;
 
+pub use crate::fault::{Fault, Faults};
 pub use collect::Collected;
 pub use events::{Event, Events};
 pub use one::{BoltOutput, BoltTest, SinkTest, SpoutTest};

@@ -6,6 +6,7 @@ use crate::batch::Batch;
 use crate::bolt::{Bolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
+use crate::fault::Faults;
 use crate::key::{GivenTo, Key};
 use crate::operator::{AnyBolt, AnySpout, PlainOperator, SpoutOperator, WithKey};
 use crate::sink::Sink;
@@ -21,7 +22,10 @@ fn context() -> Context {
         parallelism: 1,
         domain: TimeDomain::Event,
         window: None,
+        durable: false,
+        resumed_from: None,
         waker: Waker::noop().clone(),
+        faults: Faults::none(),
     }
 }
 
@@ -128,6 +132,8 @@ impl<B: Bolt> BoltTest<B> {
                         number: self.epochs,
                         time: Timestamp::from_millis(0),
                         last,
+                        closes: last,
+                        commit: false,
                     })?;
                 }
             }
@@ -269,10 +275,15 @@ impl<S: Sink> SinkTest<S> {
     pub fn run(mut self) -> Result<S> {
         self.sink.prepare(&context())?;
         self.sink.write(&self.tuples)?;
+        if let Some(outbox) = self.sink.outbox()? {
+            self.sink.deliver(&outbox)?;
+        }
         self.sink.flush(&Epoch {
             number: 1,
             time: Timestamp::from_millis(0),
             last: true,
+            closes: true,
+            commit: false,
         })?;
         Ok(self.sink)
     }

@@ -389,7 +389,7 @@ where
                 (None, Some(_)) => self.files.probe(std::slice::from_ref(source))?[0],
                 (None, None) => None,
             };
-            let split = out.open_split(first.map(Timestamp::from_millis));
+            let split = out.open_split(&source.name(), first.map(Timestamp::from_millis));
             self.mine.push((source.clone(), split));
         }
         self.mine.reverse();
