@@ -1,0 +1,223 @@
+//! Durable state: one embedded key-value store in a data directory.
+//!
+//! ```text
+//!  DIR/lock         held while the directory is open; who holds it
+//!  DIR/store.redb   keys and values, each with its checksum; format, number and checksum of all
+//! ```
+//!
+//! A [`Batch`] of changes is committed atomically and is on disk when the call returns. A
+//! [`Reader`] shows everything as of one commit. What the disk or a crash does to the file shows
+//! as a [`StoreError`], never as a panic or as values that are missing.
+
+// Nothing commits yet.
+#![allow(dead_code)]
+
+mod backup;
+mod batch;
+mod dir;
+#[cfg(test)]
+mod disk;
+mod engine;
+mod error;
+mod lock;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub(crate) use batch::Batch;
+pub use error::StoreError;
+
+use crate::error::BoxError;
+use engine::{Engine, Place, View};
+use lock::Lock;
+
+/// One open data directory: a key-value store with atomic, synced batches. A clone is the same
+/// store; the directory is let go of with the last clone and the last [`Reader`].
+#[derive(Clone)]
+pub(crate) struct Store {
+    shared: Arc<Shared>,
+}
+
+/// What the clones of a store have in common. The engine is dropped before the lock is.
+struct Shared {
+    /// None after a commit that failed, until the file is opened again. Commits and the
+    /// beginnings of reads share it; without the lock, opening again could meet an engine that
+    /// still has the file.
+    engine: RwLock<Option<Engine>>,
+    place: Place,
+    dir: Option<PathBuf>,
+    _lock: Option<Lock>,
+}
+
+impl Store {
+    /// Opens the data directory, or makes it, and takes its lock. Checks every page of the file,
+    /// and so reads all of it.
+    ///
+    /// # Errors
+    /// Where somebody has it open, where the path is something else, where the file is damaged
+    /// or of a later format, and where the operating system refuses anything.
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::in_dir(dir, dir::open(dir)?)
+    }
+
+    /// As [`Store::open`], but only for what is a data directory already: for looking into one.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and where there is no data directory.
+    pub(crate) fn open_existing(dir: &Path) -> Result<Self, StoreError> {
+        Self::in_dir(dir, dir::open_existing(dir)?)
+    }
+
+    /// A store in memory, for tests and for runs that must survive only their own failures.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub(crate) fn in_memory() -> Result<Self, StoreError> {
+        let engine = Engine::create(&Place::Memory)?;
+        Ok(Self::over(engine, Place::Memory, None, None))
+    }
+
+    fn in_dir(dir: &Path, lock: Lock) -> Result<Self, StoreError> {
+        let place = Place::File(dir.join(dir::STORE));
+        let engine = Engine::open(&place)?;
+        Ok(Self::over(engine, place, Some(dir.to_owned()), Some(lock)))
+    }
+
+    fn over(engine: Engine, place: Place, dir: Option<PathBuf>, lock: Option<Lock>) -> Self {
+        let shared = Shared {
+            engine: RwLock::new(Some(engine)),
+            place,
+            dir,
+            _lock: lock,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The directory as it was given; none in memory.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        self.shared.dir.as_deref()
+    }
+
+    /// Writes all of the batch or nothing; it is synced when this returns. Several at the same
+    /// time are done one after the other.
+    ///
+    /// # Errors
+    /// Where the file cannot be written: the store stays at the last commit, and the next call
+    /// opens the file again, checks it and goes on from there, with the same handle. Only where
+    /// the operating system fails in the last sync may the batch be there after all, as a whole:
+    /// a [`Reader`] tells, and committing the same batch once more does no harm. Readers from
+    /// before the error end with errors.
+    pub(crate) fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let done = self.with_engine(|engine| engine.commit(batch));
+        let usable = matches!(done, Ok(()) | Err(StoreError::TooLarge { .. }));
+        if !usable && self.shared.place.lasts() {
+            // After an error the engine refuses everything until it is opened again.
+            let engine = self.shared.engine.write();
+            *engine.unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        done
+    }
+
+    /// A consistent view as of the last commit; does not hold up writers. What it shows stays
+    /// on disk until it is dropped, so a reader that is kept makes the file grow.
+    ///
+    /// # Errors
+    /// Where the file is damaged or cannot be opened again after a failed commit.
+    pub(crate) fn read(&self) -> Result<Reader, StoreError> {
+        Ok(Reader {
+            view: self.with_engine(Engine::read)?,
+            _shared: Arc::clone(&self.shared),
+        })
+    }
+
+    /// Copies everything as of the last commit into a new data directory, while this one is in
+    /// use. `to` is empty or absent, and nothing is left of it where the copy fails.
+    ///
+    /// # Errors
+    /// Where `to` holds anything, where it cannot be written, and where a value is damaged or
+    /// missing.
+    pub(crate) fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        backup::backup(&self.read()?.view, to)
+    }
+
+    /// Bytes of the store on disk, free pages included; 0 in memory, or where it is gone.
+    pub(crate) fn bytes_on_disk(&self) -> u64 {
+        match &self.shared.place {
+            Place::File(path) => path.metadata().map_or(0, |file| file.len()),
+            _ => 0,
+        }
+    }
+
+    /// Calls the engine; opens it again first where a commit has failed.
+    fn with_engine<T>(
+        &self,
+        call: impl FnOnce(&Engine) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let engine = self.shared.engine.read();
+        // An engine stays usable when its user panics.
+        let engine = engine.unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engine.as_ref() {
+            return call(engine);
+        }
+        drop(engine);
+        let engine = self.shared.engine.write();
+        let mut engine = engine.unwrap_or_else(PoisonError::into_inner);
+        let engine = match engine.take() {
+            Some(opened_meanwhile) => engine.insert(opened_meanwhile),
+            None => engine.insert(Engine::open(&self.shared.place)?),
+        };
+        call(engine)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.shared.place.file();
+        f.debug_tuple("Store").field(&file).finish()
+    }
+}
+
+/// Everything in a store as of one commit.
+pub(crate) struct Reader {
+    view: View,
+    /// Keeps the directory locked.
+    _shared: Arc<Shared>,
+}
+
+impl Reader {
+    /// The value of a key, or none.
+    ///
+    /// # Errors
+    /// Where the value differs from its checksum, or the file cannot be read.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.view.get(key)
+    }
+
+    /// Calls `each` for every key that starts with `prefix` and its value, in the order of the
+    /// keys; stops at its error.
+    ///
+    /// # Errors
+    /// That of `each`, or a [`StoreError`] as of [`Reader::get`].
+    pub(crate) fn prefix(
+        &self,
+        prefix: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
+        self.view.prefix(prefix, each).map(drop)
+    }
+
+    /// Reads everything, and compares its number and checksum with what the commits have added
+    /// up. Opening checks the file page by page already; this finds what goes wrong above that.
+    ///
+    /// # Errors
+    /// Where a value is missing, is too much, or differs from its checksum.
+    pub(crate) fn verify(&self) -> Result<(), StoreError> {
+        self.view.verify()
+    }
+}
