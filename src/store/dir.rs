@@ -174,3 +174,80 @@ fn find(dir: &Path) -> Result<Found, StoreError> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(dir: &Path) -> String {
+        open(dir).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_something_else_stays_untouched() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("letter.txt"), "Dear reader").unwrap();
+        for refused in [
+            refused(root.path()),
+            open_existing(root.path()).unwrap_err().to_string(),
+        ] {
+            assert!(refused.contains("it holds other files"), "{refused}");
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+
+        let file = root.path().join("letter.txt");
+        let error = refused(&file);
+        assert!(
+            error.contains("letter.txt` is no data directory: it is a file"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_made_is_named_with_the_reason() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("file"), "").unwrap();
+        let error = refused(&root.path().join("file/data"));
+        assert!(error.contains("file/data`: "), "{error}");
+        assert!(error.contains("os error"), "{error}");
+    }
+
+    #[test]
+    fn looking_into_a_directory_makes_none() {
+        let root = tempfile::tempdir().unwrap();
+        for dir in [root.path().to_owned(), root.path().join("absent")] {
+            let error = open_existing(&dir).unwrap_err().to_string();
+            assert!(error.contains("there is no store in it"), "{error}");
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    /// A crash while the store was made left a part of it, which is nobody's data.
+    #[test]
+    fn a_store_that_was_half_made_is_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(lock::NAME), "").unwrap();
+        fs::write(root.path().join(UNFINISHED), "half").unwrap();
+        assert!(open_existing(root.path()).is_err());
+        open(root.path()).unwrap();
+        assert!(has_store(root.path()).unwrap());
+        assert!(!root.path().join(UNFINISHED).exists());
+    }
+
+    /// An empty store in its place would be taken for the state before the first commit.
+    #[test]
+    fn a_store_that_is_gone_is_not_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        drop(open(root.path()).unwrap());
+        fs::remove_file(root.path().join(STORE)).unwrap();
+        for error in [
+            refused(root.path()),
+            open_existing(root.path()).unwrap_err().to_string(),
+        ] {
+            assert!(
+                error.contains("store.redb` is damaged: it is missing"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -401,3 +401,143 @@ impl View {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn put(key: &[u8], value: &[u8]) -> Batch {
+        let mut batch = Batch::default();
+        batch.put(key.to_vec(), value.to_vec());
+        batch
+    }
+
+    /// Writes a stored value past the store's own code.
+    fn write_stored(engine: &Engine, key: &[u8], stored: Option<&[u8]>) {
+        let transaction = engine.database().unwrap().begin_write().unwrap();
+        let mut values = transaction.open_table(VALUES).unwrap();
+        match stored {
+            Some(stored) => drop(values.insert(key, stored).unwrap()),
+            None => drop(values.remove(key).unwrap()),
+        }
+        drop(values);
+        transaction.commit().unwrap();
+    }
+
+    #[test]
+    fn a_value_that_changed_is_not_read() {
+        let engine = Engine::create(&Place::Memory).unwrap();
+        engine.commit(put(b"a", b"one")).unwrap();
+        let mut stored = b"two".to_vec();
+        stored.extend(checksum(b"a", b"one").to_le_bytes());
+        for stored in [stored.as_slice(), b"short"] {
+            write_stored(&engine, b"a", Some(stored));
+            let view = engine.read().unwrap();
+            for error in [
+                view.get(b"a").unwrap_err(),
+                view.verify().unwrap_err(),
+                view.error(view.prefix(b"", &mut |_, _| Ok(())).unwrap_err()),
+            ] {
+                let error = error.to_string();
+                assert!(error.contains("(in memory)` is damaged"), "{error}");
+                assert!(error.contains("the key `a` differs"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_under_the_wrong_key_is_not_read() {
+        let engine = Engine::create(&Place::Memory).unwrap();
+        let mut stored = b"bc".to_vec();
+        stored.extend(checksum(b"a", b"bc").to_le_bytes());
+        write_stored(&engine, b"b", Some(&stored));
+        assert!(engine.read().unwrap().get(b"b").is_err());
+        assert_ne!(checksum(b"a", b"bc"), checksum(b"ab", b"c"));
+    }
+
+    #[test]
+    fn a_lost_value_is_noticed() {
+        let disk = Place::Disk(super::super::disk::Disk::default());
+        let engine = Engine::create(&disk).unwrap();
+        engine.commit(put(b"a", b"one")).unwrap();
+        engine.commit(put(b"b", b"two")).unwrap();
+        engine.read().unwrap().verify().unwrap();
+        write_stored(&engine, b"a", None);
+
+        let error = engine.read().unwrap().verify().unwrap_err().to_string();
+        assert!(error.contains("it holds 1 values"), "{error}");
+        assert!(error.contains("instead of 2 values"), "{error}");
+
+        drop(engine);
+        let error = Engine::open(&disk).err().unwrap().to_string();
+        assert!(error.contains("it holds 1 values instead of 2"), "{error}");
+    }
+
+    #[test]
+    fn a_later_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::File(dir.path().join("store.redb"));
+        let engine = Engine::create(&place).unwrap();
+        let transaction = engine.database().unwrap().begin_write().unwrap();
+        let mut about = transaction.open_table(ABOUT).unwrap();
+        about.insert(ABOUT_FORMAT, FORMAT + 6).unwrap();
+        drop(about);
+        transaction.commit().unwrap();
+        drop(engine);
+
+        let error = Engine::open(&place).err().unwrap().to_string();
+
+        assert!(error.contains("has format 7"), "{error}");
+        assert!(error.contains("knows formats up to 1"), "{error}");
+        assert!(error.contains(&dir.path().display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn a_panic_of_the_engine_is_an_error_that_names_the_file() {
+        let file = Path::new("some/store.redb");
+        let error = guarded::<()>("read", file, || panic!("page {} is odd", 7)).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("some/store.redb"), "{error}");
+        assert!(error.contains("panicked: page 7 is odd"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_sum_follows_the_changes_and_not_their_order(
+            changes in prop::collection::vec((0u8..3, 0u8..12, 0u8..12, 0usize..40), 1..60)
+        ) {
+            let engine = Engine::create(&Place::Memory).unwrap();
+            let mut model = std::collections::BTreeMap::new();
+            for commit in changes.chunks(7) {
+                let mut batch = Batch::default();
+                for &(kind, key, to, length) in commit {
+                    match kind {
+                        0 => {
+                            batch.put(vec![key], vec![to; length]);
+                            model.insert(vec![key], vec![to; length]);
+                        }
+                        1 => {
+                            batch.delete(vec![key]);
+                            model.remove(&vec![key]);
+                        }
+                        _ => {
+                            batch.delete_range(vec![key], vec![to]);
+                            model.retain(|k, _| k[0] < key || k[0] >= to);
+                        }
+                    }
+                }
+                engine.commit(batch).unwrap();
+                let view = engine.read().unwrap();
+                view.verify().unwrap();
+                let mut found = std::collections::BTreeMap::new();
+                view.prefix(b"", &mut |key, value| {
+                    found.insert(key.to_vec(), value.to_vec());
+                    Ok(())
+                }).unwrap();
+                prop_assert_eq!(&found, &model);
+            }
+        }
+    }
+}
