@@ -88,6 +88,7 @@ mod ranking;
 mod runtime;
 mod sink;
 mod spout;
+mod store;
 mod stream;
 pub mod testing;
 mod text;

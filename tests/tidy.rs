@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     // Values without a meaning of their own for topologies.
     &["error", "text", "time"],
-    // What travels, and what is known of it and of the task that has it.
-    &["batch", "context", "tuple"],
+    // What travels, and what is known of it and of the task that has it; what is kept on disk.
+    &["batch", "context", "store", "tuple"],
     // How tuples are grouped, and what they are emitted into.
     &["key", "stream"],
     // The tuples between a count and its ranking, which the ready bolts share.
