@@ -90,7 +90,10 @@ mod ranking;
 mod runtime;
 mod sink;
 mod spout;
+<<<<<<< HEAD
 mod state;
+=======
+>>>>>>> store
 mod store;
 mod stream;
 pub mod testing;

@@ -89,6 +89,11 @@ pub(crate) fn read_unit(key: &[u8]) -> Result<UnitKey> {
     })
 }
 
+/// The component in a key of any family but `m`.
+pub(crate) fn read_component(key: &[u8]) -> Result<String> {
+    take_name(&mut key.get(1..).ok_or("a short key")?)
+}
+
 fn take_name(rest: &mut &[u8]) -> Result<String> {
     let (length, after) = rest.split_first_chunk::<2>().ok_or("a short key")?;
     let length = usize::from(u16::from_be_bytes(*length));

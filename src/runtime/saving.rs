@@ -1,12 +1,14 @@
 //! The part of a task that deals with durability.
 
+use std::sync::Arc;
+
 use super::keeper::Keeper;
 use super::message::Report;
 use super::task::{Task, Work};
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::error::Result;
-use crate::operator::Outbox;
+use crate::operator::{Outbox, Quarantine};
 use crate::state::{State, States};
 use crate::store::Batch;
 
@@ -24,6 +26,13 @@ impl Task {
         match &mut self.work {
             Work::Spout { .. } => None,
             Work::Bolt(bolt) => bolt.outbox(),
+        }
+    }
+
+    /// Tuples that user code is not to see again.
+    pub(crate) fn quarantine(&mut self, tuples: &Quarantine) {
+        if let Work::Bolt(bolt) = &mut self.work {
+            bolt.quarantine(Arc::clone(tuples));
         }
     }
 
