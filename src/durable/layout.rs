@@ -162,7 +162,10 @@ mod tests {
     fn keys_read_back_and_lie_within_their_prefixes() {
         let key = unit("counts", "totals", 513, 7);
         let read = read_unit(&key).unwrap();
-        assert_eq!((read.component.as_str(), read.state.as_str()), ("counts", "totals"));
+        assert_eq!(
+            (read.component.as_str(), read.state.as_str()),
+            ("counts", "totals")
+        );
         assert_eq!((read.unit, read.epoch), (513, 7));
         for prefix in [component_states("counts"), state("counts", "totals")] {
             assert!(key.starts_with(&prefix) && key < after(&prefix));

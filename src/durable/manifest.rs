@@ -262,7 +262,10 @@ mod tests {
             }
         });
         let said = said(&other, &before);
-        assert!(said.contains("fields(word), and the topology has fields(user)"), "{said}");
+        assert!(
+            said.contains("fields(word), and the topology has fields(user)"),
+            "{said}"
+        );
         assert!(
             said.contains(
                 "`totals` of `counts` is stored as a table of Text to u64, and the topology has \
@@ -280,6 +283,9 @@ mod tests {
         assert_eq!(said(&more, &manifest(|_| {})), "fits");
         let gone = said(&manifest(|_| {}), &more);
         assert!(gone.contains("state of the component `others`"), "{gone}");
-        assert!(gone.contains("squall reset DIR --component others"), "{gone}");
+        assert!(
+            gone.contains("squall reset DIR --component others"),
+            "{gone}"
+        );
     }
 }

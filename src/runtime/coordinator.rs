@@ -12,8 +12,10 @@ use super::commits::{Commits, Settle};
 use super::message::{Report, TaskId};
 use super::metrics::{Activity, Metrics, Percentiles, share};
 use super::options::RunOptions;
+use super::program::{Ended, InHand};
 use super::report::{ComponentStats, RunError, RunStats, Summary};
 use crate::context::Epoch;
+use crate::fault::Killed;
 use crate::spout::Progress;
 use crate::store::Batch;
 use crate::time::Timestamp;
@@ -38,8 +40,6 @@ pub(crate) struct Watched {
     pub(crate) component: usize,
     /// Set for spouts.
     pub(crate) spout: Option<SpoutTies>,
-    /// Whether it delivers what is committed.
-    pub(crate) sink: bool,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -99,8 +99,7 @@ pub(crate) struct Coordinator {
 
 impl Coordinator {
     pub(crate) fn new(
-        tasks: Vec<Watched>,
-        components: Vec<String>,
+        (tasks, components): (Vec<Watched>, Vec<String>),
         clock: Clock,
         options: RunOptions,
         slides: Vec<i64>,
@@ -376,11 +375,38 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn failure(&self, task: TaskId, failure: Failure) -> RunError {
-        let task = self.tasks[task].watched.name.clone();
-        match failure {
-            Failure::Error(cause) => RunError::Failed { task, cause },
-            Failure::Panic(message) => RunError::Panicked { task, message },
+    /// A task cannot go on. A durable run may be restored.
+    pub(crate) fn failed(&self, task: TaskId, failure: Failure) -> Ended {
+        let Watched {
+            name, component, ..
+        } = &self.tasks[task].watched;
+        let (error, in_hand) = match failure {
+            Failure::Error(cause) if cause.is::<Killed>() => return Ended::Killed,
+            Failure::Error(cause) => {
+                let task = name.clone();
+                (RunError::Failed { task, cause }, None)
+            }
+            Failure::Panic(message, tuple) => {
+                let in_hand = tuple.map(|tuple| InHand {
+                    component: self.components[*component].clone(),
+                    tuple,
+                    message: message.clone(),
+                });
+                let task = name.clone();
+                (RunError::Panicked { task, message }, in_hand)
+            }
+        };
+        if self.commits.is_some() {
+            Ended::Failed(error, in_hand)
+        } else {
+            Ended::Done(Err(error))
+        }
+    }
+
+    /// How long a commit took, and how much it wrote.
+    pub(crate) fn note_commit(&mut self, took: Duration, bytes: usize) {
+        if let Some(commits) = &mut self.commits {
+            commits.note(took, bytes);
         }
     }
 
@@ -477,5 +503,6 @@ impl Coordinator {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Error(crate::error::BoxError),
-    Panic(String),
+    /// The message, and the tuple in hand.
+    Panic(String, Option<String>),
 }

@@ -65,7 +65,8 @@ pub(crate) fn restore(
         manifest.follows(before, &dir, units)?;
         check_outboxes(&reader, &dir, components)?;
     }
-    let text = serde_json::to_vec(&manifest).map_err(|error| RunError::Commit(error.to_string()))?;
+    let text =
+        serde_json::to_vec(&manifest).map_err(|error| RunError::Commit(error.to_string()))?;
     first.put(layout::MANIFEST.to_vec(), text);
 
     for (component, first_task) in components.iter().zip(first_task) {
@@ -96,12 +97,12 @@ pub(crate) fn restore(
 fn shapes(task: &mut Task) -> Result<BTreeMap<String, Shape>, RunError> {
     let mut shapes = BTreeMap::new();
     let name = task.context.name();
-    let done = task.states(|state, kept| {
-        match shapes.insert(state.to_owned(), kept.shape()) {
+    let done = task.states(
+        |state, kept| match shapes.insert(state.to_owned(), kept.shape()) {
             None => Ok(()),
             Some(_) => Err(format!("it keeps two states by the name `{state}`").into()),
-        }
-    });
+        },
+    );
     done.map_err(|cause| RunError::Start { task: name, cause })?;
     Ok(shapes)
 }
@@ -146,14 +147,19 @@ fn check_outboxes(reader: &Reader, dir: &str, components: &[Definition]) -> Resu
     }))
 }
 
-fn json<T: serde::de::DeserializeOwned>(reader: &Reader, key: &[u8]) -> Result<Option<T>, RunError> {
+fn json<T: serde::de::DeserializeOwned>(
+    reader: &Reader,
+    key: &[u8],
+) -> Result<Option<T>, RunError> {
     let Some(bytes) = reader.get(key)? else {
         return Ok(None);
     };
     let read = serde_json::from_slice(&bytes);
     read.map(Some).map_err(|error| {
         let key = String::from_utf8_lossy(key);
-        RunError::Commit(format!("the record `{key}` of the store cannot be read: {error}"))
+        RunError::Commit(format!(
+            "the record `{key}` of the store cannot be read: {error}"
+        ))
     })
 }
 
@@ -240,7 +246,9 @@ impl Component<'_> {
         let done = reader.prefix(&prefix, &mut |key, value| {
             let number = layout::read_unit(key)?.unit;
             if let Some(before) = unit.filter(|before| *before != number) {
-                if let Err(failed) = self.load_unit(name, self.task_of(before), before, &values, false) {
+                if let Err(failed) =
+                    self.load_unit(name, self.task_of(before), before, &values, false)
+                {
                     error = Some(failed);
                     return Err("stopped".into());
                 }

@@ -14,10 +14,7 @@ use crate::store::Batch;
 
 impl Task {
     /// Calls `visit` for every state that the user code keeps.
-    pub(crate) fn states(
-        &mut self,
-        visit: impl FnMut(&str, &mut dyn State) -> Result,
-    ) -> Result {
+    pub(crate) fn states(&mut self, visit: impl FnMut(&str, &mut dyn State) -> Result) -> Result {
         states(&mut self.work, visit)
     }
 

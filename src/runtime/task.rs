@@ -299,10 +299,7 @@ impl Task {
     }
 
     fn tell_finished(&mut self) {
-        if self.finished
-            && !self.told_finished
-            && !self.channels.blocked()
-            && !self.awaits_commit()
+        if self.finished && !self.told_finished && !self.channels.blocked() && !self.awaits_commit()
         {
             self.told_finished = true;
             self.report(Report::Finished);

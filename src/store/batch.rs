@@ -35,6 +35,12 @@ impl Batch {
         self.changes.push(Change::DeleteRange(from, to));
     }
 
+    /// Adds the changes of another batch after those of this one.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.changes.extend(other.changes);
+    }
+
     /// Bytes of the keys and values that are put.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

@@ -67,14 +67,11 @@ impl Disk {
         self.state().now.len() as u64
     }
 
-<<<<<<< HEAD
-=======
     /// Changes a byte, as a bad sector does; `by` is not 0.
     pub(super) fn flip(&self, at: u64, by: u8) {
         self.state().now[index(at)] ^= by;
     }
 
->>>>>>> store
     /// It breaks after `changes` more writes, changes of length and syncs.
     pub(super) fn break_after(&self, changes: u64) {
         self.state().left = Some(changes);

@@ -323,12 +323,9 @@ fn apply(
     Ok(())
 }
 
-<<<<<<< HEAD
-=======
 /// What is called with a key and its value.
 pub(crate) type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), BoxError> + 'a;
 
->>>>>>> store
 /// Everything as of one commit. What it shows stays on disk as long as it lives.
 pub(super) struct View {
     values: ReadOnlyTable<&'static [u8], &'static [u8]>,
@@ -352,15 +349,7 @@ impl View {
 
     /// Calls `each` for every key that starts with `prefix`, in order; returns what they add up
     /// to. Values are not copied.
-<<<<<<< HEAD
-    pub(super) fn prefix(
-        &self,
-        prefix: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), BoxError>,
-    ) -> Result<Sum, BoxError> {
-=======
     pub(super) fn prefix(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<Sum, BoxError> {
->>>>>>> store
         let mut sum = Sum::default();
         let mut found = guarded("read", &self.file, || {
             Ok(self.values.range::<&[u8]>(prefix..)?)

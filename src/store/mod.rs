@@ -26,11 +26,7 @@ pub(crate) use batch::Batch;
 pub use error::StoreError;
 
 use crate::error::BoxError;
-<<<<<<< HEAD
-use engine::{Engine, Place, View};
-=======
 use engine::{Each, Engine, Place, View};
->>>>>>> store
 use lock::Lock;
 
 /// One open data directory: a key-value store with atomic, synced batches. A clone is the same
@@ -149,17 +145,10 @@ impl Store {
 
     /// Bytes of the store on disk, free pages included; 0 in memory, or where it is gone.
     pub(crate) fn bytes_on_disk(&self) -> u64 {
-<<<<<<< HEAD
-        match &self.shared.place {
-            Place::File(path) => path.metadata().map_or(0, |file| file.len()),
-            _ => 0,
-        }
-=======
         let Place::File(path) = &self.shared.place else {
             return 0;
         };
         path.metadata().map_or(0, |file| file.len())
->>>>>>> store
     }
 
     /// Calls the engine; opens it again first where a commit has failed.
@@ -212,15 +201,7 @@ impl Reader {
     ///
     /// # Errors
     /// That of `each`, or a [`StoreError`] as of [`Reader::get`].
-<<<<<<< HEAD
-    pub(crate) fn prefix(
-        &self,
-        prefix: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), BoxError>,
-    ) -> Result<(), BoxError> {
-=======
     pub(crate) fn prefix(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<(), BoxError> {
->>>>>>> store
         self.view.prefix(prefix, each).map(drop)
     }
 
@@ -421,8 +402,6 @@ mod tests {
         }
     }
 
-<<<<<<< HEAD
-=======
     /// With commits in one phase the one before would take the place of a damaged one.
     #[test]
     fn damage_after_a_crash_does_not_bring_back_an_older_commit() {
@@ -449,7 +428,6 @@ mod tests {
         }
     }
 
->>>>>>> store
     /// A data directory with a few commits, and what it holds.
     fn filled() -> (tempfile::TempDir, Values) {
         let dir = tempfile::tempdir().unwrap();
