@@ -106,6 +106,9 @@ pub enum Next {
     Idle,
     /// Nothing at hand: ask again after this time, or when the waker was called.
     After(Duration),
+    /// The input has ended for now: the run may end, but windows stay open, and a later run
+    /// goes on.
+    Pause,
     /// The input has ended.
     End,
 }
