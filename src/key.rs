@@ -272,12 +272,18 @@ mod tests {
         assert_eq!("nathan".to_string().route_hash(), 0x64d4_0526_525b_be52);
         assert_eq!(7_u8.route_hash(), 0x2b68_65e2_61cf_27eb);
         assert_eq!((-1_i32).route_hash(), 0x83ab_f10e_3da3_15a4);
-        assert_eq!(("a", "bc").route_hash(), 0x7df0_4d90_7333_0acc);
+        assert_eq!(
+            (Text::from("a"), Text::from("bc")).route_hash(),
+            0x7df0_4d90_7333_0acc
+        );
         assert_eq!(None::<u8>.route_hash(), hash_bytes(b""));
         assert_eq!(Some(0_u8).route_hash(), 0x4b09_456f_c3b5_969c);
         assert_eq!((-1_i8).route_hash(), (-1_i64).route_hash());
         assert_eq!(true.route_hash(), 1_u8.route_hash());
-        assert_ne!(("a", "bc").route_hash(), ("ab", "c").route_hash());
+        assert_ne!(
+            (Text::from("a"), Text::from("bc")).route_hash(),
+            (Text::from("ab"), Text::from("c")).route_hash()
+        );
         assert_ne!(None::<u8>.route_hash(), Some(0_u8).route_hash());
     }
 
