@@ -2,10 +2,12 @@
 //! back into the tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::message::TaskId;
+use super::program::panic_message;
 use super::report::RunError;
 use super::task::Task;
 use crate::context::Epoch;
@@ -185,6 +187,22 @@ fn read_units(reader: &Reader, component: &str, state: &str) -> Result<Units, Ru
     Ok(units)
 }
 
+/// Calls user code of a task; an error becomes what `error` makes of it, and a panic an error.
+fn guarded(
+    task: String,
+    call: impl FnOnce() -> Result,
+    error: impl FnOnce(String, BoxError) -> RunError,
+) -> Result<(), RunError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(cause)) => Err(error(task, cause)),
+        Err(panic) => Err(RunError::Panicked {
+            task,
+            message: panic_message(&*panic),
+        }),
+    }
+}
+
 /// One component on its way back.
 struct Component<'r> {
     definition: &'r Definition,
@@ -210,10 +228,9 @@ impl Component<'_> {
         first: &mut Batch,
     ) -> Result<(), RunError> {
         for task in self.tasks.iter() {
-            let passed = task.context.fault_point("restore");
-            passed.map_err(|cause| RunError::Failed {
-                task: task.context.name(),
-                cause,
+            let name = task.context.name();
+            guarded(name, || task.context.fault_point("restore"), |task, cause| {
+                RunError::Failed { task, cause }
             })?;
         }
         for (name, shape) in &known.states {
@@ -317,15 +334,18 @@ impl Component<'_> {
         else {
             return Ok(());
         };
-        let done = into.states(|state, kept| {
-            if state == name {
-                keeper.load(name, kept, unit, values, merges)
-            } else {
-                Ok(())
-            }
-        });
-        done.map_err(|cause| RunError::Restore {
-            task: into.context.name(),
+        let task = into.context.name();
+        let load = || {
+            into.states(|state, kept| {
+                if state == name {
+                    keeper.load(name, kept, unit, values, merges)
+                } else {
+                    Ok(())
+                }
+            })
+        };
+        guarded(task, load, |task, cause| RunError::Restore {
+            task,
             state: name.to_owned(),
             cause,
         })
