@@ -85,6 +85,14 @@ impl Counts {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn get(&self, number: u32) -> u64 {
+        match self {
+            Self::Dense(counts) => counts.get(number as usize).copied().unwrap_or(0),
+            Self::Sparse(counts) => counts.get(&number).copied().unwrap_or(0),
+        }
+    }
+
     pub(super) fn into_list(self) -> Vec<(u32, u64)> {
         match self {
             Self::Dense(counts) => {
