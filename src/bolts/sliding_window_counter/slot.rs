@@ -36,7 +36,8 @@ impl Counts {
                 if index >= counts.len() {
                     counts.resize(keys, 0);
                 }
-                counts[index] = (counts[index] + count) | CHANGED;
+                let sum = &mut counts[index];
+                *sum = (*sum + count) | CHANGED;
             }
             Self::Sparse(counts) => {
                 let sum = counts.entry(number).or_insert(0);

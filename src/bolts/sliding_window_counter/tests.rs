@@ -234,7 +234,7 @@ mod stored {
                     let mut calls = 0;
                     let whole = || {
                         calls += 1;
-                        whole > 0 && calls % whole == 0
+                        whole > 0 && usize::is_multiple_of(calls, whole)
                     };
                     store.save(&mut tasks, keep, Timestamp::from_millis(0), whole);
                     since.clear();

@@ -47,7 +47,7 @@ fn one_in(whole: u8) -> impl FnMut() -> bool {
     let mut calls = 0_u8;
     move || {
         calls = calls.wrapping_add(1);
-        whole > 0 && calls % whole == 0
+        whole > 0 && calls.is_multiple_of(whole)
     }
 }
 
@@ -112,7 +112,9 @@ proptest! {
                     prop_assert_eq!(before, model.remove(&key));
                 }
                 Step::Retain(part) => {
-                    tasks.iter_mut().for_each(|table| table.retain(|key, _| key % part == 0));
+                    for table in &mut tasks {
+ table.retain(|key, _| key % part == 0);
+ }
                     model.retain(|key, _| key % part == 0);
                 }
                 Step::Clear => {
