@@ -229,9 +229,11 @@ impl Component<'_> {
     ) -> Result<(), RunError> {
         for task in self.tasks.iter() {
             let name = task.context.name();
-            guarded(name, || task.context.fault_point("restore"), |task, cause| {
-                RunError::Failed { task, cause }
-            })?;
+            guarded(
+                name,
+                || task.context.fault_point("restore"),
+                |task, cause| RunError::Failed { task, cause },
+            )?;
         }
         for (name, shape) in &known.states {
             if !stored.states.contains_key(name) {
@@ -299,13 +301,14 @@ impl Component<'_> {
         let units = read_units(self.reader, &self.definition.id, name)?;
         let tasks = self.tasks.len();
         let spout = self.definition.kind == ComponentKind::Spout;
-        if !spout && tasks == tasks_before {
+        let shared = shape.tasks == AcrossTasks::Shared;
+        if !spout && !shared && tasks == tasks_before {
             for (unit, values) in &units {
                 self.load_unit(name, usize::from(*unit), *unit, values, false)?;
             }
             return Ok(false);
         }
-        let to_all = spout || shape.tasks == AcrossTasks::Shared;
+        let to_all = spout || shared;
         let mut loaded = vec![false; tasks];
         for (unit, values) in &units {
             let into = if to_all {
@@ -319,7 +322,7 @@ impl Component<'_> {
                 self.load_unit(name, task, *unit, values, merges)?;
             }
         }
-        Ok(true)
+        Ok(spout || tasks != tasks_before)
     }
 
     fn load_unit(

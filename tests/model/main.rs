@@ -9,7 +9,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic};
 use squall::testing::{Collected, Event, Events, TopologyTest};
-use squall::{Count, DeadLetter, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis};
+use squall::{
+    Count, DeadLetter, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis,
+};
 
 #[derive(Tuple, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Click {

@@ -32,7 +32,7 @@ impl Trouble {
         })
     }
 
-    fn options(&self, case: &Case, data_dir: &DataDir) -> RunOptions {
+    fn options(&self, case: &Case, data_dir: &DataDir, faults: &Faults) -> RunOptions {
         RunOptions {
             data_dir: Some(data_dir.clone()),
             commit: millis(self.commit_ms),
@@ -41,7 +41,7 @@ impl Trouble {
                 first_pause: millis(1),
                 longest_pause: millis(1),
             },
-            faults: self.faults(case.seed.is_none()),
+            faults: faults.clone(),
             ..options(case)
         }
     }
@@ -53,11 +53,13 @@ fn run(case: &Case, trouble: &Trouble) -> (Rankings, Vec<Click>, Vec<String>) {
     let (mut rankings, mut late, mut letters) = (Vec::new(), Vec::new(), Vec::new());
     let mut parallelism = case.parallelism;
     let monotonic = trouble.monotonic && !matches!(case.windows, Windows::Sliding { .. });
+    // Each happens once in all runs.
+    let faults = trouble.faults(case.seed.is_none());
     let mut stops = trouble.stops.iter();
     loop {
         let topology = Topology::named("model");
         let stop = stops.next();
-        let mut options = trouble.options(case, &data_dir);
+        let mut options = trouble.options(case, &data_dir, &faults);
         options.run_for = stop.map(|(after, _)| millis(*after));
         let results = declare(&topology, case, parallelism, Some(monotonic));
         let summary = match case.seed {
