@@ -12,8 +12,8 @@ const LAYERS: &[&[&str]] = &[
     &["error", "text", "time"],
     // Failing on purpose.
     &["fault"],
-    // What travels, and what is known of it and of the task that has it.
-    &["batch", "context", "tuple"],
+    // What travels, and what is known of it and of the task that has it; what is kept on disk.
+    &["batch", "context", "store", "tuple"],
     // How tuples are grouped, and what they are emitted into.
     &["key", "stream"],
     // What is kept over a failure, as user code declares it.
@@ -24,6 +24,8 @@ const LAYERS: &[&[&str]] = &[
     &["bolt", "sink", "spout"],
     // What squall has implemented of that already.
     &["bolts", "connectors"],
+    // What of it is stored, and where in a data directory.
+    &["durable"],
     // User code with its types erased; groupings as code.
     &["operator"],
     // The builder and the plan.

@@ -5,25 +5,20 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::channels::{Channels, FIRST_WINDOW};
-use super::clock::Clock;
+use super::commits::Commits;
 use super::coordinator::{Coordinator, SpoutTies, Watched};
 use super::inputs::Inputs;
 use super::message::TaskId;
-use super::options::RunOptions;
+use super::program::{Assembly, Committer, Program};
 use super::rate::RateLimit;
 use super::report::RunError;
+use super::restore::restore;
 use super::task::{Shared, Task, Work};
 use super::window::CreditWindow;
 use crate::context::Context;
 use crate::operator::AnyEdge;
 use crate::time::{TimeDomain, WindowShape};
-use crate::topology::{Definition, Make, Plan, PlanErrors, Topology};
-
-/// A topology ready to be driven.
-pub(crate) struct Assembly {
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) coordinator: Coordinator,
-}
+use crate::topology::{Definition, Make, Plan};
 
 /// A way from one task to another: the sender's output channel, the reader's input channel.
 #[derive(Clone, Copy)]
@@ -40,22 +35,25 @@ struct Wiring {
     edges: Vec<Vec<Box<dyn AnyEdge>>>,
 }
 
-/// Checks the plan, makes every task, and connects them; `waker` gives each task its own.
-pub(crate) fn assemble(
-    topology: Topology,
-    options: &RunOptions,
-    clock: &Clock,
+/// Makes every task, connects them, and loads what is stored of them; `waker` gives each
+/// task its own.
+pub(super) fn assemble(
+    program: &Program,
     waker: impl Fn(TaskId) -> Waker,
 ) -> Result<Assembly, RunError> {
-    let plan = topology.plan();
-    plan.check()?;
-    let order = plan.topological_order().ok_or_else(|| PlanErrors {
-        topology: plan.name.clone(),
-        errors: Vec::new(),
-    })?;
-    let components = topology.into_parts().components;
-    let first_task = first_tasks(&components);
-    let mut wirings = wire(&components, &first_task);
+    let Program {
+        plan,
+        order,
+        parts,
+        options,
+        clock,
+        store,
+        faults,
+        metrics,
+    } = program;
+    let components = &parts.components;
+    let first_task = first_tasks(components);
+    let mut wirings = wire(components, &first_task);
 
     let shared = Shared {
         clock: clock.clone(),
@@ -81,7 +79,7 @@ pub(crate) fn assemble(
                 durable: false,
                 resumed_from: None,
                 waker: waker(id),
-                faults: crate::fault::Faults::none(),
+                faults: faults.clone(),
             };
             let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));
             let first_window = options.credit_tuples.unwrap_or(FIRST_WINDOW);
@@ -89,7 +87,7 @@ pub(crate) fn assemble(
                 Some(tuples) => CreditWindow::Fixed(tuples),
                 None => CreditWindow::measured(options.batch_tuples),
             };
-            let task = Task::new(
+            let mut task = Task::new(
                 (id, context),
                 work(component, limit.clone()),
                 Inputs::new(ends(wiring.senders)),
@@ -98,12 +96,27 @@ pub(crate) fn assemble(
                 credit,
                 shared.clone(),
             );
+            task.metrics = Arc::clone(&metrics[id]);
             tasks.push(task);
             component_of.push(number);
         }
     }
-    let slides = spread_times(&plan, &order, &first_task, &mut tasks);
-    let ties = spout_ties(&plan, &order, |number| tasks[first_task[number]].domain());
+    let slides = spread_times(plan, order, &first_task, &mut tasks);
+    let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
+    let mut commits = None;
+    let mut committer = None;
+    if let Some(store) = store {
+        let restored = restore(store, &plan.name, components, &first_task, &mut tasks)?;
+        let sinks = tasks.iter_mut().filter_map(Task::outbox).count();
+        let epoch = restored.commit.map_or(0, |commit| commit.epoch);
+        let now = clock.elapsed();
+        commits = Some(Commits::new(options.commit, epoch, now, sinks));
+        committer = Some(Committer::new(
+            store.clone(),
+            restored.first,
+            faults.clone(),
+        ));
+    }
     let watched = tasks
         .iter()
         .zip(component_of)
@@ -115,11 +128,21 @@ pub(crate) fn assemble(
         });
     let watched = watched.collect();
     let names = components
-        .into_iter()
-        .map(|component| component.id)
+        .iter()
+        .map(|component| component.id.clone())
         .collect();
-    let coordinator = Coordinator::new(watched, names, clock.clone(), options.clone(), slides);
-    Ok(Assembly { tasks, coordinator })
+    let coordinator = Coordinator::new(
+        (watched, names),
+        clock.clone(),
+        options.clone(),
+        slides,
+        commits,
+    );
+    Ok(Assembly {
+        tasks,
+        coordinator,
+        committer,
+    })
 }
 
 /// The number of each component's first task.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::channels::Channels;
 use super::clock::Clock;
 use super::inputs::{Inputs, follows, passes_an_end};
+use super::keeper::Keeper;
 use super::log;
 use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
@@ -55,7 +56,7 @@ enum Reading {
     Waiting,
     /// Nothing until this time or the waker.
     Until(Duration),
-    /// The input has ended.
+    /// The input has ended, for good or until a later run.
     Ended,
     /// The last epoch was put into the output.
     Stopped,
@@ -68,18 +69,18 @@ pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) context: Context,
     pub(crate) metrics: Arc<Metrics>,
-    work: Work,
+    pub(super) work: Work,
     inputs: Inputs,
     /// For each output stream, the edges that read it; the dead letters last.
     edges: Vec<Vec<Box<dyn AnyEdge>>>,
     channels: Channels,
     window: CreditWindow,
-    shared: Shared,
+    pub(super) shared: Shared,
     reading: Reading,
     /// The latest cut: the time of tuples by processing time.
     cut: Timestamp,
-    passed: u64,
-    finished: bool,
+    pub(super) passed: u64,
+    pub(super) finished: bool,
     told_finished: bool,
     /// When buffered tuples must be sent.
     flush_at: Option<Duration>,
@@ -88,6 +89,14 @@ pub(crate) struct Task {
     /// The next flush tells the watermark too.
     tell_later: bool,
     blocked_since: Option<Duration>,
+    /// What is being executed; after a panic it is still there.
+    pub(super) in_hand: Option<Box<dyn AnyBatch>>,
+    /// Set where the run is durable.
+    pub(super) keeper: Option<Keeper>,
+    /// The epoch that has passed and is to be saved before anything else happens.
+    pub(super) saving: Option<Epoch>,
+    /// The last epoch that is known to be committed.
+    pub(super) committed: u64,
 }
 
 impl Task {
@@ -124,6 +133,10 @@ impl Task {
             told_at: None,
             tell_later: false,
             blocked_since: None,
+            in_hand: None,
+            keeper: None,
+            saving: None,
+            committed: 0,
         }
     }
 
@@ -183,7 +196,11 @@ impl Task {
                     self.flush_at = Some(self.shared.clock.elapsed());
                 }
             }
-            TaskInput::Cut { epoch, floor } => self.cut(epoch, floor)?,
+            TaskInput::Cut { epoch, floor } => {
+                self.save_now()?;
+                self.cut(epoch, floor)?;
+            }
+            TaskInput::Committed(epoch) => self.on_committed(epoch)?,
             TaskInput::Wake => {
                 if matches!(self.reading, Reading::Waiting | Reading::Until(_)) {
                     self.reading = Reading::Ready;
@@ -197,7 +214,7 @@ impl Task {
     /// Whether a step would do something now.
     pub(crate) fn can_step(&self) -> bool {
         let now = self.shared.clock.elapsed();
-        if self.flush_at.is_some_and(|at| at <= now) {
+        if self.saving.is_some() || self.flush_at.is_some_and(|at| at <= now) {
             return true;
         }
         !self.channels.blocked() && (!self.inputs.is_empty() || self.may_read(now))
@@ -217,7 +234,9 @@ impl Task {
     /// Does the next piece of work: one message, one slice of a spout, or a flush.
     pub(crate) fn step(&mut self) -> Result {
         let now = self.shared.clock.elapsed();
-        if self.flush_at.is_some_and(|at| at <= now) {
+        if self.saving.is_some() {
+            self.save_now()?;
+        } else if self.flush_at.is_some_and(|at| at <= now) {
             if self.tell_later {
                 self.tell(now);
             } else {
@@ -280,13 +299,14 @@ impl Task {
     }
 
     fn tell_finished(&mut self) {
-        if self.finished && !self.told_finished && !self.channels.blocked() {
+        if self.finished && !self.told_finished && !self.channels.blocked() && !self.awaits_commit()
+        {
             self.told_finished = true;
             self.report(Report::Finished);
         }
     }
 
-    fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
         self.channels.outgoing.push(Outgoing::Report(report));
     }
 
@@ -316,15 +336,19 @@ impl Task {
         }
     }
 
-    fn execute(&mut self, channel: usize, mut batch: Box<dyn AnyBatch>) -> Result {
+    fn execute(&mut self, channel: usize, batch: Box<dyn AnyBatch>) -> Result {
+        self.context.fault_point("bolt.execute")?;
         let Work::Bolt(bolt) = &mut self.work else {
             return Err("a spout was sent a batch".into());
         };
         let tuples = batch.tuples();
         let began = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Working, began);
-        bolt.execute(batch.as_mut())?;
+        bolt.execute(self.in_hand.insert(batch).as_mut())?;
         self.route()?;
+        let Some(mut batch) = self.in_hand.take() else {
+            return Ok(());
+        };
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
         let busy = ended.saturating_sub(began);
@@ -349,6 +373,7 @@ impl Task {
         let watermark = self.inputs.watermark(channel, watermark);
         let before = self.channels.watermark;
         if watermark > before {
+            self.context.fault_point("bolt.watermark")?;
             let Work::Bolt(bolt) = &mut self.work else {
                 return Err("a spout was sent a watermark".into());
             };
@@ -363,7 +388,7 @@ impl Task {
     }
 
     /// User code has run since `began`.
-    fn note_work(&mut self, began: Duration) {
+    pub(super) fn note_work(&mut self, began: Duration) {
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
         Metrics::add_time(&self.metrics.busy_nanos, ended.saturating_sub(began));
@@ -372,6 +397,7 @@ impl Task {
     /// All channels have brought the epoch.
     fn pass(&mut self, epoch: Epoch) -> Result {
         debug_assert!(follows(self.passed, &epoch), "epochs pass in order");
+        self.context.fault_point("bolt.epoch")?;
         let Work::Bolt(bolt) = &mut self.work else {
             return Err("a spout was sent an epoch".into());
         };
@@ -383,6 +409,7 @@ impl Task {
             .open_windows
             .store(open_windows as u64, Ordering::Relaxed);
         self.route()?;
+        self.expire(&epoch)?;
         self.note_work(began);
         self.put_epoch(epoch);
         Ok(())
@@ -415,6 +442,7 @@ impl Task {
             .appetite()
             .min(allowance)
             .min(self.shared.batch_tuples);
+        self.context.fault_point("spout.next")?;
         let Work::Spout { spout, limit } = &mut self.work else {
             return Ok(());
         };
@@ -433,20 +461,22 @@ impl Task {
             Next::More => Reading::Ready,
             Next::Idle | Next::Pause => Reading::Waiting,
             Next::After(span) => Reading::Until(ended.saturating_add(span)),
-            Next::End => Reading::Ended,
+            Next::End | Next::Pause => Reading::Ended,
         };
-        if next == Next::End {
-            self.report(Report::Progress(progress));
-            self.end_of_input();
-        } else {
-            self.go_on_to(progress.watermark);
+        match next {
+            Next::End => {
+                self.report(Report::Progress(progress));
+                self.go_on_to(Timestamp::MAX);
+                self.report(Report::InputEnded { closes: true });
+            }
+            Next::Pause => {
+                self.go_on_to(progress.watermark);
+                self.report(Report::Progress(progress));
+                self.report(Report::InputEnded { closes: false });
+            }
+            _ => self.go_on_to(progress.watermark),
         }
         Ok(())
-    }
-
-    fn end_of_input(&mut self) {
-        self.go_on_to(Timestamp::MAX);
-        self.report(Report::InputEnded);
     }
 
     /// Puts a cut into the output of a spout.
@@ -469,6 +499,7 @@ impl Task {
         if epoch.last {
             self.reading = Reading::Stopped;
         }
+        self.expire(&epoch)?;
         self.put_epoch(epoch);
         self.after_step();
         Ok(())
@@ -570,6 +601,9 @@ impl Task {
         self.tell_later = false;
         self.passed = epoch.number;
         self.finished = epoch.last;
+        if epoch.commit && self.keeper.is_some() {
+            self.saving = Some(epoch);
+        }
         self.report(Report::Passed(epoch.number));
     }
 }

@@ -107,7 +107,7 @@ pub enum Next {
     /// Nothing at hand: ask again after this time, or when the waker was called.
     After(Duration),
     /// The input has ended for now: the run may end, but windows stay open, and a later run
-    /// goes on.
+    /// goes on from the position.
     Pause,
     /// The input has ended.
     End,

@@ -35,6 +35,8 @@ pub use table::Table;
 pub use tables::Tables;
 pub use value::Value;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -141,6 +143,20 @@ pub struct Shape {
     pub by_key: bool,
     /// What happens to the units of tasks when the parallelism changes.
     pub tasks: AcrossTasks,
+}
+
+impl fmt::Display for Shape {
+    /// `a table of Text to u64`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind, key, value, ..
+        } = self;
+        if key.is_empty() {
+            write!(f, "a {kind} of {value}")
+        } else {
+            write!(f, "a {kind} of {key} to {value}")
+        }
+    }
 }
 
 /// What happens to state by task when the number of tasks changes.

@@ -238,7 +238,7 @@ where
         while operator.emitted().len() < self.most {
             match operator.poll(self.most)? {
                 Next::More | Next::After(_) => {}
-                Next::Idle | Next::Pause | Next::End => break,
+                Next::Idle | Next::End | Next::Pause => break,
             }
         }
         Ok(std::mem::take(operator.emitted()))
