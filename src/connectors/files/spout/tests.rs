@@ -46,6 +46,7 @@ fn context(task: usize, parallelism: usize, durable: bool) -> Context {
 
 type Decode = fn(&Record, &mut Out<Word>) -> Result;
 
+#[allow(clippy::unnecessary_wraps)] // it stands for one that can fail
 fn decode(record: &Record, out: &mut Out<Word>) -> Result {
     let word = format!("{}@{}", record.line(), record.text());
     out.emit(Word { word: word.into() });
