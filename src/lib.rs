@@ -102,7 +102,7 @@ mod tuple;
 pub use bolt::{Bolt, KeyedBolt};
 pub use context::{Context, Epoch};
 pub use durable::{Commit, DataDir, KeptComponent, Manifest, Misfit, MisfitOf};
-pub use error::{BoxError, Result};
+pub use error::{BoxError, Fatal, Result};
 pub use key::{By, Key, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard};
 pub use operator::CustomGrouping;
 pub use ranking::{Count, NoPlaces, Ranking, Top, Word};
