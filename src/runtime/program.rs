@@ -14,8 +14,8 @@ use super::options::RunOptions;
 use super::report::RunError;
 use super::task::Task;
 use crate::context::Epoch;
-use crate::durable::Commit;
 use crate::durable::layout::{self, Culprit};
+use crate::durable::{Commit, DataDir};
 use crate::error::BoxError;
 use crate::fault::{Faults, Killed};
 use crate::store::{Batch, Store, StoreError};
@@ -56,11 +56,7 @@ impl Program {
             topology: plan.name.clone(),
             errors: Vec::new(),
         })?;
-        let store = options
-            .data_dir
-            .as_ref()
-            .map(|dir| dir.open())
-            .transpose()?;
+        let store = options.data_dir.as_ref().map(DataDir::open).transpose()?;
         let parts = topology.into_parts();
         let tasks = parts
             .components
@@ -166,7 +162,9 @@ impl Committer {
     }
 
     fn write(&mut self, epoch: &Epoch, batches: Vec<Batch>) -> Result<usize, CommitFailure> {
-        self.faults.pass("commit").map_err(CommitFailure::of)?;
+        self.faults
+            .pass("commit")
+            .map_err(|error| CommitFailure::of(&error))?;
         let mut all = std::mem::take(&mut self.first);
         for batch in batches {
             all.append(batch);
@@ -180,13 +178,15 @@ impl Committer {
         all.put(layout::COMMIT.to_vec(), record);
         let bytes = all.bytes();
         self.store.commit(all).map_err(CommitFailure::Store)?;
-        self.faults.pass("committed").map_err(CommitFailure::of)?;
+        self.faults
+            .pass("committed")
+            .map_err(|error| CommitFailure::of(&error))?;
         Ok(bytes)
     }
 }
 
 impl CommitFailure {
-    fn of(error: BoxError) -> Self {
+    fn of(error: &BoxError) -> Self {
         if error.is::<Killed>() {
             Self::Killed
         } else {
