@@ -111,11 +111,7 @@ pub(super) fn assemble(
         let epoch = restored.commit.map_or(0, |commit| commit.epoch);
         let now = clock.elapsed();
         commits = Some(Commits::new(options.commit, epoch, now, sinks));
-        committer = Some(Committer::new(
-            store.clone(),
-            restored.first,
-            faults.clone(),
-        ));
+        committer = Some(Committer::new(store.clone(), program, restored.first));
     }
     let watched = tasks
         .iter()
