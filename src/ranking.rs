@@ -11,7 +11,7 @@ use crate::text::Text;
 use crate::time::{Timestamp, Window};
 
 /// A word: the tuple of the ready word spouts.
-#[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq)]
+#[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Word {
     /// The word itself.
     pub word: Text,

@@ -10,6 +10,9 @@ mod rolling_count;
 mod sliding_window_counter;
 mod top_monotonic;
 
+#[cfg(test)]
+mod tests;
+
 pub use filter::Filter;
 pub use flat_map::FlatMap;
 pub use map::Map;

@@ -2,10 +2,12 @@
 //! back into the tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::message::TaskId;
+use super::program::panic_message;
 use super::report::RunError;
 use super::task::Task;
 use crate::context::Epoch;
@@ -182,6 +184,22 @@ fn read_units(reader: &Reader, component: &str, state: &str) -> Result<Units, Ru
     Ok(units)
 }
 
+/// Calls user code of a task; an error becomes what `error` makes of it, and a panic an error.
+fn guarded(
+    task: String,
+    call: impl FnOnce() -> Result,
+    error: impl FnOnce(String, BoxError) -> RunError,
+) -> Result<(), RunError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(cause)) => Err(error(task, cause)),
+        Err(panic) => Err(RunError::Panicked {
+            task,
+            message: panic_message(&*panic),
+        }),
+    }
+}
+
 /// One component on its way back.
 struct Component<'r> {
     definition: &'r Definition,
@@ -207,11 +225,12 @@ impl Component<'_> {
         first: &mut Batch,
     ) -> Result<(), RunError> {
         for task in self.tasks.iter() {
-            let passed = task.context.fault_point("restore");
-            passed.map_err(|cause| RunError::Failed {
-                task: task.context.name(),
-                cause,
-            })?;
+            let name = task.context.name();
+            guarded(
+                name,
+                || task.context.fault_point("restore"),
+                |task, cause| RunError::Failed { task, cause },
+            )?;
         }
         for (name, shape) in &known.states {
             if !stored.states.contains_key(name) {
@@ -279,13 +298,14 @@ impl Component<'_> {
         let units = read_units(self.reader, &self.definition.id, name)?;
         let tasks = self.tasks.len();
         let spout = self.definition.kind == ComponentKind::Spout;
-        if !spout && tasks == tasks_before {
+        let shared = shape.tasks == AcrossTasks::Shared;
+        if !spout && !shared && tasks == tasks_before {
             for (unit, values) in &units {
                 self.load_unit(name, usize::from(*unit), *unit, values, false)?;
             }
             return Ok(false);
         }
-        let to_all = spout || shape.tasks == AcrossTasks::Shared;
+        let to_all = spout || shared;
         let mut loaded = vec![false; tasks];
         for (unit, values) in &units {
             let into = if to_all {
@@ -299,7 +319,7 @@ impl Component<'_> {
                 self.load_unit(name, task, *unit, values, merges)?;
             }
         }
-        Ok(true)
+        Ok(spout || tasks != tasks_before)
     }
 
     fn load_unit(
@@ -314,15 +334,18 @@ impl Component<'_> {
         else {
             return Ok(());
         };
-        let done = into.states(|state, kept| {
-            if state == name {
-                keeper.load(name, kept, unit, values, merges)
-            } else {
-                Ok(())
-            }
-        });
-        done.map_err(|cause| RunError::Restore {
-            task: into.context.name(),
+        let task = into.context.name();
+        let load = || {
+            into.states(|state, kept| {
+                if state == name {
+                    keeper.load(name, kept, unit, values, merges)
+                } else {
+                    Ok(())
+                }
+            })
+        };
+        guarded(task, load, |task, cause| RunError::Restore {
+            task,
             state: name.to_owned(),
             cause,
         })

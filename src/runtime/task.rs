@@ -459,7 +459,7 @@ impl Task {
         }
         self.reading = match next {
             Next::More => Reading::Ready,
-            Next::Idle | Next::Pause => Reading::Waiting,
+            Next::Idle => Reading::Waiting,
             Next::After(span) => Reading::Until(ended.saturating_add(span)),
             Next::End | Next::Pause => Reading::Ended,
         };

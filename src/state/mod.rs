@@ -190,14 +190,4 @@ pub(crate) fn type_name<T: ?Sized>() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn type_names_have_no_paths() {
-        assert_eq!(type_name::<u64>(), "u64");
-        let name = type_name::<std::collections::HashMap<String, Option<crate::Text>>>();
-        assert_eq!(name, "HashMap<String, Option<Text>>");
-        assert_eq!(type_name::<(u8, Vec<[u8; 4]>)>(), "(u8, Vec<[u8; 4]>)");
-    }
-}
+pub(crate) mod tests;

@@ -374,6 +374,12 @@ where
         if tick <= self.tick {
             return;
         }
+        // What was written before the first epoch of this run was written now, not in 1970.
+        if self.tick == 0 {
+            for kept in self.entries.values_mut().filter(|kept| kept.tick == 0) {
+                kept.tick = tick;
+            }
+        }
         self.tick = tick;
         let oldest = tick.saturating_sub(ticks);
         let mut position = 0;

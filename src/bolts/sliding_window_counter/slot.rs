@@ -36,7 +36,8 @@ impl Counts {
                 if index >= counts.len() {
                     counts.resize(keys, 0);
                 }
-                counts[index] = (counts[index] + count) | CHANGED;
+                let sum = &mut counts[index];
+                *sum = (*sum + count) | CHANGED;
             }
             Self::Sparse(counts) => {
                 let sum = counts.entry(number).or_insert(0);
@@ -82,6 +83,14 @@ impl Counts {
         match self {
             Self::Dense(counts) => counts.get(number as usize).is_some_and(|count| *count > 0),
             Self::Sparse(counts) => counts.contains_key(&number),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn get(&self, number: u32) -> u64 {
+        match self {
+            Self::Dense(counts) => counts.get(number as usize).copied().unwrap_or(0),
+            Self::Sparse(counts) => counts.get(&number).copied().unwrap_or(0),
         }
     }
 

@@ -1,13 +1,17 @@
 //! squall beside a model that keeps every event: the same rankings for any events, windows,
 //! parallelism, batch size, credits, levels of mergers, drivers and orders of delivery.
 
+mod recovery;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount};
+use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic};
 use squall::testing::{Collected, Event, Events, TopologyTest};
-use squall::{Count, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis};
+use squall::{
+    Count, DeadLetter, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis,
+};
 
 #[derive(Tuple, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Click {
@@ -172,14 +176,59 @@ fn options(case: &Case) -> RunOptions {
     }
 }
 
+/// What a topology gives.
+struct Results {
+    rankings: Collected<Ranking<u8>>,
+    late: Collected<Click>,
+    /// Where every late click is refused by a further bolt.
+    letters: Option<Collected<DeadLetter>>,
+}
+
 fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
     let topology = Topology::named("model");
+    let results = declare(&topology, case, case.parallelism, None);
+    let summary = match case.seed {
+        Some(seed) => TopologyTest::new(topology)
+            .options(options(case))
+            .seed(seed)
+            .run(),
+        None => topology.run(options(case)),
+    };
+    let summary = summary.expect("the topology ends well");
+    assert!(summary.input_ended);
+    assert_eq!(summary.stats.dead_letters(), 0);
+    let (rankings, late, _) = results.take();
+    (rankings, late, summary.stats.late())
+}
+
+impl Results {
+    fn take(self) -> (Rankings, Vec<Click>, Vec<String>) {
+        let rankings = self
+            .rankings
+            .take()
+            .into_iter()
+            .map(|ranking| (ranking.window, ranking.entries));
+        let letters = self.letters.map(|letters| letters.take());
+        let letters = letters.into_iter().flatten();
+        let reasons = letters.map(|letter| letter.reason).collect();
+        (rankings.collect(), self.late.take(), reasons)
+    }
+}
+
+/// Declares the topology of a case; with `extras` it also has a bolt that refuses all late
+/// clicks, and with `extras` true it ranks by [`TopMonotonic`].
+fn declare(
+    topology: &Topology,
+    case: &Case,
+    parallelism: [usize; 4],
+    extras: Option<bool>,
+) -> Results {
     let lateness = millis(case.lateness.unsigned_abs());
     let mut events = Events::splits(TimeDomain::Event, case.splits.clone()).lateness(lateness);
     if case.interleaved {
         events = events.interleaved();
     }
-    let [spouts, counters, rankers, others] = case.parallelism;
+    let [spouts, counters, rankers, others] = parallelism;
     let second = events.clone();
     let clicks = topology
         .spout("clicks", move || events.clone())
@@ -234,12 +283,28 @@ fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
         let idle = topology.spout("idle", move || idle.clone());
         counts = counts.also(&idle);
     }
-    let late = Collected::of(&topology, "late", &counts.stream(RollingCount::LATE));
-    let mut ranked = topology
-        .bolt("rankings", move || Rank::top(places))
-        .parallelism(rankers)
-        .fields_grouping(&counts, Count::KEY)
-        .main_stream();
+    let late = Collected::of(topology, "late", &counts.stream(RollingCount::LATE));
+    let letters = extras.map(|_| {
+        let refuse =
+            |click: &Click| -> squall::Result<Click> { Err(format!("{}", click.at).into()) };
+        let refused = topology
+            .bolt("refused", move || Map::new(refuse))
+            .shuffle_grouping(&counts.stream(RollingCount::LATE));
+        Collected::of(topology, "letters", &refused.dead_letters())
+    });
+    let mut ranked = if extras == Some(true) {
+        topology
+            .bolt("rankings", move || TopMonotonic::top(places))
+            .parallelism(rankers)
+            .fields_grouping(&counts, Count::KEY)
+            .main_stream()
+    } else {
+        topology
+            .bolt("rankings", move || Rank::top(places))
+            .parallelism(rankers)
+            .fields_grouping(&counts, Count::KEY)
+            .main_stream()
+    };
     for (level, tasks) in case.merger_levels.iter().enumerate() {
         ranked = topology
             .bolt(format!("merged-{level}"), move || {
@@ -252,23 +317,12 @@ fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
     let merged = topology
         .bolt("merged", move || MergeRankings::top(places))
         .global_grouping(&ranked);
-    let rankings = Collected::of(&topology, "collected", &merged);
-
-    let summary = match case.seed {
-        Some(seed) => TopologyTest::new(topology)
-            .options(options(case))
-            .seed(seed)
-            .run(),
-        None => topology.run(options(case)),
-    };
-    let summary = summary.expect("the topology ends well");
-    assert!(summary.input_ended);
-    assert_eq!(summary.stats.dead_letters(), 0);
-    let rankings = rankings
-        .take()
-        .into_iter()
-        .map(|ranking| (ranking.window, ranking.entries));
-    (rankings.collect(), late.take(), summary.stats.late())
+    let rankings = Collected::of(topology, "collected", &merged);
+    Results {
+        rankings,
+        late,
+        letters,
+    }
 }
 
 // --- cases ---
