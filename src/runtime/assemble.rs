@@ -50,6 +50,7 @@ pub(super) fn assemble(
         store,
         faults,
         metrics,
+        ..
     } = program;
     let components = &parts.components;
     let first_task = first_tasks(components);
