@@ -9,7 +9,7 @@ use super::contents::{Contents, has_sections, replay};
 use super::error::DataDirError;
 use super::layout::{self, Commit, Culprit};
 use super::manifest::KeptComponent;
-use super::view::{Row, rows};
+use super::view::{Row, aligned, rows};
 use crate::state::Shape;
 
 /// What is in a data directory, as of its last commit; made by
@@ -253,30 +253,4 @@ fn more(f: &mut fmt::Formatter<'_>, lines: usize) -> fmt::Result {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-/// Lines of cells, each column as wide as its widest cell; the last one is left as it is.
-pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = lines.iter().filter(|line| column + 1 < line.len());
-        cells
-            .map(|line| line[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for line in lines {
-        for (column, cell) in line.iter().enumerate() {
-            if column + 1 < line.len() {
-                let width = widths[column];
-                text.push_str(&format!("{cell:width$}  "));
-            } else {
-                text.push_str(cell);
-            }
-        }
-        text.push('\n');
-    }
-    text
 }

@@ -27,15 +27,53 @@ pub struct Row {
 }
 
 impl Row {
-    /// The task, section, key and value for people, as far as there are any.
+    /// The rows for people, a line each: task, section, key and value as far as there are
+    /// any, in columns. Text is shown as it is where that is clear, all else as JSON.
+    ///
+    /// ```
+    /// use squall::Row;
+    ///
+    /// let row = |text| serde_json::from_str::<Row>(text);
+    /// let rows = [row(r#"{"key": "storm", "value": 2}"#)?, row(r#"{"key": "a", "value": {"b": 1}}"#)?];
+    /// assert_eq!(Row::aligned(&rows), "storm  2\na      {\"b\":1}\n");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     #[must_use]
-    pub fn cells(&self) -> Vec<String> {
+    pub fn aligned(rows: &[Self]) -> String {
+        aligned(&rows.iter().map(Self::cells).collect::<Vec<_>>())
+    }
+
+    pub(super) fn cells(&self) -> Vec<String> {
         let task = self.task.map(|task| format!("task {task}"));
         let section = self.section.as_ref().map(json::plain);
         let key = self.key.as_ref().map(json::plain);
         let cells = task.into_iter().chain(section).chain(key);
         cells.chain([json::plain(&self.value)]).collect()
     }
+}
+
+/// Lines of cells, each column as wide as its widest cell; the last one is left as it is.
+pub(super) fn aligned(lines: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for line in lines {
+        widths.resize(widths.len().max(line.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(&line[..line.len().saturating_sub(1)]) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for line in lines {
+        for (column, cell) in line.iter().enumerate() {
+            if column + 1 < line.len() {
+                let width = widths[column];
+                text.push_str(&format!("{cell:width$}  "));
+            } else {
+                text.push_str(cell);
+            }
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// A key that was asked for by a person: as text, or as JSON.

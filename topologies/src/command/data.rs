@@ -75,7 +75,7 @@ impl View {
         if self.json {
             return print(&rows.iter().map(line).collect::<String>());
         }
-        print(&aligned(&rows))
+        print(&Row::aligned(&rows))
     }
 }
 
@@ -135,28 +135,4 @@ fn line(value: &impl serde::Serialize) -> String {
     let mut line = serde_json::to_string(value).unwrap_or_default();
     line.push('\n');
     line
-}
-
-/// Rows for people: columns as wide as their widest cell, but the last.
-fn aligned(rows: &[Row]) -> String {
-    let rows: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
-    let mut widths: Vec<usize> = Vec::new();
-    for row in &rows {
-        widths.resize(widths.len().max(row.len()), 0);
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        for (column, cell) in row.iter().enumerate() {
-            text.push_str(cell);
-            if column + 1 < row.len() {
-                let pad = widths[column] + 2 - cell.chars().count();
-                text.extend(std::iter::repeat_n(' ', pad));
-            }
-        }
-        text.push('\n');
-    }
-    text
 }
