@@ -17,17 +17,12 @@ use crate::store::{Batch, Store, StoreError};
 /// last commit (on Unix; elsewhere the directory is in use).
 ///
 /// ```
-/// use squall::bolts::RollingCount;
 /// use squall::testing::{Events, TopologyTest};
-/// use squall::{DataDir, RunOptions, Topology, WindowShape, Word, millis};
+/// use squall::{DataDir, RunOptions, Topology, Word};
 ///
 /// let topology = Topology::named("words");
 /// let words = Events::now(["a", "b", "a"].map(|word| Word { word: word.into() }));
-/// let words = topology.spout("words", move || words.clone());
-/// let counts = WindowShape::tumbling(millis(100))?;
-/// topology
-///     .keyed("counts", move || RollingCount::new(counts))
-///     .fields_grouping(&words, Word::WORD);
+/// topology.spout("words", move || words.clone());
 ///
 /// let data_dir = DataDir::in_memory()?;
 /// let options = RunOptions { data_dir: Some(data_dir.clone()), ..RunOptions::default() };
@@ -35,7 +30,7 @@ use crate::store::{Batch, Store, StoreError};
 ///
 /// let inspection = data_dir.inspect()?;
 /// assert_eq!(inspection.topology.as_deref(), Some("words"));
-/// assert_eq!(inspection.components[0].id, "counts");
+/// assert_eq!(inspection.components[0].id, "words");
 ///
 /// data_dir.reset(None)?;
 /// assert_eq!(data_dir.inspect()?.commit, None);
