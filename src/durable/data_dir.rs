@@ -17,12 +17,13 @@ use crate::store::{Batch, Store, StoreError};
 /// last commit (on Unix; elsewhere the directory is in use).
 ///
 /// ```
-/// use squall::testing::{Events, TopologyTest};
+/// use squall::testing::{Collected, Events, TopologyTest};
 /// use squall::{DataDir, RunOptions, Topology, Word};
 ///
 /// let topology = Topology::named("words");
 /// let words = Events::now(["a", "b", "a"].map(|word| Word { word: word.into() }));
-/// topology.spout("words", move || words.clone());
+/// let words = topology.spout("words", move || words.clone());
+/// Collected::of(&topology, "collected", &words);
 ///
 /// let data_dir = DataDir::in_memory()?;
 /// let options = RunOptions { data_dir: Some(data_dir.clone()), ..RunOptions::default() };
