@@ -51,6 +51,7 @@ pub(super) fn assemble(
         store,
         faults,
         metrics,
+        ..
     } = program;
     let components = &parts.components;
     let first_task = first_tasks(components);
@@ -112,11 +113,7 @@ pub(super) fn assemble(
         let epoch = restored.commit.map_or(0, |commit| commit.epoch);
         let now = clock.elapsed();
         commits = Some(Commits::new(options.commit, epoch, now, sinks));
-        committer = Some(Committer::new(
-            store.clone(),
-            restored.first,
-            faults.clone(),
-        ));
+        committer = Some(Committer::new(store.clone(), program, restored.first));
     }
     let watched = tasks
         .iter()

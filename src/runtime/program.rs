@@ -15,7 +15,7 @@ use super::report::RunError;
 use super::task::Task;
 use crate::context::Epoch;
 use crate::durable::layout::{self, Culprit};
-use crate::durable::{Commit, DataDir};
+use crate::durable::{Bell, Commit, DataDir};
 use crate::error::BoxError;
 use crate::fault::{Faults, Killed};
 use crate::store::{Batch, Store, StoreError};
@@ -30,6 +30,8 @@ pub(crate) struct Program {
     pub(crate) options: RunOptions,
     pub(crate) clock: Clock,
     pub(crate) store: Option<Store>,
+    /// Rings after each commit.
+    pub(super) bell: Bell,
     pub(super) faults: Faults,
     /// Of each task, over all restarts.
     pub(super) metrics: Vec<Arc<Metrics>>,
@@ -70,13 +72,14 @@ impl Program {
             options: options.sane(),
             clock,
             store,
+            bell: Bell::default(),
             faults,
             metrics,
         };
         if let Some(commit) = program.last_commit()? {
             // Moments that were given out already do not come again, whatever was done to
             // the computer's date meanwhile.
-            program.clock = program.clock.not_before(commit.time);
+            program.clock = program.clock.clone().not_before(commit.time);
         }
         Ok(program)
     }
@@ -117,6 +120,13 @@ impl Program {
     }
 }
 
+impl Drop for Program {
+    /// Who follows the commits sees the last one before the store is let go of.
+    fn drop(&mut self) {
+        self.bell.end();
+    }
+}
+
 /// The tuple that user code panicked on.
 #[derive(Debug)]
 pub(crate) struct InHand {
@@ -128,6 +138,7 @@ pub(crate) struct InHand {
 /// Writes epochs into the store.
 pub(crate) struct Committer {
     store: Store,
+    bell: Bell,
     /// What is changed by the first commit before all else.
     first: Batch,
     faults: Faults,
@@ -143,11 +154,12 @@ pub(crate) enum CommitFailure {
 }
 
 impl Committer {
-    pub(super) fn new(store: Store, first: Batch, faults: Faults) -> Self {
+    pub(super) fn new(store: Store, program: &Program, first: Batch) -> Self {
         Self {
             store,
+            bell: program.bell.clone(),
             first,
-            faults,
+            faults: program.faults.clone(),
         }
     }
 
@@ -178,6 +190,7 @@ impl Committer {
         all.put(layout::COMMIT.to_vec(), record);
         let bytes = all.bytes();
         self.store.commit(all).map_err(CommitFailure::Store)?;
+        self.bell.ring(epoch.number);
         self.faults
             .pass("committed")
             .map_err(|error| CommitFailure::of(&error))?;
