@@ -109,7 +109,7 @@ pub use durable::{
 pub use error::{BoxError, Fatal, Result};
 pub use key::{By, Key, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard};
 pub use operator::CustomGrouping;
-pub use ranking::{Count, NoPlaces, Ranking, Top, Word};
+pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
 pub use runtime::{
     CommitStats, ComponentStats, Restarts, RunError, RunOptions, RunStats, Running, Summary,
 };

@@ -1,6 +1,6 @@
 //! Makes the tasks of a topology and connects their channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -63,6 +63,11 @@ pub(super) fn assemble(
         batch_tuples: options.batch_tuples,
         slides: Arc::default(),
     };
+    let tasks_of: BTreeMap<_, _> = components
+        .iter()
+        .map(|component| (component.id.clone(), component.parallelism))
+        .collect();
+    let tasks_of = Arc::new(tasks_of);
     let mut tasks = Vec::new();
     let mut component_of = Vec::new();
     for (number, component) in components.iter().enumerate() {
@@ -82,6 +87,7 @@ pub(super) fn assemble(
                 resumed_from: None,
                 waker: waker(id),
                 faults: faults.clone(),
+                tasks_of: Arc::clone(&tasks_of),
             };
             let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));
             let first_window = options.credit_tuples.unwrap_or(FIRST_WINDOW);
