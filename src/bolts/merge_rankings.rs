@@ -114,8 +114,9 @@ impl<K: KeyValue> MergeRankings<K> {
         out: &mut Out<Ranking<K>>,
     ) {
         let entries = if window.is_running_total() {
-            let (gone, there): (Vec<_>, Vec<_>) =
-                parts.iter().partition(|(origin, _)| self.gone.contains(origin));
+            let (gone, there): (Vec<_>, Vec<_>) = parts
+                .iter()
+                .partition(|(origin, _)| self.gone.contains(origin));
             for (origin, entries) in there {
                 self.totals.insert(origin.clone(), entries.clone());
             }
