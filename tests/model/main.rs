@@ -103,12 +103,16 @@ fn idle_clicks(case: &Case) -> Vec<Click> {
     times.map(|at| Click { page: 3, at: *at }).collect()
 }
 
-fn top(places: usize, clicks: impl Iterator<Item = u8>) -> Vec<(u8, u64)> {
+fn top(places: usize, clicks: impl Iterator<Item = u8>, total: fn(u64) -> u64) -> Vec<(u8, u64)> {
     let mut counts = BTreeMap::new();
     for page in clicks {
         *counts.entry(page).or_insert(0_u64) += 1;
     }
-    let mut entries: Vec<_> = counts.into_iter().collect();
+    let mut entries: Vec<_> = counts
+        .into_iter()
+        .map(|(page, count)| (page, total(count)))
+        .filter(|(_, total)| *total > 0)
+        .collect();
     entries.sort_by_key(|(page, count)| (std::cmp::Reverse(*count), *page));
     entries.truncate(places);
     entries
@@ -116,7 +120,17 @@ fn top(places: usize, clicks: impl Iterator<Item = u8>) -> Vec<(u8, u64)> {
 
 type Rankings = Vec<(Window, Vec<(u8, u64)>)>;
 
-fn expected(case: &Case, clicks: &[Click]) -> Rankings {
+/// What is ranked of a number of clicks.
+fn as_counted(count: u64) -> u64 {
+    count
+}
+
+/// A total that rises, falls, and is nothing now and then.
+fn rising_and_falling(count: u64) -> u64 {
+    [0, 3, 9, 4, 1][(count % 5) as usize]
+}
+
+fn expected(case: &Case, clicks: &[Click], total: fn(u64) -> u64) -> Rankings {
     let within = |window: Window| {
         let inside = move |click: &&Click| {
             let time = Timestamp::from_millis(click.at);
@@ -125,9 +139,10 @@ fn expected(case: &Case, clicks: &[Click]) -> Rankings {
         top(
             case.places,
             clicks.iter().filter(inside).map(|click| click.page),
+            total,
         )
     };
-    let everything = top(case.places, clicks.iter().map(|click| click.page));
+    let everything = top(case.places, clicks.iter().map(|click| click.page), total);
     let panes = |slide: i64| clicks.iter().map(move |click| click.at.div_euclid(slide));
     match case.windows {
         Windows::All => vec![(Window::ALL, everything)],
@@ -215,13 +230,22 @@ impl Results {
     }
 }
 
+/// How the counts are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ranks {
+    All,
+    Monotonic,
+    /// As totals that rise and fall.
+    Falling,
+}
+
 /// Declares the topology of a case; with `extras` it also has a bolt that refuses all late
-/// clicks, and with `extras` true it ranks by [`TopMonotonic`].
+/// clicks, and ranks as that says.
 fn declare(
     topology: &Topology,
     case: &Case,
     parallelism: [usize; 4],
-    extras: Option<bool>,
+    extras: Option<Ranks>,
 ) -> Results {
     let lateness = millis(case.lateness.unsigned_abs());
     let mut events = Events::splits(TimeDomain::Event, case.splits.clone()).lateness(lateness);
@@ -292,7 +316,21 @@ fn declare(
             .shuffle_grouping(&counts.stream(RollingCount::LATE));
         Collected::of(topology, "letters", &refused.dead_letters())
     });
-    let mut ranked = if extras == Some(true) {
+    let mut counts = counts.main_stream();
+    if extras == Some(Ranks::Falling) {
+        let fall = |count: &Count<u8>| {
+            Ok(Count {
+                count: rising_and_falling(count.count),
+                ..count.clone()
+            })
+        };
+        counts = topology
+            .bolt("falling", move || Map::new(fall))
+            .parallelism(others)
+            .fields_grouping(&counts, Count::KEY)
+            .main_stream();
+    }
+    let mut ranked = if extras == Some(Ranks::Monotonic) {
         topology
             .bolt("rankings", move || TopMonotonic::top(places))
             .parallelism(rankers)
@@ -429,7 +467,7 @@ proptest! {
     #[test]
     fn any_run_gives_the_rankings_of_the_model(case in case()) {
         let (counted, mut late) = judge(&case);
-        let wanted = expected(&case, &counted);
+        let wanted = expected(&case, &counted, as_counted);
         let (rankings, mut diverted, late_count) = run(&case);
         prop_assert_eq!(rankings, wanted);
         late.sort();
