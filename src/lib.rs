@@ -106,7 +106,7 @@ pub use durable::{
     Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot, TableChange, TableChanges,
     TableView, ViewError, Views,
 };
-pub use error::{BoxError, Result};
+pub use error::{BoxError, Fatal, Result};
 pub use key::{By, Key, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard};
 pub use operator::CustomGrouping;
 pub use ranking::{Count, NoPlaces, Ranking, Top, Word};

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::paths::one_spelling;
 use crate::context::{Context, Epoch};
-use crate::error::Result;
+use crate::error::{BoxError, Fatal, Result};
 use crate::sink::Sink;
 use crate::state::{States, Value};
 use crate::tuple::{DeadLetter, Tuple};
@@ -137,6 +137,18 @@ impl<T> JsonLines<T> {
         io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
     }
 
+    /// The error as the runtime is to see it: who reads standard output and has gone does
+    /// not come back.
+    fn failed(&self, error: &io::Error) -> BoxError {
+        let gone = error.kind() == io::ErrorKind::BrokenPipe;
+        let named = self.named(error);
+        if gone && matches!(self.target, Target::Stdout) {
+            Fatal::new(named).into()
+        } else {
+            named.into()
+        }
+    }
+
     /// Opens the file, with what was delivered into it.
     fn go_on(&mut self, path: &Path, context: &Context) -> Result<DurableFile> {
         let name = one_spelling(path);
@@ -194,7 +206,7 @@ impl<T: Tuple + Serialize> Sink for JsonLines<T> {
                 .map_err(io::Error::from)
                 .and_then(|()| into.write_all(b"\n"));
             if let Err(error) = written {
-                return Err(self.named(&error).into());
+                return Err(self.failed(&error));
             }
         }
         Ok(())
@@ -217,7 +229,7 @@ impl<T: Tuple + Serialize> Sink for JsonLines<T> {
                 delivered
             }
         };
-        Ok(delivered.map_err(|error| self.named(&error))?)
+        delivered.map_err(|error| self.failed(&error))
     }
 
     fn flush(&mut self, epoch: &Epoch) -> Result {
@@ -226,7 +238,7 @@ impl<T: Tuple + Serialize> Sink for JsonLines<T> {
             Output::Direct(output) | Output::Committed(output) => output.flush(),
             Output::File(file) => file.flush(epoch.number),
         };
-        Ok(flushed.map_err(|error| self.named(&error))?)
+        flushed.map_err(|error| self.failed(&error))
     }
 
     fn state(&mut self, states: &mut States<'_>) {

@@ -19,6 +19,8 @@ pub(super) fn one_spelling(path: &Path) -> String {
 
 /// Different paths give different texts, whatever bytes they have.
 fn as_text(path: PathBuf) -> String {
+    // Escaped where it is no Unicode, which `display` would leave out.
+    #[allow(clippy::unnecessary_debug_formatting)]
     path.into_os_string()
         .into_string()
         .unwrap_or_else(|path| format!("{path:?}"))

@@ -15,6 +15,7 @@ use super::options::RunOptions;
 use super::program::{Ended, InHand};
 use super::report::{ComponentStats, RunError, RunStats, Summary};
 use crate::context::Epoch;
+use crate::error::Fatal;
 use crate::fault::Killed;
 use crate::spout::Progress;
 use crate::store::Batch;
@@ -382,6 +383,10 @@ impl Coordinator {
         } = &self.tasks[task].watched;
         let (error, in_hand) = match failure {
             Failure::Error(cause) if cause.is::<Killed>() => return Ended::Killed,
+            Failure::Error(cause) if cause.is::<Fatal>() => {
+                let task = name.clone();
+                return Ended::Done(Err(RunError::Failed { task, cause }));
+            }
             Failure::Error(cause) => {
                 let task = name.clone();
                 (RunError::Failed { task, cause }, None)

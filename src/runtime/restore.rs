@@ -64,6 +64,13 @@ pub(crate) fn restore(
         manifest.follows(before, &dir, units)?;
         check_outboxes(&reader, &dir, components)?;
     }
+    if let Some(commit) = &commit {
+        tracing::info!(
+            "going on from epoch {}, cut at {}",
+            commit.epoch,
+            commit.time
+        );
+    }
     let text =
         serde_json::to_vec(&manifest).map_err(|error| RunError::Commit(error.to_string()))?;
     first.put(layout::MANIFEST.to_vec(), text);

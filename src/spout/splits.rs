@@ -52,7 +52,8 @@ pub(crate) struct Splits {
     closed: BTreeMap<String, Stored>,
     /// Those of them that have changed since the last commit.
     newly_closed: Vec<String>,
-    watermark_saved: Timestamp,
+    /// Also where nothing is known yet: with another number of tasks that holds for all.
+    watermark_saved: Option<Timestamp>,
     tracked: bool,
 }
 
@@ -65,7 +66,7 @@ impl Splits {
             watermark: Timestamp::MIN,
             closed: BTreeMap::new(),
             newly_closed: Vec::new(),
-            watermark_saved: Timestamp::MIN,
+            watermark_saved: None,
             tracked: false,
         }
     }
@@ -187,8 +188,8 @@ impl State for Splits {
                 changes.put(0, &split.name, &Stored { greatest })?;
             }
         }
-        if whole || self.watermark != self.watermark_saved {
-            self.watermark_saved = self.watermark;
+        if whole || self.watermark_saved != Some(self.watermark) {
+            self.watermark_saved = Some(self.watermark);
             let greatest = self.watermark;
             changes.put(0, WATERMARK, &Stored { greatest })?;
         }

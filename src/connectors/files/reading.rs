@@ -114,8 +114,12 @@ impl Input {
             if gzip {
                 reader.skip_to(place)?;
             } else {
-                let counted = self.counted.max(place.0);
-                let rest = FileFrom::new(Arc::clone(&file), place.0, counted, &files.progress);
+                if self.counted < place.0 {
+                    files.progress.add(place.0 - self.counted);
+                    self.counted = place.0;
+                }
+                let file = Arc::clone(&file);
+                let rest = FileFrom::new(file, place.0, self.counted, &files.progress);
                 reader.go_on(Box::new(rest), place);
             }
         }

@@ -8,7 +8,12 @@ use super::*;
 use crate::fault::Faults;
 use crate::testing::sink_contract;
 use crate::time::{TimeDomain, Timestamp};
-use crate::{Value, Word};
+use crate::{Text, Value};
+
+#[derive(squall_macros::Tuple, Clone, Debug, Serialize)]
+struct Word {
+    word: Text,
+}
 
 fn words(words: &[&str]) -> Vec<Word> {
     let word = |word: &&str| Word {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{DataDirError, RunError};
+use squall::{DataDirError, Fatal, RunError, StoreError};
 use squall_topologies::ready::NotReady;
 
 /// Why there is no result, or no more of it.
@@ -28,6 +28,10 @@ impl Ending {
     /// How a run has ended; `stdout` is the component that writes to standard output.
     pub(crate) fn of(error: RunError, stdout: &str) -> Self {
         if let RunError::Failed { task, cause } = &error {
+            let cause = match cause.downcast_ref::<Fatal>() {
+                Some(fatal) => fatal.cause(),
+                None => &**cause,
+            };
             let closed = cause
                 .downcast_ref::<io::Error>()
                 .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
@@ -43,7 +47,17 @@ impl Ending {
     pub(crate) fn status(&self) -> i32 {
         match self {
             Self::NobodyReads => 0,
-            Self::NotReady(_) | Self::Run(RunError::Plan(_) | RunError::Start { .. }) => 2,
+            Self::NotReady(_)
+            | Self::Run(
+                RunError::Plan(_)
+                | RunError::Start { .. }
+                | RunError::Misfit(_)
+                | RunError::Store(
+                    StoreError::InUse { .. }
+                    | StoreError::NotADataDirectory { .. }
+                    | StoreError::NewerFormat { .. },
+                ),
+            ) => 2,
             Self::Run(RunError::Failed { cause, .. }) if wrong_input(&**cause).is_some() => 2,
             Self::DataDir(error) if error.is_wrong_use() => 2,
             Self::Run(_) | Self::Print(_) | Self::DataDir(_) | Self::NoKey { .. } => 1,
