@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde::de::DeserializeOwned;
 
@@ -59,7 +59,8 @@ struct Following<K, V> {
     component: String,
     state: String,
     /// The table as of the last commit, once the run has ended; put there by the thread of
-    /// the run, hence the lock.
+    /// the run, hence the lock. It is held while reading: the end of the run waits for that,
+    /// or the data directory would still be open after it.
     last: Mutex<Option<Result<Seen<K, V>, ViewError>>>,
 }
 
@@ -68,6 +69,11 @@ where
     K: KeyValue + Sync,
     V: DeserializeOwned + Send + Sync + 'static,
 {
+    fn last(&self) -> MutexGuard<'_, Option<Result<Seen<K, V>, ViewError>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called with the lock on `last`.
     fn read(&self) -> Result<Seen<K, V>, ViewError> {
         let snapshot = self.views.read()?;
         Ok((snapshot.epoch(), self.images(&snapshot)?))
@@ -87,8 +93,8 @@ where
     V: DeserializeOwned + Send + Sync + 'static,
 {
     fn take_last(&self) {
-        let read = self.read();
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        let mut last = self.last();
+        *last = Some(self.read());
     }
 }
 
@@ -117,7 +123,10 @@ where
         // Before the first look, so that no commit falls between.
         let weak: Weak<Following<K, V>> = Arc::downgrade(&following);
         bell.follow(weak);
-        let (seen, before) = following.read()?;
+        let (seen, before) = {
+            let mut last = following.last();
+            last.take().unwrap_or_else(|| following.read())?
+        };
         Ok(Self {
             following,
             bell,
@@ -129,16 +138,13 @@ where
 
     /// The table as of the next commit; none after the end of the run.
     fn next_seen(&mut self) -> Option<Result<Seen<K, V>, ViewError>> {
-        if self.bell.wait(self.seen) {
-            match self.following.read() {
-                // The run has ended meanwhile, and what it left is taken below.
-                Err(ViewError::Ended) => {}
-                read => return Some(read),
-            }
+        let goes_on = self.bell.wait(self.seen);
+        let mut last = self.following.last();
+        if last.is_some() || !goes_on {
+            self.ended = true;
+            return last.take();
         }
-        self.ended = true;
-        let last = &self.following.last;
-        last.lock().unwrap_or_else(PoisonError::into_inner).take()
+        Some(self.following.read())
     }
 }
 
