@@ -68,7 +68,11 @@ pub(crate) fn restore(
         check_outboxes(&reader, &dir, components)?;
     }
     if let Some(commit) = &commit {
-        tracing::info!("going on from epoch {}, cut at {}", commit.epoch, commit.time);
+        tracing::info!(
+            "going on from epoch {}, cut at {}",
+            commit.epoch,
+            commit.time
+        );
     }
     let text =
         serde_json::to_vec(&manifest).map_err(|error| RunError::Commit(error.to_string()))?;
