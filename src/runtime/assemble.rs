@@ -43,19 +43,66 @@ pub(super) fn assemble(
     waker: impl Fn(TaskId) -> Waker,
 ) -> Result<Assembly, RunError> {
     let Program {
-        plan,
-        order,
-        parts,
+        plan, order, store, ..
+    } = program;
+    let components = &program.parts.components;
+    let first_task = first_tasks(components);
+    let (mut tasks, component_of) = make_tasks(program, &first_task, waker);
+    let slides = spread_times(plan, order, &first_task, &mut tasks);
+    let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
+    let mut commits = None;
+    let mut committer = None;
+    if let Some(store) = store {
+        let restored = restore(store, &plan.name, components, &first_task, &mut tasks)?;
+        let sinks = tasks.iter_mut().filter_map(Task::outbox).count();
+        let epoch = restored.commit.map_or(0, |commit| commit.epoch);
+        let now = program.clock.elapsed();
+        commits = Some(Commits::new(program.options.commit, epoch, now, sinks));
+        committer = Some(Committer::new(store.clone(), program, restored.first));
+    }
+    let watched = tasks
+        .iter()
+        .zip(component_of)
+        .map(|(task, component)| Watched {
+            name: task.context.name(),
+            component,
+            spout: ties[component].clone(),
+            metrics: Arc::clone(&task.metrics),
+        });
+    let watched = watched.collect();
+    let names = components
+        .iter()
+        .map(|component| component.id.clone())
+        .collect();
+    let coordinator = Coordinator::new(
+        (watched, names),
+        program.clock.clone(),
+        program.options.clone(),
+        slides,
+        commits,
+    );
+    Ok(Assembly {
+        tasks,
+        coordinator,
+        committer,
+    })
+}
+
+/// The tasks of all components, connected, with the number of each one's component.
+fn make_tasks(
+    program: &Program,
+    first_task: &[TaskId],
+    waker: impl Fn(TaskId) -> Waker,
+) -> (Vec<Task>, Vec<usize>) {
+    let Program {
         options,
         clock,
-        store,
         faults,
         metrics,
         ..
     } = program;
-    let components = &parts.components;
-    let first_task = first_tasks(components);
-    let mut wirings = wire(components, &first_task);
+    let components = &program.parts.components;
+    let mut wirings = wire(components, first_task);
 
     let shared = Shared {
         clock: clock.clone(),
@@ -109,44 +156,7 @@ pub(super) fn assemble(
             component_of.push(number);
         }
     }
-    let slides = spread_times(plan, order, &first_task, &mut tasks);
-    let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
-    let mut commits = None;
-    let mut committer = None;
-    if let Some(store) = store {
-        let restored = restore(store, &plan.name, components, &first_task, &mut tasks)?;
-        let sinks = tasks.iter_mut().filter_map(Task::outbox).count();
-        let epoch = restored.commit.map_or(0, |commit| commit.epoch);
-        let now = clock.elapsed();
-        commits = Some(Commits::new(options.commit, epoch, now, sinks));
-        committer = Some(Committer::new(store.clone(), program, restored.first));
-    }
-    let watched = tasks
-        .iter()
-        .zip(component_of)
-        .map(|(task, component)| Watched {
-            name: task.context.name(),
-            component,
-            spout: ties[component].clone(),
-            metrics: Arc::clone(&task.metrics),
-        });
-    let watched = watched.collect();
-    let names = components
-        .iter()
-        .map(|component| component.id.clone())
-        .collect();
-    let coordinator = Coordinator::new(
-        (watched, names),
-        clock.clone(),
-        options.clone(),
-        slides,
-        commits,
-    );
-    Ok(Assembly {
-        tasks,
-        coordinator,
-        committer,
-    })
+    (tasks, component_of)
 }
 
 /// The number of each component's first task.

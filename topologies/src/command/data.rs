@@ -121,9 +121,10 @@ impl Reset {
         let component = self.component.as_deref();
         self.dir.data_dir().reset(component)?;
         let dir = self.dir.dir.display();
-        match component {
-            Some(id) => tracing::info!("`{dir}` holds nothing of `{id}` any more"),
-            None => tracing::info!("`{dir}` holds nothing any more"),
+        if let Some(id) = component {
+            tracing::info!("`{dir}` holds nothing of `{id}` any more");
+        } else {
+            tracing::info!("`{dir}` holds nothing any more");
         }
         Ok(())
     }
