@@ -170,7 +170,12 @@ impl<'a> Load<'a> {
             (Store::EachTenth, "durable-100ms/volatile"),
             (Store::EachSecond, "durable/volatile"),
         ] {
-            println!("ratio {name}-{keys} {:.2}", self.speed(store) / volatile);
+            let cpu = |store| self.median(store, |run| run.cpu_nanos_per_word);
+            println!(
+                "ratio {name}-{keys} {:.2}, by processor time {:.2}",
+                self.speed(store) / volatile,
+                cpu(Store::None) / cpu(store)
+            );
         }
     }
 
