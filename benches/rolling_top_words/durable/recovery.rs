@@ -1,6 +1,5 @@
 //! How long it takes to go on from what is stored.
 
-use std::thread;
 use std::time::Instant;
 
 use squall::{DataDir, RunOptions};
@@ -48,9 +47,8 @@ fn restore(words: &'static Words, answer: &Answer, keys: usize) {
     let meter = first.meter.clone();
     let (filling, rankings) = topology(first);
     let running = filling.start(options()).expect("the topology starts");
-    while meter.marks().ended < TASKS {
-        thread::sleep(millis(10));
-    }
+    let read = || meter.marks().ended == TASKS;
+    while !read() && !running.ends_within(millis(10)) {}
     running.stop();
     running.wait().expect("the topology stops");
     let mut collected = taken(&rankings);
