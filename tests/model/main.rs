@@ -241,6 +241,7 @@ enum Ranks {
 
 /// Declares the topology of a case; with `extras` it also has a bolt that refuses all late
 /// clicks, and ranks as that says.
+#[allow(clippy::too_many_lines)] // a topology reads best in one piece
 fn declare(
     topology: &Topology,
     case: &Case,
