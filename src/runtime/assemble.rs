@@ -61,11 +61,7 @@ pub(super) fn assemble(
         batch_tuples: options.batch_tuples,
         slides: Arc::default(),
     };
-    let tasks_of: BTreeMap<_, _> = components
-        .iter()
-        .map(|component| (component.id.clone(), component.parallelism))
-        .collect();
-    let tasks_of = Arc::new(tasks_of);
+    let tasks_of = Arc::new(tasks_of(components));
     let mut tasks = Vec::new();
     let mut component_of = Vec::new();
     for (number, component) in components.iter().enumerate() {
@@ -133,10 +129,7 @@ pub(super) fn assemble(
             metrics: Arc::clone(&task.metrics),
         });
     let watched = watched.collect();
-    let names = components
-        .iter()
-        .map(|component| component.id.clone())
-        .collect();
+    let names = components.iter().map(|of| of.id.clone()).collect();
     let coordinator = Coordinator::new(
         (watched, names),
         clock.clone(),
@@ -160,6 +153,14 @@ fn first_tasks(components: &[Definition]) -> Vec<TaskId> {
         first
     });
     firsts.collect()
+}
+
+/// How many tasks each component has.
+fn tasks_of(components: &[Definition]) -> BTreeMap<String, usize> {
+    let tasks = components.iter();
+    tasks
+        .map(|component| (component.id.clone(), component.parallelism))
+        .collect()
 }
 
 fn work(component: &Definition, limit: Option<Arc<RateLimit>>) -> Work {
