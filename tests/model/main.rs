@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic};
 use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::topology::Stream;
 use squall::{
     Count, DeadLetter, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis,
 };
@@ -239,9 +240,44 @@ enum Ranks {
     Falling,
 }
 
+/// Ranks counts in the first number of tasks; the second makes totals of them that fall.
+fn rank<'t>(
+    topology: &'t Topology,
+    counts: &Stream<'t, Count<u8>>,
+    [rankers, others]: [usize; 2],
+    places: usize,
+    ranks: Ranks,
+) -> Stream<'t, Ranking<u8>> {
+    let all = || {
+        topology
+            .bolt("rankings", move || Rank::top(places))
+            .parallelism(rankers)
+    };
+    match ranks {
+        Ranks::All => all().fields_grouping(counts, Count::KEY).main_stream(),
+        Ranks::Monotonic => topology
+            .bolt("rankings", move || TopMonotonic::top(places))
+            .parallelism(rankers)
+            .fields_grouping(counts, Count::KEY)
+            .main_stream(),
+        Ranks::Falling => {
+            let fall = |count: &Count<u8>| {
+                Ok(Count {
+                    count: rising_and_falling(count.count),
+                    ..count.clone()
+                })
+            };
+            let falling = topology
+                .bolt("falling", move || Map::new(fall))
+                .parallelism(others)
+                .fields_grouping(counts, Count::KEY);
+            all().fields_grouping(&falling, Count::KEY).main_stream()
+        }
+    }
+}
+
 /// Declares the topology of a case; with `extras` it also has a bolt that refuses all late
 /// clicks, and ranks as that says.
-#[allow(clippy::too_many_lines)] // a topology reads best in one piece
 fn declare(
     topology: &Topology,
     case: &Case,
@@ -317,33 +353,15 @@ fn declare(
             .shuffle_grouping(&counts.stream(RollingCount::LATE));
         Collected::of(topology, "letters", &refused.dead_letters())
     });
-    let mut counts = counts.main_stream();
-    if extras == Some(Ranks::Falling) {
-        let fall = |count: &Count<u8>| {
-            Ok(Count {
-                count: rising_and_falling(count.count),
-                ..count.clone()
-            })
-        };
-        counts = topology
-            .bolt("falling", move || Map::new(fall))
-            .parallelism(others)
-            .fields_grouping(&counts, Count::KEY)
-            .main_stream();
-    }
-    let mut ranked = if extras == Some(Ranks::Monotonic) {
-        topology
-            .bolt("rankings", move || TopMonotonic::top(places))
-            .parallelism(rankers)
-            .fields_grouping(&counts, Count::KEY)
-            .main_stream()
-    } else {
-        topology
-            .bolt("rankings", move || Rank::top(places))
-            .parallelism(rankers)
-            .fields_grouping(&counts, Count::KEY)
-            .main_stream()
-    };
+    let counts = counts.main_stream();
+    let tasks = [rankers, others];
+    let mut ranked = rank(
+        topology,
+        &counts,
+        tasks,
+        places,
+        extras.unwrap_or(Ranks::All),
+    );
     for (level, tasks) in case.merger_levels.iter().enumerate() {
         ranked = topology
             .bolt(format!("merged-{level}"), move || {

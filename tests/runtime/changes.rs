@@ -298,7 +298,7 @@ fn a_field_with_a_default_may_come() {
     let bytes = (1_000..1_500).map(|number| self::words(number).len());
     let bytes: usize = bytes.sum();
     let told: Vec<_> = told.take().into_iter().map(|told| told.word).collect();
-    assert_eq!(told, [format!("1500 words, {bytes} bytes")]);
+    assert_eq!(told, [Text::from(format!("1500 words, {bytes} bytes"))]);
 }
 
 /// Says at the end what it has seen.
