@@ -297,7 +297,7 @@ fn a_field_with_a_default_may_come() {
     run(topology, &dir).unwrap();
     let bytes = (1_000..1_500).map(|number| self::words(number).len());
     let bytes: usize = bytes.sum();
-    let told: Vec<_> = told.take().into_iter().map(|told| told.word).collect();
+    let told: Vec<_> = told.take().into_iter().map(|told| told.word.to_string()).collect();
     assert_eq!(told, [format!("1500 words, {bytes} bytes")]);
 }
 
