@@ -15,7 +15,7 @@ fn durable() -> Durable {
 /// One that has run, with its windows open.
 fn begun() -> Durable {
     let durable = durable();
-    durable.run(&["--keep-open"]);
+    durable.run(&["--keep-open", "--spouts", "1"]);
     durable
 }
 
@@ -114,7 +114,10 @@ fn windows_of_another_length_or_slide_are_refused() {
     ] {
         durable.is_refused(&more, &["`counts`", stored, found]);
     }
-    durable.is_refused(&["--window", "all", "--slide", "20s"], &["`counts`", "3 slots", "all slots"]);
+    durable.is_refused(
+        &["--window", "all", "--slide", "20s"],
+        &["`counts`", "3 slots", "all slots"],
+    );
     goes_on(&durable);
 }
 
