@@ -15,6 +15,7 @@ use super::report::{RunError, Summary};
 use super::supervisor::{Supervisor, Verdict};
 use super::task::Task;
 use crate::context::Epoch;
+use crate::fault::Killed;
 use crate::store::Batch;
 use crate::time::Timestamp;
 use crate::topology::Topology;
@@ -81,6 +82,7 @@ pub(crate) fn run_on_this_thread(
                 continue;
             }
             Ok(Ended::Failed(error, in_hand)) => (error, in_hand),
+            Err(RunError::Failed { cause, .. }) if cause.is::<Killed>() => continue,
             Err(error) if first => return Err(error),
             Err(error) => (error, None),
         };

@@ -10,7 +10,7 @@ use common::durable::{Durable, HEADER, records};
 /// Half of the records were read.
 fn begun() -> Durable {
     let durable = Durable::reading(&(HEADER.to_owned() + &records(0..300)));
-    durable.run(&["--keep-open"]);
+    durable.run(&["--keep-open", "--spouts", "1"]);
     durable.append(&records(300..600));
     durable
 }
@@ -70,3 +70,33 @@ fn a_store_that_is_missing_is_not_made_anew() {
         "{logged}"
     );
 }
+
+/// No file may grow beyond a size, which is what a full disk is to the one who writes.
+#[test]
+fn a_full_disk_ends_the_run_and_what_was_committed_is_gone_on_from() {
+    let words = (0..200_000).map(|record| format!("{},w{record}\n", record * 3));
+    let durable = Durable::reading(&(HEADER.to_owned() + &words.collect::<String>()));
+    let wanted = durable.undisturbed(&LONG);
+    let slow = [&LONG[..], &["--commit", "20ms", "--rate", "100000"]].concat();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 3000; exec \"$0\" \"$@\""]);
+    command.arg(assert_cmd::cargo::cargo_bin!("squall"));
+    command.args(["run", "rolling-top-words"]);
+    command.args(durable.arguments(&slow));
+    let output = command.output().unwrap();
+    let logged = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{logged}");
+    let last = logged.lines().last().unwrap();
+    assert!(last.starts_with("error: cannot write"), "{last}");
+    assert!(last.contains("store.redb"), "{last}");
+    assert!(last.contains("File too large"), "{last}");
+    assert!(wanted.starts_with(&durable.written()));
+
+    let logged = durable.run(&LONG);
+    assert!(logged.contains("going on from epoch"), "{logged}");
+    assert!(!logged.contains(": 200000 tuples,"), "{logged}");
+    assert_eq!(durable.written(), wanted);
+}
+
+/// So long that all words are kept to the end.
+const LONG: [&str; 4] = ["--window", "1h", "--slide", "1m"];
