@@ -162,6 +162,7 @@ struct Letters {
     last: Text,
 }
 
+#[allow(clippy::unnecessary_wraps)] // what maps is of this type
 fn letters(word: &Word) -> Result<Letters> {
     let (first, last) = word.word.split_at(1);
     Ok(Letters {
