@@ -162,12 +162,12 @@ struct Letters {
     last: Text,
 }
 
-fn letters(word: &Word) -> Result<Letters> {
+fn letters(word: &Word) -> Letters {
     let (first, last) = word.word.split_at(1);
-    Ok(Letters {
+    Letters {
         first: first.into(),
         last: last.into(),
-    })
+    }
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn another_grouping_key_is_refused() {
         let topology = Topology::named("grouped");
         let words = topology.spout("words", || Words::up_to(1_000, Next::Pause, words));
         let letters = topology
-            .bolt("letters", || Map::new(letters))
+            .bolt("letters", || Map::new(|word: &Word| Ok(letters(word))))
             .shuffle_grouping(&words);
         let seen = || FirstAndLast(Table::new());
         let seen = topology.bolt("seen", seen).parallelism(2);
@@ -217,7 +217,7 @@ fn a_table_by_another_key_than_the_grouping_is_an_error() {
     let topology = Topology::named("keys");
     let words = topology.spout("words", || Words::up_to(1_000, Next::End, words));
     let letters = topology
-        .bolt("letters", || Map::new(letters))
+        .bolt("letters", || Map::new(|word: &Word| Ok(letters(word))))
         .shuffle_grouping(&words);
     topology
         .bolt("seen", || FirstAndLast(Table::new()))
