@@ -1,5 +1,7 @@
 //! What the runtime tells a task about itself and about the epoch at hand.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::error::Result;
@@ -28,6 +30,8 @@ pub struct Context {
     /// Wakes this task: a spout that waits for input is asked again.
     pub waker: Waker,
     pub(crate) faults: Faults,
+    /// The tasks of each component of the run; empty where there is no topology.
+    pub(crate) tasks_of: Arc<BTreeMap<String, usize>>,
 }
 
 impl Context {
@@ -35,6 +39,12 @@ impl Context {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}[{}]", self.component, self.task)
+    }
+
+    /// How many tasks a component of this run has; none where there is no such component.
+    #[must_use]
+    pub fn tasks_of(&self, component: &str) -> Option<usize> {
+        self.tasks_of.get(component).copied()
     }
 
     /// A point at which a test can make the run fail; see

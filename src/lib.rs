@@ -101,11 +101,15 @@ mod tuple;
 
 pub use bolt::{Bolt, KeyedBolt};
 pub use context::{Context, Epoch};
-pub use durable::{Commit, DataDir, KeptComponent, Manifest, Misfit, MisfitOf};
+pub use durable::{
+    Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
+    Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot, TableChange, TableChanges,
+    TableView, ViewError, Views,
+};
 pub use error::{BoxError, Fatal, Result};
 pub use key::{By, Key, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard};
 pub use operator::CustomGrouping;
-pub use ranking::{Count, NoPlaces, Ranking, Top, Word};
+pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
 pub use runtime::{
     CommitStats, ComponentStats, Restarts, RunError, RunOptions, RunStats, Running, Summary,
 };

@@ -108,6 +108,14 @@ impl Window {
         end: Timestamp::MAX,
     };
 
+    /// Totals as they stand: what a ranking of running totals belongs to that is due to no
+    /// window. A task sends one where its readers know its totals by other tasks, since the
+    /// parallelism has changed between two runs.
+    pub const STANDING: Self = Self {
+        start: Timestamp::MIN,
+        end: Timestamp::MIN,
+    };
+
     /// Whether the window has no start, that is, whether it holds running totals.
     #[must_use]
     pub fn is_running_total(self) -> bool {
@@ -129,6 +137,7 @@ impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_running_total(), self.end) {
             (true, Timestamp::MAX) => f.write_str("all"),
+            (true, Timestamp::MIN) => f.write_str("all so far"),
             (true, end) => write!(f, "all until {end}"),
             (false, end) => write!(f, "{} to {end}", self.start),
         }

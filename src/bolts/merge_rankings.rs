@@ -4,19 +4,19 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::author::Author;
 use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Ranking, check_places, top_of};
+use crate::ranking::{Origin, Ranking, check_places, top_of};
 use crate::state::{States, Table, Value};
 use crate::stream::Out;
-use crate::text::Text;
 use crate::time::{TimeDomain, Timestamp, Window, WindowShape};
 
 /// The rankings of one window, by the task that made them.
-type Parts<K> = Table<Text, Vec<(K, u64)>>;
+type Parts<K> = Table<Origin, Vec<(K, u64)>>;
 
 /// The last window that was emitted; by processing time the last slide that has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,9 +36,11 @@ struct Last {
 ///   between two runs at most the first one.
 /// - By event time the first is for the first window that holds something and the last for
 ///   the last one; a gap gives one empty ranking, just before the next one that is not.
-/// - Running totals: the latest ranking of each shard holds until it sends another. After a
-///   change of parallelism those of tasks that are no more hold on, so a key may come twice:
-///   its greatest count holds, which is right for totals that only grow.
+/// - Running totals: the latest ranking of each shard holds until it sends another. In a run
+///   that goes on with another number of tasks upstream, those of the tasks of before are
+///   dropped, and the tasks that there are send theirs as they stand ([`Window::STANDING`]).
+///   Of several mergers of one level, each hands on what that changes; a merger that is the
+///   only one of its component has no news by it, so the last one emits nothing.
 ///
 /// ```
 /// use squall::{Ranking, Text, Timestamp, Window, bolts::MergeRankings, testing::BoltTest};
@@ -63,12 +65,16 @@ struct Last {
 pub struct MergeRankings<K> {
     places: usize,
     logged: bool,
-    task: Text,
+    author: Author,
     domain: TimeDomain,
     shape: Option<WindowShape>,
-    pending: Pending<Text, Vec<(K, u64)>>,
+    pending: Pending<Origin, Vec<(K, u64)>>,
     /// The latest ranking of running totals of each shard.
     totals: Parts<K>,
+    /// Tasks of a parallelism that was, which windows that are not merged still know.
+    gone: Vec<Origin>,
+    /// What the readers have of the totals, where these have changed without a window.
+    sent: Option<Vec<(K, u64)>>,
     last: Value<Option<Last>>,
     /// The run goes on from an earlier one, and has not come to where that one was.
     resuming: bool,
@@ -81,11 +87,13 @@ impl<K: KeyValue> MergeRankings<K> {
         Self {
             places,
             logged: false,
-            task: Text::default(),
+            author: Author::new(),
             domain: TimeDomain::Processing,
             shape: None,
             pending: Pending::new(),
             totals: Parts::new(),
+            gone: Vec::new(),
+            sent: None,
             last: Value::new(None).shared(|one, other| *one.max(other)),
             resuming: false,
         }
@@ -106,12 +114,15 @@ impl<K: KeyValue> MergeRankings<K> {
         out: &mut Out<Ranking<K>>,
     ) {
         let entries = if window.is_running_total() {
-            for (origin, entries) in parts.iter() {
+            let (gone, there): (Vec<_>, Vec<_>) = parts
+                .iter()
+                .partition(|(origin, _)| self.gone.contains(origin));
+            for (origin, entries) in there {
                 self.totals.insert(origin.clone(), entries.clone());
             }
-            merge(self.places, &self.totals)
+            merge(self.places, self.totals.iter().chain(gone))
         } else {
-            merge(self.places, parts)
+            merge(self.places, parts.iter())
         };
         if window.end != Timestamp::MAX {
             *self.last = Some(Last {
@@ -119,15 +130,43 @@ impl<K: KeyValue> MergeRankings<K> {
                 empty: entries.is_empty(),
             });
         }
-        let ranking = Ranking {
-            window,
-            origin: self.task.clone(),
-            entries,
-        };
+        let ranking = self.author.ranking(window, entries);
         if self.logged {
             tracing::info!("Rankings: {ranking} in {window}");
         }
         out.emit_at(ranking, time);
+    }
+
+    /// Drops the totals of tasks that are no more; those that there are send theirs.
+    fn drop_gone(&mut self, context: &Context) {
+        let is_gone = |origin: &Origin| {
+            context.tasks_of(&origin.component) != usize::try_from(origin.tasks).ok()
+        };
+        let pending = self.pending.keys().filter(|origin| is_gone(origin));
+        self.gone = pending.cloned().collect();
+        if self.totals.iter().any(|(origin, _)| is_gone(origin)) {
+            self.note_sent();
+            self.totals.retain(|origin, _| !is_gone(origin));
+        }
+    }
+
+    /// Notes what the readers have of the totals, before these change without a window.
+    fn note_sent(&mut self) {
+        // What the only task has stays the same as a whole, whoever sends it.
+        if self.sent.is_none() && !self.author.is_alone() {
+            self.sent = Some(merge(self.places, self.totals.iter()));
+        }
+    }
+
+    /// The totals as they stand, where the readers have others.
+    fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
+        let Some(sent) = self.sent.take() else {
+            return;
+        };
+        let entries = merge(self.places, self.totals.iter());
+        if entries != sent {
+            out.emit(self.author.ranking(Window::STANDING, entries));
+        }
     }
 
     /// Emits the empty rankings before a window that holds something.
@@ -217,9 +256,12 @@ impl<K: KeyValue> MergeRankings<K> {
 
 /// The best of several rankings. Shards hold different keys; where one comes twice all the
 /// same, its greatest count holds.
-fn merge<K: KeyValue>(places: usize, parts: &Parts<K>) -> Vec<(K, u64)> {
+fn merge<'p, K: KeyValue>(
+    places: usize,
+    parts: impl Iterator<Item = (&'p Origin, &'p Vec<(K, u64)>)>,
+) -> Vec<(K, u64)> {
     let mut counts: HashMap<&K, u64, ahash::RandomState> = HashMap::default();
-    for (key, count) in parts.iter().flat_map(|(_, entries)| entries) {
+    for (key, count) in parts.flat_map(|(_, entries)| entries) {
         let greatest = counts.entry(key).or_insert(0);
         *greatest = (*greatest).max(*count);
     }
@@ -232,14 +274,26 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = context.name().into();
         self.domain = context.domain;
         self.shape = context.window;
         self.resuming = context.resumed_from.is_some();
+        if self.author.prepare(context) {
+            // The readers drop what tasks of another parallelism have sent.
+            self.sent = Some(Vec::new());
+        }
+        if self.resuming {
+            self.drop_gone(context);
+        }
         Ok(())
     }
 
     fn execute(&mut self, tuple: &Ranking<K>, out: &mut Out<Ranking<K>>) -> Result {
+        if tuple.window == Window::STANDING {
+            self.note_sent();
+            self.totals
+                .insert(tuple.origin.clone(), tuple.entries.clone());
+            return Ok(());
+        }
         // Where nothing is in a window each merger finds out for itself.
         if tuple.entries.is_empty() && !tuple.window.is_running_total() {
             return Ok(());
@@ -250,6 +304,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         while let Some((window, parts)) = self.pending.next_closed(watermark) {
             self.emit_empty_until(window, out);
             self.emit(window, &parts, window.last_moment(), out);
@@ -263,6 +318,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         if epoch.closes {
             self.emit_final(out);
         }
@@ -270,6 +326,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     }
 
     fn state(&mut self, states: &mut States<'_>) {
+        self.author.state(states);
         self.pending.state(states);
         states.keep("totals", &mut self.totals);
         states.keep("last", &mut self.last);
@@ -295,7 +352,7 @@ mod tests {
                 start: at(end - 10),
                 end: at(end),
             },
-            origin: origin.to_string().into(),
+            origin: origin.to_string().as_str().into(),
             entries: entries.to_vec(),
         }
     }

@@ -1,5 +1,6 @@
 //! Ready bolts, one file each. They see what any bolt of a user's sees, and no more.
 
+mod author;
 mod filter;
 mod flat_map;
 mod map;

@@ -100,6 +100,12 @@ where
         (due && !std::mem::replace(&mut self.ended, true)).then(|| last.unwrap_or_default())
     }
 
+    /// The keys of every window; those of several come several times.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        let tables = self.windows.iter();
+        tables.flat_map(|(_, table)| table.iter().map(|(key, _)| key))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.windows.len()
     }

@@ -1,5 +1,6 @@
 //! Ranks the keys of a shard.
 
+use super::author::Author;
 use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
@@ -8,7 +9,6 @@ use crate::key::KeyValue;
 use crate::ranking::{Count, Ranking, check_places, top_of};
 use crate::state::{States, Table};
 use crate::stream::Out;
-use crate::text::Text;
 use crate::time::{Timestamp, Window};
 
 /// Ranks the counts that it is sent: the top N of its shard, once for each window.
@@ -18,7 +18,9 @@ use crate::time::{Timestamp, Window};
 /// passes its end, so the ranking is right for counts that rise and fall; a ranking is
 /// emitted once and never changed.
 ///
-/// Counts of running totals (windows without a start) are kept from window to window.
+/// Counts of running totals (windows without a start) are kept from window to window. In a
+/// run that goes on with another number of tasks, each first emits the top of the totals that
+/// it was given, in [`Window::STANDING`]: its readers know them by the tasks of before.
 ///
 /// ```
 /// use squall::{Count, Timestamp, Window, bolts::Rank, testing::BoltTest};
@@ -39,10 +41,12 @@ use crate::time::{Timestamp, Window};
 #[derive(Debug)]
 pub struct Rank<K> {
     places: usize,
-    task: Text,
+    author: Author,
     pending: Pending<K, u64>,
     /// Running totals as of the last window that was ranked.
     totals: Table<K, u64>,
+    /// The totals are to be sent as they stand.
+    resend: bool,
 }
 
 impl<K: KeyValue> Rank<K> {
@@ -51,9 +55,10 @@ impl<K: KeyValue> Rank<K> {
     pub fn top(places: usize) -> Self {
         Self {
             places,
-            task: Text::default(),
+            author: Author::new(),
             pending: Pending::new(),
             totals: Table::new(),
+            resend: false,
         }
     }
 
@@ -71,12 +76,17 @@ impl<K: KeyValue> Rank<K> {
             counts
         };
         let entries = top_of(self.places, ranked.iter().map(|(key, count)| (key, *count)));
-        let ranking = Ranking {
-            window,
-            origin: self.task.clone(),
-            entries,
-        };
+        let ranking = self.author.ranking(window, entries);
         out.emit_at(ranking, window.last_moment());
+    }
+
+    /// The totals as they stand, once after a change of parallelism.
+    fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
+        if std::mem::take(&mut self.resend) {
+            let totals = self.totals.iter().map(|(key, count)| (key, *count));
+            let entries = top_of(self.places, totals);
+            out.emit(self.author.ranking(Window::STANDING, entries));
+        }
     }
 
     /// The totals over everything: at the end of the input, or when the run stops.
@@ -93,7 +103,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = context.name().into();
+        self.resend = self.author.prepare(context) && !self.totals.is_empty();
         Ok(())
     }
 
@@ -104,6 +114,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         while let Some((window, counts)) = self.pending.next_closed(watermark) {
             self.emit(window, &counts, out);
         }
@@ -114,6 +125,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         if epoch.closes {
             self.emit_final(out);
         }
@@ -121,6 +133,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
     }
 
     fn state(&mut self, states: &mut States<'_>) {
+        self.author.state(states);
         self.pending.state(states);
         states.keep("totals", &mut self.totals);
     }

@@ -1,5 +1,7 @@
 //! Ready bolts over a failure, and from run to run: what they emit before and after.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::{MergeRankings, Rank, RollingCount, TopMonotonic};
@@ -8,7 +10,7 @@ use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::fault::Faults;
 use crate::operator::{AnyBolt, PlainOperator, WithKey};
-use crate::ranking::{Count, Ranking, Word};
+use crate::ranking::{Count, Origin, Ranking, Word};
 use crate::state::States;
 use crate::state::tests::Store;
 use crate::stream::StreamAt;
@@ -26,6 +28,10 @@ struct Runs<B: Bolt> {
     domain: TimeDomain,
     shape: WindowShape,
     runs: u64,
+    /// How many tasks the component believes to have; there is only its first one.
+    parallelism: usize,
+    /// The tasks of the component upstream.
+    rankings: usize,
 }
 
 fn keep<B: Bolt>(task: &mut PlainOperator<B>, states: &mut States<'_>) {
@@ -44,6 +50,8 @@ where
             domain,
             shape,
             runs: 0,
+            parallelism: 1,
+            rankings: 1,
         };
         runs.begin();
         runs
@@ -56,13 +64,14 @@ where
         let context = Context {
             component: "test".to_owned(),
             task: 0,
-            parallelism: 1,
+            parallelism: self.parallelism,
             domain: self.domain,
             window: Some(self.shape),
             durable: true,
             resumed_from: (self.runs > 0).then_some(self.runs),
             waker: Waker::noop().clone(),
             faults: Faults::none(),
+            tasks_of: Arc::new(BTreeMap::from([("rankings".to_owned(), self.rankings)])),
         };
         self.runs += 1;
         self.task[0].prepare(&context).unwrap();
@@ -237,7 +246,7 @@ fn part(end: i64, key: char, count: u64) -> Ranking<char> {
             start: at(end - 10),
             end: at(end),
         },
-        origin: "rankings[0]".into(),
+        origin: "rankings".into(),
         entries: vec![(key, count)],
     }
 }
@@ -290,4 +299,136 @@ fn a_gap_by_event_time_is_one_empty_ranking_over_a_failure_too() {
     runs.end();
     let (_, rankings, ..) = runs.emitted();
     assert_eq!(ends(&rankings), [(20, 0), (9_000, 1)]);
+}
+
+// --- after a change of parallelism ---
+
+fn as_they_stand<B>(make: fn() -> B)
+where
+    B: Bolt<Input = Count<char>, Output = Ranking<char>>,
+{
+    let shape = WindowShape::running(millis(10)).unwrap();
+    let mut runs = Runs::new(make, TimeDomain::Event, shape);
+    runs.send(total('a', 3, at(10)), at(9));
+    runs.watermark(at(10));
+    runs.commit();
+    runs.parallelism = 2;
+    let (mut runs, ..) = runs.emitted();
+    runs.watermark(at(10));
+    let (mut runs, lost, ..) = runs.emitted();
+    assert_eq!(lost.len(), 1, "and nothing is committed");
+
+    runs.watermark(at(10));
+    runs.send(total('a', 1, at(20)), at(19));
+    runs.watermark(at(20));
+    runs.commit();
+    let (mut runs, rankings, ..) = runs.emitted();
+    let sent: Vec<_> = rankings.iter().map(|r| (r.window, r.entries[0])).collect();
+    let until = Window {
+        start: Timestamp::MIN,
+        end: at(20),
+    };
+    assert_eq!(sent, [(Window::STANDING, ('a', 3)), (until, ('a', 1))]);
+    assert_eq!(rankings[0].origin.tasks, 2);
+
+    runs.watermark(at(20));
+    let (_, rankings, ..) = runs.emitted();
+    assert!(rankings.is_empty(), "the readers know already");
+}
+
+#[test]
+fn totals_are_sent_as_they_stand_after_a_change_of_parallelism() {
+    as_they_stand(|| Rank::top(3));
+    as_they_stand(|| TopMonotonic::top(3));
+}
+
+fn totals_of(task: u32, tasks: u32, end: i64, entries: &[(char, u64)]) -> Ranking<char> {
+    Ranking {
+        window: Window {
+            start: Timestamp::MIN,
+            end: if end == 0 { Timestamp::MIN } else { at(end) },
+        },
+        origin: Origin {
+            component: "rankings".into(),
+            task,
+            tasks,
+        },
+        entries: entries.to_vec(),
+    }
+}
+
+/// A merger whose `rankings` were one task that has sent all, and are two.
+fn with_two_rankings(parallelism: usize) -> Runs<MergeRankings<char>> {
+    let shape = WindowShape::running(millis(10)).unwrap();
+    let mut runs = Runs::new(|| MergeRankings::top(3), TimeDomain::Event, shape);
+    runs.parallelism = parallelism;
+    let (mut runs, ..) = runs.emitted();
+    runs.send(totals_of(0, 1, 10, &[('a', 9), ('b', 5)]), at(9));
+    runs.watermark(at(10));
+    runs.commit();
+    runs.rankings = 2;
+    let (runs, rankings, ..) = runs.emitted();
+    assert_eq!(rankings[0].entries, [('a', 9), ('b', 5)]);
+    runs
+}
+
+#[test]
+fn half_of_the_keys_do_not_replace_the_whole() {
+    let mut runs = with_two_rankings(1);
+    runs.send(totals_of(0, 2, 0, &[('a', 9)]), at(9));
+    runs.send(totals_of(1, 2, 0, &[('b', 5)]), at(9));
+    // Only one of them has news, and a total has fallen.
+    runs.send(totals_of(0, 2, 20, &[('a', 2)]), at(19));
+    runs.watermark(at(20));
+    let (_, rankings, ..) = runs.emitted();
+    assert_eq!(rankings.len(), 1, "the only merger has nothing to hand on");
+    assert_eq!(rankings[0].entries, [('b', 5), ('a', 2)]);
+}
+
+#[test]
+fn a_merger_hands_on_what_a_change_of_parallelism_gives_it_and_takes_from_it() {
+    let mut runs = with_two_rankings(2);
+    runs.send(totals_of(1, 2, 0, &[('b', 5)]), at(9));
+    runs.watermark(at(10));
+    runs.commit();
+    let (mut runs, rankings, ..) = runs.emitted();
+    let sent: Vec<_> = rankings
+        .iter()
+        .map(|r| (r.window, &r.entries[..]))
+        .collect();
+    assert_eq!(sent, [(Window::STANDING, &[('b', 5)][..])]);
+
+    // Both have another merger now.
+    runs.rankings = 3;
+    let (mut runs, ..) = runs.emitted();
+    runs.watermark(at(10));
+    runs.commit();
+    let (mut runs, rankings, ..) = runs.emitted();
+    let sent: Vec<_> = rankings
+        .iter()
+        .map(|r| (r.window, &r.entries[..]))
+        .collect();
+    assert_eq!(sent, [(Window::STANDING, &[][..])]);
+
+    runs.watermark(at(10));
+    let (_, rankings, ..) = runs.emitted();
+    assert!(rankings.is_empty(), "the readers know already");
+}
+
+#[test]
+fn a_window_that_was_open_knows_the_tasks_of_before_and_no_later_one_does() {
+    let mut runs = with_two_rankings(1);
+    runs.rankings = 1;
+    let (mut runs, ..) = runs.emitted();
+    runs.send(totals_of(0, 1, 20, &[('a', 7), ('b', 5)]), at(19));
+    runs.commit();
+    runs.rankings = 2;
+    let (mut runs, ..) = runs.emitted();
+    runs.send(totals_of(0, 2, 0, &[('a', 7)]), at(19));
+    runs.send(totals_of(1, 2, 0, &[('b', 5)]), at(19));
+    runs.send(totals_of(0, 2, 30, &[('a', 1)]), at(29));
+    runs.watermark(at(30));
+    let (_, rankings, ..) = runs.emitted();
+    let entries: Vec<_> = rankings.into_iter().map(|r| r.entries).collect();
+    assert_eq!(entries, [[('a', 7), ('b', 5)], [('b', 5), ('a', 1)]]);
 }

@@ -1,5 +1,6 @@
 //! Ranks values that only grow, in little memory.
 
+use super::author::Author;
 use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
@@ -8,7 +9,6 @@ use crate::key::KeyValue;
 use crate::ranking::{Count, Ranking, check_places, rank_order, top_of};
 use crate::state::{States, Table};
 use crate::stream::Out;
-use crate::text::Text;
 use crate::time::{Timestamp, Window};
 
 /// The top N of values that only grow, keeping no more than N of them.
@@ -18,6 +18,8 @@ use crate::time::{Timestamp, Window};
 /// totals of counts, and wrong for values that can fall, such as counts of sliding windows
 /// or sums with cancellations: use [`Rank`](crate::bolts::Rank) there, which is right for
 /// all and keeps every value.
+///
+/// As `Rank` it emits its totals in [`Window::STANDING`] after a change of parallelism.
 ///
 /// ```
 /// use squall::{Count, Window, Timestamp, bolts::TopMonotonic, testing::BoltTest};
@@ -35,10 +37,12 @@ use crate::time::{Timestamp, Window};
 #[derive(Debug)]
 pub struct TopMonotonic<K> {
     places: usize,
-    task: Text,
+    author: Author,
     pending: Pending<K, u64>,
     /// Running totals as of the last window that was ranked.
     totals: Table<K, u64>,
+    /// The totals are to be sent as they stand.
+    resend: bool,
 }
 
 impl<K: KeyValue> TopMonotonic<K> {
@@ -47,9 +51,10 @@ impl<K: KeyValue> TopMonotonic<K> {
     pub fn top(places: usize) -> Self {
         Self {
             places,
-            task: Text::default(),
+            author: Author::new(),
             pending: Pending::new(),
             totals: Table::new(),
+            resend: false,
         }
     }
 
@@ -63,12 +68,17 @@ impl<K: KeyValue> TopMonotonic<K> {
             counts
         };
         let entries = top_of(self.places, ranked.iter().map(|(key, count)| (key, *count)));
-        let ranking = Ranking {
-            window,
-            origin: self.task.clone(),
-            entries,
-        };
+        let ranking = self.author.ranking(window, entries);
         out.emit_at(ranking, window.last_moment());
+    }
+
+    /// The totals as they stand, once after a change of parallelism.
+    fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
+        if std::mem::take(&mut self.resend) {
+            let totals = self.totals.iter().map(|(key, count)| (key, *count));
+            let entries = top_of(self.places, totals);
+            out.emit(self.author.ranking(Window::STANDING, entries));
+        }
     }
 
     fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
@@ -109,7 +119,7 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = context.name().into();
+        self.resend = self.author.prepare(context) && !self.totals.is_empty();
         Ok(())
     }
 
@@ -120,6 +130,7 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         while let Some((window, counts)) = self.pending.next_closed(watermark) {
             self.emit(window, &counts, out);
         }
@@ -130,6 +141,7 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         if epoch.closes {
             self.emit_final(out);
         }
@@ -137,6 +149,7 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
     }
 
     fn state(&mut self, states: &mut States<'_>) {
+        self.author.state(states);
         self.pending.state(states);
         states.keep("totals", &mut self.totals);
     }

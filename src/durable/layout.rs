@@ -28,6 +28,9 @@ pub struct Commit {
     pub time: Timestamp,
 }
 
+/// A tuple that has panicked so often is not given to user code any more.
+pub(crate) const PANICS: u32 = 2;
+
 /// A tuple that user code panicked on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Culprit {
@@ -69,9 +72,15 @@ pub(crate) fn state(component: &str, state: &str) -> Vec<u8> {
 
 /// The key of what was saved of a unit at an epoch.
 pub(crate) fn unit(component: &str, name: &str, unit: u16, epoch: u64) -> Vec<u8> {
+    let mut key = unit_epochs(component, name, unit);
+    key.extend(epoch.to_be_bytes());
+    key
+}
+
+/// The prefix of all that was saved of a unit.
+pub(crate) fn unit_epochs(component: &str, name: &str, unit: u16) -> Vec<u8> {
     let mut key = state(component, name);
     key.extend(unit.to_be_bytes());
-    key.extend(epoch.to_be_bytes());
     key
 }
 
@@ -80,13 +89,22 @@ pub(crate) fn read_unit(key: &[u8]) -> Result<UnitKey> {
     let mut rest = key.strip_prefix(b"s").ok_or("a key of another family")?;
     let component = take_name(&mut rest)?;
     let state = take_name(&mut rest)?;
-    let (unit, epoch) = rest.split_first_chunk::<2>().ok_or("a short key")?;
+    let (unit, epoch) = read_unit_epoch(rest)?;
     Ok(UnitKey {
         component,
         state,
-        unit: u16::from_be_bytes(*unit),
-        epoch: u64::from_be_bytes(epoch.try_into()?),
+        unit,
+        epoch,
     })
+}
+
+/// Reads unit and epoch of a key of the `s` family without the prefix of its state.
+pub(crate) fn read_unit_epoch(rest: &[u8]) -> Result<(u16, u64)> {
+    let (unit, epoch) = rest.split_first_chunk::<2>().ok_or("a short key")?;
+    Ok((
+        u16::from_be_bytes(*unit),
+        u64::from_be_bytes(epoch.try_into()?),
+    ))
 }
 
 /// The component in a key of any family but `m`.

@@ -1,6 +1,6 @@
 //! Makes the tasks of a topology and connects their channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -13,8 +13,9 @@ use super::program::{Assembly, Committer, Program};
 use super::rate::RateLimit;
 use super::report::RunError;
 use super::restore::restore;
-use super::task::{Shared, Task, Work};
+use super::task::Task;
 use super::window::CreditWindow;
+use super::work::{Shared, Work};
 use crate::context::Context;
 use crate::operator::AnyEdge;
 use crate::time::{TimeDomain, WindowShape};
@@ -42,18 +43,66 @@ pub(super) fn assemble(
     waker: impl Fn(TaskId) -> Waker,
 ) -> Result<Assembly, RunError> {
     let Program {
-        plan,
-        order,
-        parts,
+        plan, order, store, ..
+    } = program;
+    let components = &program.parts.components;
+    let first_task = first_tasks(components);
+    let (mut tasks, component_of) = make_tasks(program, &first_task, waker);
+    let slides = spread_times(plan, order, &first_task, &mut tasks);
+    let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
+    let mut commits = None;
+    let mut committer = None;
+    if let Some(store) = store {
+        let restored = restore(store, &plan.name, components, &first_task, &mut tasks)?;
+        let sinks = tasks.iter_mut().filter_map(Task::outbox).count();
+        let epoch = restored.commit.map_or(0, |commit| commit.epoch);
+        let now = program.clock.elapsed();
+        commits = Some(Commits::new(program.options.commit, epoch, now, sinks));
+        committer = Some(Committer::new(store.clone(), program, restored.first));
+    }
+    let watched = tasks
+        .iter()
+        .zip(component_of)
+        .map(|(task, component)| Watched {
+            name: task.context.name(),
+            component,
+            spout: ties[component].clone(),
+            metrics: Arc::clone(&task.metrics),
+        });
+    let watched = watched.collect();
+    let names = components
+        .iter()
+        .map(|component| component.id.clone())
+        .collect();
+    let coordinator = Coordinator::new(
+        (watched, names),
+        program.clock.clone(),
+        program.options.clone(),
+        slides,
+        commits,
+    );
+    Ok(Assembly {
+        tasks,
+        coordinator,
+        committer,
+    })
+}
+
+/// The tasks of all components, connected, with the number of each one's component.
+fn make_tasks(
+    program: &Program,
+    first_task: &[TaskId],
+    waker: impl Fn(TaskId) -> Waker,
+) -> (Vec<Task>, Vec<usize>) {
+    let Program {
         options,
         clock,
-        store,
         faults,
         metrics,
+        ..
     } = program;
-    let components = &parts.components;
-    let first_task = first_tasks(components);
-    let mut wirings = wire(components, &first_task);
+    let components = &program.parts.components;
+    let mut wirings = wire(components, first_task);
 
     let shared = Shared {
         clock: clock.clone(),
@@ -61,6 +110,11 @@ pub(super) fn assemble(
         batch_tuples: options.batch_tuples,
         slides: Arc::default(),
     };
+    let tasks_of: BTreeMap<_, _> = components
+        .iter()
+        .map(|component| (component.id.clone(), component.parallelism))
+        .collect();
+    let tasks_of = Arc::new(tasks_of);
     let mut tasks = Vec::new();
     let mut component_of = Vec::new();
     for (number, component) in components.iter().enumerate() {
@@ -80,6 +134,7 @@ pub(super) fn assemble(
                 resumed_from: None,
                 waker: waker(id),
                 faults: faults.clone(),
+                tasks_of: Arc::clone(&tasks_of),
             };
             let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));
             let first_window = options.credit_tuples.unwrap_or(FIRST_WINDOW);
@@ -101,48 +156,7 @@ pub(super) fn assemble(
             component_of.push(number);
         }
     }
-    let slides = spread_times(plan, order, &first_task, &mut tasks);
-    let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
-    let mut commits = None;
-    let mut committer = None;
-    if let Some(store) = store {
-        let restored = restore(store, &plan.name, components, &first_task, &mut tasks)?;
-        let sinks = tasks.iter_mut().filter_map(Task::outbox).count();
-        let epoch = restored.commit.map_or(0, |commit| commit.epoch);
-        let now = clock.elapsed();
-        commits = Some(Commits::new(options.commit, epoch, now, sinks));
-        committer = Some(Committer::new(
-            store.clone(),
-            restored.first,
-            faults.clone(),
-        ));
-    }
-    let watched = tasks
-        .iter()
-        .zip(component_of)
-        .map(|(task, component)| Watched {
-            name: task.context.name(),
-            component,
-            spout: ties[component].clone(),
-            metrics: Arc::clone(&task.metrics),
-        });
-    let watched = watched.collect();
-    let names = components
-        .iter()
-        .map(|component| component.id.clone())
-        .collect();
-    let coordinator = Coordinator::new(
-        (watched, names),
-        clock.clone(),
-        options.clone(),
-        slides,
-        commits,
-    );
-    Ok(Assembly {
-        tasks,
-        coordinator,
-        committer,
-    })
+    (tasks, component_of)
 }
 
 /// The number of each component's first task.

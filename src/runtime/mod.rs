@@ -22,6 +22,7 @@ mod single;
 mod supervisor;
 mod task;
 mod window;
+mod work;
 
 pub use options::RunOptions;
 pub use report::{CommitStats, ComponentStats, RunError, RunStats, Summary};

@@ -14,8 +14,8 @@ use super::options::RunOptions;
 use super::report::RunError;
 use super::task::Task;
 use crate::context::Epoch;
-use crate::durable::Commit;
 use crate::durable::layout::{self, Culprit};
+use crate::durable::{Bell, Commit, DataDir};
 use crate::error::BoxError;
 use crate::fault::{Faults, Killed};
 use crate::store::{Batch, Store, StoreError};
@@ -30,6 +30,8 @@ pub(crate) struct Program {
     pub(crate) options: RunOptions,
     pub(crate) clock: Clock,
     pub(crate) store: Option<Store>,
+    /// Rings after each commit.
+    pub(super) bell: Bell,
     pub(super) faults: Faults,
     /// Of each task, over all restarts.
     pub(super) metrics: Vec<Arc<Metrics>>,
@@ -56,11 +58,7 @@ impl Program {
             topology: plan.name.clone(),
             errors: Vec::new(),
         })?;
-        let store = options
-            .data_dir
-            .as_ref()
-            .map(|dir| dir.open())
-            .transpose()?;
+        let store = options.data_dir.as_ref().map(DataDir::open).transpose()?;
         let parts = topology.into_parts();
         let tasks = parts
             .components
@@ -74,13 +72,14 @@ impl Program {
             options: options.sane(),
             clock,
             store,
+            bell: Bell::default(),
             faults,
             metrics,
         };
         if let Some(commit) = program.last_commit()? {
             // Moments that were given out already do not come again, whatever was done to
             // the computer's date meanwhile.
-            program.clock = program.clock.not_before(commit.time);
+            program.clock = program.clock.clone().not_before(commit.time);
         }
         Ok(program)
     }
@@ -121,6 +120,13 @@ impl Program {
     }
 }
 
+impl Drop for Program {
+    /// Who follows the commits sees the last one before the store is let go of.
+    fn drop(&mut self) {
+        self.bell.end();
+    }
+}
+
 /// The tuple that user code panicked on.
 #[derive(Debug)]
 pub(crate) struct InHand {
@@ -132,6 +138,7 @@ pub(crate) struct InHand {
 /// Writes epochs into the store.
 pub(crate) struct Committer {
     store: Store,
+    bell: Bell,
     /// What is changed by the first commit before all else.
     first: Batch,
     faults: Faults,
@@ -147,11 +154,12 @@ pub(crate) enum CommitFailure {
 }
 
 impl Committer {
-    pub(super) fn new(store: Store, first: Batch, faults: Faults) -> Self {
+    pub(super) fn new(store: Store, program: &Program, first: Batch) -> Self {
         Self {
             store,
+            bell: program.bell.clone(),
             first,
-            faults,
+            faults: program.faults.clone(),
         }
     }
 
@@ -166,7 +174,9 @@ impl Committer {
     }
 
     fn write(&mut self, epoch: &Epoch, batches: Vec<Batch>) -> Result<usize, CommitFailure> {
-        self.faults.pass("commit").map_err(CommitFailure::of)?;
+        self.faults
+            .pass("commit")
+            .map_err(|error| CommitFailure::of(&error))?;
         let mut all = std::mem::take(&mut self.first);
         for batch in batches {
             all.append(batch);
@@ -180,13 +190,16 @@ impl Committer {
         all.put(layout::COMMIT.to_vec(), record);
         let bytes = all.bytes();
         self.store.commit(all).map_err(CommitFailure::Store)?;
-        self.faults.pass("committed").map_err(CommitFailure::of)?;
+        self.bell.ring(epoch.number);
+        self.faults
+            .pass("committed")
+            .map_err(|error| CommitFailure::of(&error))?;
         Ok(bytes)
     }
 }
 
 impl CommitFailure {
-    fn of(error: BoxError) -> Self {
+    fn of(error: &BoxError) -> Self {
         if error.is::<Killed>() {
             Self::Killed
         } else {

@@ -21,9 +21,6 @@ use crate::store::{Batch, Reader, Store, StoreError};
 use crate::time::Timestamp;
 use crate::topology::{ComponentKind, Definition, Grouping};
 
-/// A tuple that has panicked so often is not given to user code any more.
-pub(crate) const PANICS: u32 = 2;
-
 /// What a run goes on from.
 pub(crate) struct Restored {
     /// None where it begins.
@@ -395,7 +392,7 @@ impl Component<'_> {
         let mut tuples = BTreeMap::new();
         let done = self.reader.prefix(&prefix, &mut |key, value| {
             let culprit: Culprit = serde_json::from_slice(value)?;
-            if culprit.panics >= PANICS {
+            if culprit.panics >= layout::PANICS {
                 let tuple = String::from_utf8_lossy(&key[prefix.len()..]);
                 tuples.insert(tuple.into_owned(), culprit.message);
             }

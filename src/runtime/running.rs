@@ -13,6 +13,9 @@ use super::options::RunOptions;
 use super::program::{Ended, InHand, PAUSE_PIECE, Program};
 use super::report::{RunError, RunStats, Summary};
 use super::supervisor::{Supervisor, Verdict};
+#[cfg(unix)]
+use crate::durable::Socket;
+use crate::durable::Views;
 use crate::topology::Topology;
 
 /// A topology that runs on threads of its own.
@@ -21,6 +24,7 @@ use crate::topology::Topology;
 #[must_use = "wait for the end of the run, or its result is lost"]
 pub struct Running {
     control: Control,
+    views: Option<Views>,
     // A receiver may not be shared between threads by itself; `stats` and `stop` are called
     // from others while one waits.
     end: Mutex<End>,
@@ -107,6 +111,13 @@ impl Running {
         stats.recv_timeout(Duration::from_secs(1)).ok()
     }
 
+    /// The state of the run for readers, as of its last commit; none without a data
+    /// directory.
+    #[must_use]
+    pub fn views(&self) -> Option<Views> {
+        self.views.clone()
+    }
+
     /// Waits for the end of the run, at most for `timeout`; says whether it has come.
     #[must_use]
     pub fn ends_within(&self, timeout: Duration) -> bool {
@@ -158,6 +169,10 @@ impl Topology {
         if program.options.signals {
             pass_signals(&control)?;
         }
+        let store = program.store.as_ref();
+        let views = store.map(|store| Views::of_run(store, program.bell.clone()));
+        #[cfg(unix)]
+        let socket = store.and_then(Socket::open);
         let (ended, ends) = mpsc::sync_channel(1);
         let of_run = control.clone();
         thread::Builder::new()
@@ -165,6 +180,8 @@ impl Topology {
             .spawn(move || {
                 let result = keep_going(&program, &of_run, attempt);
                 // The data directory is let go of before anybody hears of the end.
+                #[cfg(unix)]
+                drop(socket);
                 drop(program);
                 // Nobody waits any more where the handle was dropped.
                 let _ = ended.send(result);
@@ -172,6 +189,7 @@ impl Topology {
             .map_err(RunError::Thread)?;
         Ok(Running {
             control,
+            views,
             end: Mutex::new(End { ends, result: None }),
         })
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::message::Report;
-use super::task::{Task, Work};
+use super::task::Task;
+use super::work::Work;
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::error::Result;

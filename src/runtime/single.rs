@@ -76,7 +76,11 @@ pub(crate) fn run_on_this_thread(
     loop {
         let (error, in_hand) = match attempt(&program, &mut random) {
             Ok(Ended::Done(result)) => return result,
-            Ok(Ended::Killed) => continue,
+            Ok(Ended::Killed) => {
+                // Whoever starts the process again after a kill does so after a failure, too.
+                first = false;
+                continue;
+            }
             Ok(Ended::Failed(error, in_hand)) => (error, in_hand),
             Err(RunError::Failed { cause, .. }) if cause.is::<Killed>() => continue,
             Err(error) if first => return Err(error),

@@ -9,43 +9,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::channels::Channels;
-use super::clock::Clock;
 use super::inputs::{Inputs, follows, passes_an_end};
 use super::keeper::Keeper;
 use super::log;
 use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
-use super::rate::RateLimit;
 use super::window::CreditWindow;
+use super::work::{Shared, Work};
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
-use crate::operator::{AnyBolt, AnyEdge, AnySpout, Staged};
+use crate::operator::{AnyEdge, Staged};
 use crate::spout::Next;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
-
-/// What a task does.
-pub(crate) enum Work {
-    Spout {
-        spout: Box<dyn AnySpout>,
-        /// Set where the spout's tuples per second are limited.
-        limit: Option<Arc<RateLimit>>,
-    },
-    Bolt(Box<dyn AnyBolt>),
-}
-
-/// What tasks of one topology have in common.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub(crate) clock: Clock,
-    /// How long tuples may wait for others before their batch is sent.
-    pub(crate) linger: Duration,
-    /// How many tuples a spout emits at most before it looks at its messages.
-    pub(crate) batch_tuples: usize,
-    /// The slides of all windows of the topology, in milliseconds: when a watermark passes
-    /// a multiple of one, readers are told at once.
-    pub(crate) slides: Arc<[i64]>,
-}
 
 /// What a spout is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq)]

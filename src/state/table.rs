@@ -151,13 +151,11 @@ impl<K: KeyValue, V> Table<K, V> {
 
     /// Sets the value of a key; gives the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.entries.get_index_of(&key) {
-            Some(position) => Some(std::mem::replace(self.at(position), value)),
-            None => {
-                self.add(key, value);
-                None
-            }
+        if let Some(position) = self.entries.get_index_of(&key) {
+            return Some(std::mem::replace(self.at(position), value));
         }
+        self.add(key, value);
+        None
     }
 
     /// Takes a key out; gives the value it had.

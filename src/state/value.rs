@@ -24,8 +24,11 @@ use crate::error::Result;
 pub struct Value<V> {
     value: V,
     changed: bool,
-    merge: Option<(AcrossTasks, fn(&V, &V) -> V)>,
+    merge: Option<(AcrossTasks, Merge<V>)>,
 }
+
+/// Makes one of the values of two tasks.
+type Merge<V> = fn(&V, &V) -> V;
 
 impl<V> Value<V> {
     /// A value that begins so.

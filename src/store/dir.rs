@@ -13,6 +13,9 @@ use super::lock::{self, Lock};
 /// The store's file.
 pub(super) const STORE: &str = "store.redb";
 
+/// The socket of the run that has the directory, or what is left of it.
+pub(crate) const SOCKET: &str = "socket";
+
 /// The store's file while it is made.
 const UNFINISHED: &str = "store.redb.new";
 
@@ -162,7 +165,7 @@ fn find(dir: &Path) -> Result<Found, StoreError> {
         }
         if name == lock::NAME {
             found = Found::Ours;
-        } else if name != UNFINISHED {
+        } else if name != UNFINISHED && name != SOCKET {
             foreign = true;
         }
     }

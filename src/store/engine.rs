@@ -367,6 +367,26 @@ impl View {
         Ok(sum)
     }
 
+    /// Calls `each` for every key that starts with `prefix`, in order; the values are not
+    /// looked at.
+    pub(super) fn keys(
+        &self,
+        prefix: &[u8],
+        each: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
+        let mut found = guarded("read", &self.file, || {
+            Ok(self.values.range::<&[u8]>(prefix..)?)
+        })?;
+        while let Some(next) = guarded("read", &self.file, || Ok(found.next().transpose()?))? {
+            let key = guarded("read", &self.file, || Ok(next.0.value()))?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            each(key)?;
+        }
+        Ok(())
+    }
+
     /// Reads everything, and compares it with what the commits have added up.
     pub(super) fn verify(&self) -> Result<(), StoreError> {
         let found = self.prefix(&[], &mut |_, _| Ok(()));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  DIR/lock         held while the directory is open; who holds it
+//!  DIR/socket       where the holder answers questions; see `durable`
 //!  DIR/store.redb   keys and values, each with its checksum; format, number and checksum of all
 //! ```
 //!
@@ -20,9 +21,10 @@ mod lock;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 pub(crate) use batch::Batch;
+pub(crate) use dir::SOCKET;
 pub use error::StoreError;
 
 use crate::error::BoxError;
@@ -137,10 +139,15 @@ impl Store {
     /// use. `to` is empty or absent, and nothing is left of it where the copy fails.
     ///
     /// # Errors
-    /// Where `to` holds anything, where it cannot be written, and where a value is damaged or
-    /// missing.
-    pub(crate) fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        backup::backup(&self.read()?.view, to)
+    /// Where `to` holds anything, where it cannot be written, where a value is damaged or
+    /// missing, and where it is `given_up` on the way.
+    pub(crate) fn backup(&self, to: &Path, given_up: &dyn Fn() -> bool) -> Result<(), StoreError> {
+        backup::backup(&self.read()?.view, to, given_up)
+    }
+
+    /// The same store, without keeping it open.
+    pub(crate) fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.shared))
     }
 
     /// Bytes of the store on disk, free pages included; 0 in memory, or where it is gone.
@@ -180,6 +187,18 @@ impl fmt::Debug for Store {
     }
 }
 
+/// A store that may have been let go of.
+#[derive(Clone)]
+pub(crate) struct WeakStore(Weak<Shared>);
+
+impl WeakStore {
+    /// The store, where somebody else still has it.
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        let shared = self.0.upgrade()?;
+        Some(Store { shared })
+    }
+}
+
 /// Everything in a store as of one commit.
 pub(crate) struct Reader {
     view: View,
@@ -203,6 +222,19 @@ impl Reader {
     /// That of `each`, or a [`StoreError`] as of [`Reader::get`].
     pub(crate) fn prefix(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<(), BoxError> {
         self.view.prefix(prefix, each).map(drop)
+    }
+
+    /// Calls `each` for every key that starts with `prefix`, in order; stops at its error. The
+    /// values are not looked at, so nothing says whether they are damaged.
+    ///
+    /// # Errors
+    /// That of `each`, or a [`StoreError`] where the file cannot be read.
+    pub(crate) fn keys(
+        &self,
+        prefix: &[u8],
+        each: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
+        self.view.keys(prefix, each)
     }
 
     /// Reads everything, and compares its number and checksum with what the commits have added

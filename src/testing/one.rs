@@ -1,5 +1,6 @@
 //! One bolt, one spout or one sink by itself.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::batch::Batch;
@@ -26,6 +27,7 @@ fn context() -> Context {
         resumed_from: None,
         waker: Waker::noop().clone(),
         faults: Faults::none(),
+        tasks_of: Arc::default(),
     }
 }
 

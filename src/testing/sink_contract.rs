@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::context::{Context, Epoch};
@@ -407,6 +408,7 @@ fn context(resumed_from: Option<u64>) -> Context {
         resumed_from,
         waker: Waker::noop().clone(),
         faults: Faults::none(),
+        tasks_of: Arc::default(),
     }
 }
 

@@ -2,10 +2,16 @@
 //! are the same as without failures.
 
 use proptest::prelude::*;
-use squall::testing::{Fault, Faults, TopologyTest};
+use squall::testing::{Event, Fault, Faults, TopologyTest};
 use squall::{DataDir, Restarts, RunOptions, Topology, millis};
 
-use super::{Case, Click, Rankings, Windows, case, declare, expected, judge, options};
+use super::{
+    Case, Click, Rankings, Ranks, Windows, as_counted, case, declare, expected, judge, options,
+    rising_and_falling,
+};
+
+/// How many tasks the components have, and the levels of mergers.
+type Tasks = ([usize; 4], [usize; 2]);
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
@@ -13,10 +19,10 @@ struct Trouble {
     /// Of these points of [`Faults::POINTS`], at which pass, and what.
     faults: Vec<(usize, u64, Fault)>,
     commit_ms: u64,
-    monotonic: bool,
+    ranks: Ranks,
     /// Runs that are stopped after so many milliseconds; the next one has other numbers of
     /// tasks.
-    stops: Vec<(u64, [usize; 4])>,
+    stops: Vec<(u64, Tasks)>,
 }
 
 impl Trouble {
@@ -51,17 +57,20 @@ impl Trouble {
 fn run(case: &Case, trouble: &Trouble) -> (Rankings, Vec<Click>, Vec<String>) {
     let data_dir = DataDir::in_memory().expect("memory is there");
     let (mut rankings, mut late, mut letters) = (Vec::new(), Vec::new(), Vec::new());
-    let mut parallelism = case.parallelism;
-    let monotonic = trouble.monotonic && !matches!(case.windows, Windows::Sliding { .. });
+    let mut case = case.clone();
+    let ranks = match case.windows {
+        Windows::Sliding { .. } => Ranks::All,
+        Windows::All | Windows::Running { .. } => trouble.ranks,
+    };
     // Each happens once in all runs.
     let faults = trouble.faults(case.seed.is_none());
     let mut stops = trouble.stops.iter();
     loop {
         let topology = Topology::named("model");
         let stop = stops.next();
-        let mut options = trouble.options(case, &data_dir, &faults);
+        let mut options = trouble.options(&case, &data_dir, &faults);
         options.run_for = stop.map(|(after, _)| millis(*after));
-        let results = declare(&topology, case, parallelism, Some(monotonic));
+        let results = declare(&topology, &case, case.parallelism, Some(ranks));
         let summary = match case.seed {
             Some(seed) => TopologyTest::new(topology)
                 .options(options)
@@ -79,27 +88,52 @@ fn run(case: &Case, trouble: &Trouble) -> (Rankings, Vec<Click>, Vec<String>) {
             Err(error) if !error.to_string().contains("on purpose") => panic!("{error}"),
             _ => {}
         }
-        if let Some((_, tasks)) = stop {
-            parallelism = *tasks;
+        if let Some((_, (parallelism, levels))) = stop {
+            case.parallelism = *parallelism;
+            for (tasks, new) in case.merger_levels.iter_mut().zip(levels) {
+                *tasks = *new;
+            }
         }
     }
 }
 
-fn trouble() -> impl Strategy<Value = Trouble> {
+fn trouble(ranks: impl Strategy<Value = Ranks>) -> impl Strategy<Value = Trouble> {
     let fault = prop_oneof![Just(Fault::Panic), Just(Fault::Error), Just(Fault::Kill)];
     let point = 0..Faults::POINTS.len();
     let faults = prop::collection::vec((point, 1_u64..60, fault), 0..6);
-    let stop = (1_u64..60, prop::array::uniform4(1_usize..4));
-    let stops = prop::collection::vec(stop, 0..3);
+    let tasks = prop::array::uniform4(1_usize..4);
+    let stop = (1_u64..60, (tasks, prop::array::uniform2(1_usize..4)));
+    let stops = prop::collection::vec(stop, 0..6);
     let commit_ms = prop_oneof![Just(0), 1_u64..60];
-    (faults, commit_ms, any::<bool>(), stops).prop_map(|(faults, commit_ms, monotonic, stops)| {
-        Trouble {
-            faults,
-            commit_ms,
-            monotonic,
-            stops,
-        }
+    (faults, commit_ms, ranks, stops).prop_map(|(faults, commit_ms, ranks, stops)| Trouble {
+        faults,
+        commit_ms,
+        ranks,
+        stops,
     })
+}
+
+/// A case whose events take their time, so that a stop comes between them.
+fn slow_case() -> impl Strategy<Value = Case> {
+    let waits = prop::collection::vec(0_u64..12, 1..20);
+    (case(), waits).prop_map(|(mut case, waits)| {
+        let mut waits = waits.into_iter().cycle();
+        for split in &mut case.splits {
+            let events = std::mem::take(split).into_iter();
+            *split = events
+                .flat_map(|event| [Event::Wait(millis(waits.next().unwrap_or(0))), event])
+                .collect();
+        }
+        case
+    })
+}
+
+/// Running totals in place of the windows of a case.
+fn totals() -> impl Strategy<Value = Windows> {
+    prop_oneof![
+        1 => Just(Windows::All),
+        4 => (1_i64..60).prop_map(|slide| Windows::Running { slide }),
+    ]
 }
 
 proptest! {
@@ -111,11 +145,13 @@ proptest! {
 
     #[test]
     fn runs_that_fail_and_go_on_give_the_rankings_of_the_model(
-        case in case(),
-        trouble in trouble(),
+        mut case in prop_oneof![case(), slow_case()],
+        totals in prop::option::weighted(0.3, totals()),
+        trouble in trouble(prop_oneof![Just(Ranks::All), Just(Ranks::Monotonic)]),
     ) {
+        case.windows = totals.unwrap_or(case.windows);
         let (counted, mut late) = judge(&case);
-        let wanted = expected(&case, &counted);
+        let wanted = expected(&case, &counted, as_counted);
         let (rankings, mut diverted, mut letters) = run(&case, &trouble);
         prop_assert_eq!(rankings, wanted);
         late.sort();
@@ -125,5 +161,18 @@ proptest! {
         reasons.sort();
         letters.sort();
         prop_assert_eq!(letters, reasons);
+    }
+
+    #[test]
+    fn totals_that_rise_and_fall_are_right_whatever_the_parallelism_becomes(
+        mut case in slow_case(),
+        totals in totals(),
+        trouble in trouble(Just(Ranks::Falling)),
+    ) {
+        case.windows = totals;
+        let (counted, _) = judge(&case);
+        let wanted = expected(&case, &counted, rising_and_falling);
+        let (rankings, ..) = run(&case, &trouble);
+        prop_assert_eq!(rankings, wanted);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::*;
@@ -33,6 +34,7 @@ fn context(resumed_from: Option<u64>) -> Context {
         resumed_from,
         waker: Waker::noop().clone(),
         faults: Faults::none(),
+        tasks_of: Arc::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod runs;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::task::Waker;
 
 use flate2::Compression;
@@ -43,6 +44,7 @@ fn context(task: usize, parallelism: usize, durable: bool) -> Context {
         resumed_from: None,
         waker: Waker::noop().clone(),
         faults: Faults::none(),
+        tasks_of: Arc::default(),
     }
 }
 
