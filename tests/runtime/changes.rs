@@ -328,7 +328,7 @@ impl Bolt for Told {
     }
 }
 
-/// Within a run, over a crash, and over the time between two runs, in which nobody looked.
+/// Within a run, over a crash, and over a stop.
 #[test]
 fn what_was_not_written_for_its_time_to_live_is_forgotten() {
     let script = |parts_taken: usize| {
