@@ -242,6 +242,8 @@ fn keep_going(
             }
             match begin(program, control) {
                 Ok(attempt) => break attempt,
+                // Another attempt would find the same.
+                Err(failed @ (RunError::Store(_) | RunError::Misfit(_))) => return Err(failed),
                 Err(failed) => error = failed,
             }
         };

@@ -464,14 +464,13 @@ impl Task {
             return Ok(());
         }
         self.cut = self.cut.max(epoch.time);
-        if self.reading != Reading::Ended {
-            if let Some(floor) = floor {
-                spout.follow(floor);
-            }
-            let progress = spout.progress(self.cut);
-            self.go_on_to(progress.watermark);
-            self.report(Report::Progress(progress));
+        // After the end, too: a spout that leaves its windows open may be idle.
+        if let Some(floor) = floor {
+            spout.follow(floor);
         }
+        let progress = spout.progress(self.cut);
+        self.go_on_to(progress.watermark);
+        self.report(Report::Progress(progress));
         if epoch.last {
             self.reading = Reading::Stopped;
         }

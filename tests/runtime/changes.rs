@@ -162,13 +162,12 @@ struct Letters {
     last: Text,
 }
 
-#[allow(clippy::unnecessary_wraps)] // what maps is of this type
-fn letters(word: &Word) -> Result<Letters> {
+fn letters(word: &Word) -> Letters {
     let (first, last) = word.word.split_at(1);
-    Ok(Letters {
+    Letters {
         first: first.into(),
         last: last.into(),
-    })
+    }
 }
 
 #[test]
@@ -177,7 +176,7 @@ fn another_grouping_key_is_refused() {
         let topology = Topology::named("grouped");
         let words = topology.spout("words", || Words::up_to(1_000, Next::Pause, words));
         let letters = topology
-            .bolt("letters", || Map::new(letters))
+            .bolt("letters", || Map::new(|word: &Word| Ok(letters(word))))
             .shuffle_grouping(&words);
         let seen = || FirstAndLast(Table::new());
         let seen = topology.bolt("seen", seen).parallelism(2);
@@ -218,7 +217,7 @@ fn a_table_by_another_key_than_the_grouping_is_an_error() {
     let topology = Topology::named("keys");
     let words = topology.spout("words", || Words::up_to(1_000, Next::End, words));
     let letters = topology
-        .bolt("letters", || Map::new(letters))
+        .bolt("letters", || Map::new(|word: &Word| Ok(letters(word))))
         .shuffle_grouping(&words);
     topology
         .bolt("seen", || FirstAndLast(Table::new()))
@@ -329,7 +328,7 @@ impl Bolt for Told {
     }
 }
 
-/// Within a run, over a crash, and over the time between two runs, in which nobody looked.
+/// Within a run, over a crash, and over a stop.
 #[test]
 fn what_was_not_written_for_its_time_to_live_is_forgotten() {
     let script = |parts_taken: usize| {

@@ -10,7 +10,7 @@ use common::durable::{Durable, HEADER, records};
 /// Half of the records were read.
 fn begun() -> Durable {
     let durable = Durable::reading(&(HEADER.to_owned() + &records(0..300)));
-    durable.run(&["--keep-open", "--spouts", "1"]);
+    durable.run(&["--keep-open"]);
     durable.append(&records(300..600));
     durable
 }

@@ -154,11 +154,12 @@ fn files_that_appear_in_a_followed_folder_are_read_once() {
     let wanted = whole.undisturbed(&[]);
     part("a", 0..300);
     let mut follow = vec!["--input", &folder, "--follow", "--commit", "100ms"];
-    // A reader without a file, and a file that may still grow, hold the windows open.
-    follow.extend(["--spouts", "1"]);
+    // A file that may still grow holds the windows open.
+    follow.push("--stats");
     let mut session = durable.start(&follow);
-    session.wait_for_log("Rankings:");
+    session.wait_for_log(", 1500 tuples");
     part("b", 300..600);
+    session.wait_for_log(", 3000 tuples");
     session.interrupt();
     let (status, logged) = session.end();
     assert_eq!(status.code(), Some(0), "{logged}");

@@ -15,7 +15,7 @@ fn durable() -> Durable {
 /// One that has run, with its windows open.
 fn begun() -> Durable {
     let durable = durable();
-    durable.run(&["--keep-open", "--spouts", "1"]);
+    durable.run(&["--keep-open"]);
     durable
 }
 
@@ -109,14 +109,14 @@ fn the_state_of_another_topology_is_left_to_it() {
 fn windows_of_another_length_or_slide_are_refused() {
     let durable = begun();
     for (more, stored, found) in [
-        (["--window", "40s"], "3 slots", "2 slots"),
+        (["--window", "40s"], "3 to a window", "2 to a window"),
         (["--slide", "30s"], "slot of 20s", "slot of 30s"),
     ] {
         durable.is_refused(&more, &["`counts`", stored, found]);
     }
     durable.is_refused(
         &["--window", "all", "--slide", "20s"],
-        &["`counts`", "3 slots", "all slots"],
+        &["`counts`", "3 to a window", "all to a window"],
     );
     goes_on(&durable);
 }

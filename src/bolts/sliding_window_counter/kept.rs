@@ -43,15 +43,15 @@ impl<K: KeyValue> Writer<'_, K> {
 impl<K: KeyValue> State for Kept<'_, K> {
     fn shape(&self) -> Shape {
         let slot = match self.0.span {
-            Some(span) => format!("slot of {span:?}"),
-            None => "slot".to_owned(),
+            Some(span) => format!("panes of {span:?}"),
+            None => "panes".to_owned(),
         };
         let slots = match self.0.slots {
-            Some(slots) => format!("{slots} slots in a window"),
-            None => "all slots in a window".to_owned(),
+            Some(slots) => format!("{slots} to a window"),
+            None => "all to a window".to_owned(),
         };
         Shape {
-            kind: format!("counts by {slot}, {slots}"),
+            kind: format!("table in {slot}, {slots},"),
             key: crate::state::type_name::<K>(),
             value: crate::state::type_name::<u64>(),
             by_key: true,

@@ -340,11 +340,8 @@ mod stored {
         };
         assert_eq!(
             kind(Counter::new(6).unwrap().slots_of(secs(10))),
-            "counts by slot of 10s, 6 slots in a window"
+            "table in panes of 10s, 6 to a window,"
         );
-        assert_eq!(
-            kind(Counter::running()),
-            "counts by slot, all slots in a window"
-        );
+        assert_eq!(kind(Counter::running()), "table in panes, all to a window,");
     }
 }

@@ -392,6 +392,10 @@ where
         for (number, source, key) in mine {
             self.take_in(number, source, key, context, out)?;
         }
+        if self.inputs.is_empty() && files.end != AtEnd::Ends {
+            // It goes on without an end, and with nothing to hold a window open for.
+            out.idle();
+        }
         self.discovery = follows.then_some(discovery);
         Ok(())
     }
