@@ -110,7 +110,7 @@ fn windows_of_another_length_or_slide_are_refused() {
     let durable = begun();
     for (more, stored, found) in [
         (["--window", "40s"], "3 to a window", "2 to a window"),
-        (["--slide", "30s"], "slot of 20s", "slot of 30s"),
+        (["--slide", "30s"], "panes of 20s", "panes of 30s"),
     ] {
         durable.is_refused(&more, &["`counts`", stored, found]);
     }
