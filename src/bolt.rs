@@ -3,6 +3,7 @@
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
+use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, Streams};
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::Tuple;
@@ -81,6 +82,13 @@ pub trait Bolt: Send + 'static {
         Ok(())
     }
 
+    /// What the bolt keeps over a failure: each table and value under a name of its own.
+    /// The runtime loads it before [`Bolt::prepare`], and stores what has changed with each
+    /// commit; see [`States`]. What is not declared here begins anew after a failure.
+    fn state(&mut self, states: &mut States<'_>) {
+        let _ = states;
+    }
+
     /// The windows that this bolt keeps, if it keeps any. They time the epochs of runs by
     /// processing time and are made known to the bolts downstream.
     fn window(&self) -> Option<WindowShape> {
@@ -148,6 +156,11 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
         let _ = (epoch, out);
         Ok(())
+    }
+
+    /// As [`Bolt::state`].
+    fn state(&mut self, states: &mut States<'_>) {
+        let _ = states;
     }
 
     /// As [`Bolt::window`].

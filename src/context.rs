@@ -1,7 +1,11 @@
 //! What the runtime tells a task about itself and about the epoch at hand.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Waker;
 
+use crate::error::Result;
+use crate::fault::Faults;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 
 /// Where a task stands in its topology; given before its first tuple.
@@ -18,8 +22,16 @@ pub struct Context {
     /// The windows of the nearest windowed bolt upstream; none where there is none, or
     /// where there are several of different shapes.
     pub window: Option<WindowShape>,
+    /// Whether what the component keeps is stored: the run has a data directory.
+    pub durable: bool,
+    /// The number of the committed epoch that the run goes on from; none where it begins
+    /// anew.
+    pub resumed_from: Option<u64>,
     /// Wakes this task: a spout that waits for input is asked again.
     pub waker: Waker,
+    pub(crate) faults: Faults,
+    /// The tasks of each component of the run; empty where there is no topology.
+    pub(crate) tasks_of: Arc<BTreeMap<String, usize>>,
 }
 
 impl Context {
@@ -27,6 +39,21 @@ impl Context {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}[{}]", self.component, self.task)
+    }
+
+    /// How many tasks a component of this run has; none where there is no such component.
+    #[must_use]
+    pub fn tasks_of(&self, component: &str) -> Option<usize> {
+        self.tasks_of.get(component).copied()
+    }
+
+    /// A point at which a test can make the run fail; see
+    /// [`Faults`](crate::testing::Faults). In other runs it costs nothing.
+    ///
+    /// # Errors
+    /// The one that the test wants.
+    pub fn fault_point(&self, name: &str) -> Result {
+        self.faults.pass(name)
     }
 }
 
@@ -39,4 +66,10 @@ pub struct Epoch {
     pub time: Timestamp,
     /// Whether it is the last epoch of the run: the input has ended, or a stop was asked.
     pub last: bool,
+    /// Whether what has come so far is all: results over everything are due. True of the
+    /// last epoch of a run that cannot be continued, or whose input has ended for good.
+    pub closes: bool,
+    /// Whether what has come so far is going to be committed: state and positions are
+    /// stored, and sinks deliver.
+    pub commit: bool,
 }

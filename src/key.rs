@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::text::Text;
@@ -38,7 +40,9 @@ const SEED: u64 = 0x7371_7561_6c6c;
     label = "keys need an order, equality and a routing hash",
     note = "group by text, an integer, or a pair of them; a type of your own can implement `KeyValue` through `route_hash` of its parts"
 )]
-pub trait KeyValue: Clone + Debug + Ord + Hash + Send + 'static {
+pub trait KeyValue:
+    Clone + Debug + Ord + Hash + Serialize + DeserializeOwned + Send + 'static
+{
     /// The hash that chooses the shard.
     fn route_hash(&self) -> u64;
 }
@@ -89,7 +93,7 @@ macro_rules! text_keys {
         }
     )*};
 }
-text_keys!(Text, String, &'static str, Arc<str>, Box<str>);
+text_keys!(Text, String, Arc<str>, Box<str>);
 
 macro_rules! integer_keys {
     ($wide:ty: $($type:ty),*) => {$(
@@ -268,12 +272,18 @@ mod tests {
         assert_eq!("nathan".to_string().route_hash(), 0x64d4_0526_525b_be52);
         assert_eq!(7_u8.route_hash(), 0x2b68_65e2_61cf_27eb);
         assert_eq!((-1_i32).route_hash(), 0x83ab_f10e_3da3_15a4);
-        assert_eq!(("a", "bc").route_hash(), 0x7df0_4d90_7333_0acc);
+        assert_eq!(
+            (Text::from("a"), Text::from("bc")).route_hash(),
+            0x7df0_4d90_7333_0acc
+        );
         assert_eq!(None::<u8>.route_hash(), hash_bytes(b""));
         assert_eq!(Some(0_u8).route_hash(), 0x4b09_456f_c3b5_969c);
         assert_eq!((-1_i8).route_hash(), (-1_i64).route_hash());
         assert_eq!(true.route_hash(), 1_u8.route_hash());
-        assert_ne!(("a", "bc").route_hash(), ("ab", "c").route_hash());
+        assert_ne!(
+            (Text::from("a"), Text::from("bc")).route_hash(),
+            (Text::from("ab"), Text::from("c")).route_hash()
+        );
         assert_ne!(None::<u8>.route_hash(), Some(0_u8).route_hash());
     }
 

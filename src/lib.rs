@@ -81,13 +81,17 @@ mod bolt;
 pub mod bolts;
 pub mod connectors;
 mod context;
+mod durable;
 mod error;
+mod fault;
 mod key;
 mod operator;
 mod ranking;
 mod runtime;
 mod sink;
 mod spout;
+mod state;
+mod store;
 mod stream;
 pub mod testing;
 mod text;
@@ -97,14 +101,25 @@ mod tuple;
 
 pub use bolt::{Bolt, KeyedBolt};
 pub use context::{Context, Epoch};
-pub use error::{BoxError, Result};
+pub use durable::{
+    Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
+    Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot, TableChange, TableChanges,
+    TableView, ViewError, Views,
+};
+pub use error::{BoxError, Fatal, Result};
 pub use key::{By, Key, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard};
 pub use operator::CustomGrouping;
-pub use ranking::{Count, NoPlaces, Ranking, Top, Word};
-pub use runtime::{ComponentStats, RunError, RunOptions, RunStats, Running, Summary};
+pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
+pub use runtime::{
+    CommitStats, ComponentStats, Restarts, RunError, RunOptions, RunStats, Running, Summary,
+};
 pub use sink::Sink;
 pub use spout::{Next, SplitId, Spout, SpoutOut};
 pub use squall_macros::Tuple;
+pub use state::{
+    AcrossTasks, Changes, Entry, Shape, State, States, StoredUnit, Table, Tables, Value,
+};
+pub use store::StoreError;
 pub use stream::{DEAD_LETTERS, DEFAULT_STREAM, Out, Port, StreamAt, Streams};
 pub use text::Text;
 pub use time::{TimeDomain, Timestamp, Window, WindowError, WindowShape, millis, secs};

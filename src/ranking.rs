@@ -6,12 +6,13 @@ use std::fmt::{self, Debug};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::key::KeyValue;
+use crate::context::Context;
+use crate::key::{KeyValue, hash_parts};
 use crate::text::Text;
 use crate::time::{Timestamp, Window};
 
 /// A word: the tuple of the ready word spouts.
-#[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq)]
+#[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Word {
     /// The word itself.
     pub word: Text,
@@ -28,6 +29,64 @@ pub struct Count<K> {
     pub window: Window,
 }
 
+/// The task that made a ranking, and how many tasks share the keys with it.
+///
+/// Tasks of another parallelism hold other shards, so their totals replace none of these.
+///
+/// ```
+/// use squall::Origin;
+///
+/// let origin = Origin { component: "rankings".into(), task: 2, tasks: 4 };
+/// assert_eq!(origin.to_string(), "rankings[2]");
+/// ```
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct Origin {
+    /// The component's id.
+    pub component: Text,
+    /// The task's number, `0..tasks`.
+    pub task: u32,
+    /// How many tasks the component has.
+    pub tasks: u32,
+}
+
+/// A grouping by origin does not depend on how many tasks there are.
+impl KeyValue for Origin {
+    fn route_hash(&self) -> u64 {
+        hash_parts([self.component.route_hash(), self.task.route_hash()])
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.component, self.task)
+    }
+}
+
+/// The task at hand, for bolts that make rankings.
+impl From<&Context> for Origin {
+    fn from(context: &Context) -> Self {
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            component: context.component.as_str().into(),
+            task: number(context.task),
+            tasks: number(context.parallelism),
+        }
+    }
+}
+
+/// The only task of a component, for tests and examples.
+impl From<&str> for Origin {
+    fn from(component: &str) -> Self {
+        Self {
+            component: component.into(),
+            task: 0,
+            tasks: 1,
+        }
+    }
+}
+
 /// The keys with the greatest counts of a window, best first.
 ///
 /// The order is total: count descending, then key ascending (text by the bytes of its
@@ -38,9 +97,9 @@ pub struct Count<K> {
 pub struct Ranking<K> {
     /// The window.
     pub window: Window,
-    /// The task that made the ranking, as `rankings[2]`; a newer ranking of running totals
-    /// replaces the older one of the same task.
-    pub origin: Text,
+    /// The task that made the ranking; a newer ranking of running totals replaces the older
+    /// one of the same task.
+    pub origin: Origin,
     /// Keys and counts.
     pub entries: Vec<(K, u64)>,
 }
@@ -208,7 +267,7 @@ mod tests {
                 start: Timestamp::from_millis(1_503_792_000_000),
                 end: Timestamp::from_millis(1_503_792_600_000),
             },
-            origin: "rankings[3]".into(),
+            origin: "rankings".into(),
             entries: vec![(Text::from("the"), 189), (Text::from("a"), 171)],
         };
         let json = serde_json::to_string(&ranking).unwrap();

@@ -2,9 +2,21 @@
 
 use crate::context::{Context, Epoch};
 use crate::error::Result;
+use crate::state::States;
 use crate::tuple::Tuple;
 
 /// Hands tuples to the outside world.
+///
+/// There are two ways to deliver:
+///
+/// - **directly**, in [`Sink::write`]: before the tuples are committed. After a failure they
+///   are written again, with others perhaps in between, so the writes must converge: an
+///   upsert by key, a set;
+/// - **by the outbox**: `write` only encodes, [`Sink::outbox`] hands over, and
+///   [`Sink::deliver`] gets it when the epoch is committed, in order and at least once. A
+///   sink that notes in its [state](Sink::state) what it has delivered, or whose target can
+///   tell, makes it exactly once. Without a data directory the runtime hands over and
+///   delivers at each batch.
 ///
 /// A sink has a thread of its own for each task, so it may block on writing; what it holds
 /// up is held up by backpressure. Every error ends the topology with the cause: a sink
@@ -48,18 +60,44 @@ pub trait Sink: Send + 'static {
         Ok(())
     }
 
-    /// Takes the tuples of one batch, in order.
+    /// Takes the tuples of one batch, in order: delivers them, or keeps them for
+    /// [`Sink::outbox`].
     ///
     /// # Errors
     /// End the topology.
     fn write(&mut self, tuples: &[Self::Input]) -> Result;
 
-    /// Everything before the cut was written: make it visible to readers.
+    /// What is to be delivered of the tuples written since the last call, encoded; none
+    /// from a sink that delivers in [`Sink::write`].
+    ///
+    /// # Errors
+    /// End the topology.
+    fn outbox(&mut self) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// Delivers what [`Sink::outbox`] gave. It is committed: after a failure it comes
+    /// again, until a commit says that it was delivered.
+    ///
+    /// # Errors
+    /// End the topology.
+    fn deliver(&mut self, outbox: &[u8]) -> Result {
+        let _ = outbox;
+        Ok(())
+    }
+
+    /// Everything before the cut was written and delivered: make it visible to readers.
     ///
     /// # Errors
     /// End the topology.
     fn flush(&mut self, epoch: &Epoch) -> Result {
         let _ = epoch;
         Ok(())
+    }
+
+    /// What the sink keeps over a failure, as [`Bolt::state`](crate::Bolt::state): stored
+    /// with each commit, so that it tells what was delivered before that.
+    fn state(&mut self, states: &mut States<'_>) {
+        let _ = states;
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A moment in milliseconds since 1970-01-01T00:00:00 UTC; negative before it.
 ///
 /// The same type serves as a watermark: *no tuple with an earlier time follows*. There
@@ -16,7 +18,8 @@ use std::time::Duration;
 /// assert_eq!(noon.to_string(), "2017-08-27T00:00:00.5Z");
 /// assert!(Timestamp::MIN < noon && noon < Timestamp::MAX);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -90,7 +93,7 @@ pub enum TimeDomain {
 ///
 /// A window over everything has [`Timestamp::MIN`] as its start; where it ends with the
 /// input, its end is [`Timestamp::MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Window {
     /// The first moment of the window.
     pub start: Timestamp,
@@ -103,6 +106,14 @@ impl Window {
     pub const ALL: Self = Self {
         start: Timestamp::MIN,
         end: Timestamp::MAX,
+    };
+
+    /// Totals as they stand: what a ranking of running totals belongs to that is due to no
+    /// window. A task sends one where its readers know its totals by other tasks, since the
+    /// parallelism has changed between two runs.
+    pub const STANDING: Self = Self {
+        start: Timestamp::MIN,
+        end: Timestamp::MIN,
     };
 
     /// Whether the window has no start, that is, whether it holds running totals.
@@ -126,6 +137,7 @@ impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_running_total(), self.end) {
             (true, Timestamp::MAX) => f.write_str("all"),
+            (true, Timestamp::MIN) => f.write_str("all so far"),
             (true, end) => write!(f, "all until {end}"),
             (false, end) => write!(f, "{} to {end}", self.start),
         }

@@ -10,16 +10,22 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     // Values without a meaning of their own for topologies.
     &["error", "text", "time"],
-    // What travels, and what is known of it and of the task that has it.
-    &["batch", "context", "tuple"],
+    // Failing on purpose.
+    &["fault"],
+    // What travels, and what is known of it and of the task that has it; what is kept on disk.
+    &["batch", "context", "store", "tuple"],
     // How tuples are grouped, and what they are emitted into.
     &["key", "stream"],
+    // What is kept over a failure, as user code declares it.
+    &["state"],
     // The tuples between a count and its ranking, which the ready bolts share.
     &["ranking"],
     // What users implement.
     &["bolt", "sink", "spout"],
     // What squall has implemented of that already.
     &["bolts", "connectors"],
+    // What of it is stored, and where in a data directory.
+    &["durable"],
     // User code with its types erased; groupings as code.
     &["operator"],
     // The builder and the plan.

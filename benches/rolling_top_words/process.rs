@@ -35,3 +35,12 @@ fn status_mib(name: &str) -> Option<u64> {
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / 1024)
 }
+
+/// The bytes that the process has given to the disk so far, as Linux counts them.
+pub fn written_bytes() -> Option<u64> {
+    let counted = fs::read_to_string("/proc/self/io").ok()?;
+    let line = counted
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes:"))?;
+    line.trim().parse().ok()
+}

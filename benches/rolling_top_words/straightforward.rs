@@ -1,8 +1,8 @@
 //! The answer, counted in the plainest way that is still quick enough.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
+use ahash::AHashMap;
 use squall::Text;
 
 use crate::words::{Reader, Words};
@@ -25,16 +25,16 @@ impl Answer {
     pub fn count(words: &Words) -> Self {
         let span_ms = words.span_ms();
         assert_eq!(span_ms % SLIDE_MS, 0, "a repetition spans whole slides");
-        let mut panes: Vec<HashMap<&str, u64>> = Vec::new();
+        let mut panes: Vec<AHashMap<&str, u64>> = Vec::new();
         for (time, word) in Reader::new(words, 0, 1, 1) {
             let pane = (time / SLIDE_MS) as usize;
-            panes.resize_with(panes.len().max(pane + 1), HashMap::new);
+            panes.resize_with(panes.len().max(pane + 1), AHashMap::new);
             *panes[pane].entry(word).or_insert(0) += 1;
         }
         let last_pane = 2 * span_ms / SLIDE_MS - 1;
         let last_window = last_pane + WINDOW_MS / SLIDE_MS - 1;
         let rankings = (0..=last_window).map(|last| {
-            let mut counts: HashMap<&str, u64> = HashMap::new();
+            let mut counts: AHashMap<&str, u64> = AHashMap::new();
             let first = last + 1 - WINDOW_MS / SLIDE_MS;
             for pane in first.max(0)..=last.min(last_pane) {
                 for (word, count) in &panes[pane as usize % panes.len()] {
@@ -42,8 +42,15 @@ impl Answer {
                 }
             }
             let mut ranking: Vec<_> = counts.into_iter().collect();
-            ranking.sort_unstable_by_key(|(word, count)| (Reverse(*count), *word));
-            ranking.truncate(TOP);
+            let order = |one: &(&str, u64), other: &(&str, u64)| {
+                (Reverse(one.1), one.0).cmp(&(Reverse(other.1), other.0))
+            };
+            if ranking.len() > TOP {
+                // All words need not be sorted for the first of them.
+                ranking.select_nth_unstable_by(TOP, order);
+                ranking.truncate(TOP);
+            }
+            ranking.sort_unstable_by(order);
             let ranking = ranking.into_iter();
             let ranking = ranking.map(|(word, count)| (Text::from(word), count));
             ((last + 1) * SLIDE_MS, ranking.collect())

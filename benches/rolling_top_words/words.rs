@@ -1,8 +1,10 @@
-//! The input: ten million words of a Zipf distribution, as one text in memory.
+//! The input: words of a Zipf distribution, as one text in memory.
 
 use fastrand::Rng;
 
-/// How many different words there are.
+use crate::WINDOW_MS;
+
+/// How many different words there are in the main job.
 pub const VOCABULARY: usize = 100_000;
 
 /// The exponent of the Zipf distribution.
@@ -14,22 +16,59 @@ pub struct Words {
     text: String,
     /// Where each word ends in the text.
     ends: Vec<u32>,
+    /// The event time from one word to the next, in parts of 2^-32 ms.
+    step: u64,
 }
+
+/// 0.06 ms: a window holds a million words.
+const STEP_MS: f64 = 0.06;
 
 impl Words {
     /// The same words for the same number.
     pub fn generate(count: usize) -> Self {
         let mut random = Rng::with_seed(1);
-        let vocabulary = vocabulary(&mut random);
-        let cumulative = cumulative();
-        let (mut text, mut ends) = (String::new(), Vec::with_capacity(count));
+        let vocabulary = vocabulary(&mut random, VOCABULARY);
+        let zipf = Zipf::over(VOCABULARY);
+        let mut words = Self::empty(count, STEP_MS);
         for _ in 0..count {
-            let drawn = random.f64() * cumulative[VOCABULARY - 1];
-            let number = cumulative.partition_point(|sum| *sum < drawn);
-            text.push_str(&vocabulary[number]);
-            ends.push(u32::try_from(text.len()).expect("a text of less than 4 GiB"));
+            words.push(&vocabulary[zipf.draw(&mut random)]);
         }
-        Self { text, ends }
+        words
+    }
+
+    /// The words of one window that holds `keys` different ones: half of them go through the
+    /// whole vocabulary in a random order, so that any time of a window's length has all of
+    /// it, and the other half are drawn by the Zipf distribution.
+    pub fn of_all(keys: usize) -> Self {
+        let mut random = Rng::with_seed(2);
+        let vocabulary = vocabulary(&mut random, keys);
+        let zipf = Zipf::over(keys);
+        let mut order: Vec<usize> = (0..keys).collect();
+        random.shuffle(&mut order);
+        let mut words = Self::empty(2 * keys, WINDOW_MS as f64 / (2 * keys) as f64);
+        for number in order {
+            // In pairs, so that two sources get the same mixture.
+            let pair = [number, zipf.draw(&mut random)];
+            let first = random.usize(..2);
+            words.push(&vocabulary[pair[first]]);
+            words.push(&vocabulary[pair[1 - first]]);
+        }
+        words
+    }
+
+    fn empty(count: usize, step_ms: f64) -> Self {
+        Self {
+            text: String::new(),
+            ends: Vec::with_capacity(count),
+            // Rounded up, so that whole slides stay whole.
+            step: (step_ms * (1_u64 << 32) as f64).ceil() as u64,
+        }
+    }
+
+    fn push(&mut self, word: &str) {
+        self.text.push_str(word);
+        let end = u32::try_from(self.text.len()).expect("a text of less than 4 GiB");
+        self.ends.push(end);
     }
 
     pub fn len(&self) -> usize {
@@ -42,15 +81,15 @@ impl Words {
         &self.text[start as usize..self.ends[index] as usize]
     }
 
-    /// The event time of a word, in milliseconds: 0.06 ms after the one before it.
+    /// The event time of a word, in milliseconds.
     #[inline]
-    pub fn time_ms(index: usize) -> i64 {
-        index as i64 * 6 / 100
+    pub fn time_ms(&self, index: usize) -> i64 {
+        ((index as u64 * self.step) >> 32) as i64
     }
 
     /// The time that one repetition takes.
     pub fn span_ms(&self) -> i64 {
-        Self::time_ms(self.len())
+        self.time_ms(self.len())
     }
 }
 
@@ -75,6 +114,14 @@ impl<'w> Reader<'w> {
     }
 }
 
+impl Reader<'_> {
+    /// The same words, so many repetitions later.
+    pub fn later(mut self, repetitions: usize) -> Self {
+        self.offset_ms += self.words.span_ms() * repetitions as i64;
+        self
+    }
+}
+
 impl<'w> Iterator for Reader<'w> {
     type Item = (i64, &'w str);
 
@@ -91,19 +138,19 @@ impl<'w> Iterator for Reader<'w> {
         let index = self.next;
         self.next += self.sources;
         Some((
-            self.offset_ms + Words::time_ms(index),
+            self.offset_ms + self.words.time_ms(index),
             self.words.get(index),
         ))
     }
 }
 
 /// Pronounceable words of 3 to 12 letters, all different.
-fn vocabulary(random: &mut Rng) -> Vec<String> {
+fn vocabulary(random: &mut Rng, count: usize) -> Vec<String> {
     const CONSONANTS: &[u8] = b"bcdfghjklmnprstvwz";
     const VOWELS: &[u8] = b"aeiou";
-    let mut seen = std::collections::HashSet::new();
-    let mut words = Vec::with_capacity(VOCABULARY);
-    while words.len() < VOCABULARY {
+    let mut seen = ahash::AHashSet::with_capacity(count);
+    let mut words = Vec::with_capacity(count);
+    while words.len() < count {
         // Frequent words are short, as in every language.
         let shortest = if words.len() < 1_000 { 3 } else { 4 };
         let longest = if words.len() < 1_000 { 6 } else { 12 };
@@ -124,13 +171,28 @@ fn vocabulary(random: &mut Rng) -> Vec<String> {
     words
 }
 
-/// For each word the sum of its weight and those before it.
-fn cumulative() -> Vec<f64> {
-    let mut sum = 0.0;
-    let weights = (1..=VOCABULARY).map(|rank| (rank as f64).powf(-EXPONENT));
-    let sums = weights.map(|weight| {
-        sum += weight;
-        sum
-    });
-    sums.collect()
+/// Numbers from 0 on, drawn by their ranks.
+struct Zipf {
+    /// For each number the sum of its weight and those before it.
+    cumulative: Vec<f64>,
+}
+
+impl Zipf {
+    fn over(numbers: usize) -> Self {
+        let mut sum = 0.0;
+        let weights = (1..=numbers).map(|rank| (rank as f64).powf(-EXPONENT));
+        let sums = weights.map(|weight| {
+            sum += weight;
+            sum
+        });
+        Self {
+            cumulative: sums.collect(),
+        }
+    }
+
+    fn draw(&self, random: &mut Rng) -> usize {
+        let most = self.cumulative.last().copied().unwrap_or(0.0);
+        let drawn = random.f64() * most;
+        self.cumulative.partition_point(|sum| *sum < drawn)
+    }
 }

@@ -1,19 +1,29 @@
 //! Merges the rankings of shards into one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::author::Author;
 use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Ranking, check_places, top_of};
+use crate::ranking::{Origin, Ranking, check_places, top_of};
+use crate::state::{States, Table, Value};
 use crate::stream::Out;
-use crate::text::Text;
 use crate::time::{TimeDomain, Timestamp, Window, WindowShape};
 
 /// The rankings of one window, by the task that made them.
-type Parts<K> = BTreeMap<Text, Vec<(K, u64)>>;
+type Parts<K> = Table<Origin, Vec<(K, u64)>>;
+
+/// The last window that was emitted; by processing time the last slide that has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Last {
+    end: Timestamp,
+    empty: bool,
+}
 
 /// Merges rankings of shards, or of other mergers, into one for each window.
 ///
@@ -22,42 +32,52 @@ type Parts<K> = BTreeMap<Text, Vec<(K, u64)>>;
 /// result as one, where each merger's rankings come from shards of their own: group the
 /// rankings by [`Ranking::ORIGIN`] into a level of several mergers, and all into the last.
 ///
-/// - By processing time there is a ranking at every slide, empty or not.
+/// - By processing time there is a ranking at every slide, empty or not; of the slides
+///   between two runs at most the first one.
 /// - By event time the first is for the first window that holds something and the last for
 ///   the last one; a gap gives one empty ranking, just before the next one that is not.
-/// - Running totals: the latest ranking of each shard holds until it sends another.
+/// - Running totals: the latest ranking of each shard holds until it sends another. In a run
+///   that goes on with another number of tasks upstream, those of the tasks of before are
+///   dropped, and the tasks that there are send theirs as they stand ([`Window::STANDING`]).
+///   Of several mergers of one level, each hands on what that changes; a merger that is the
+///   only one of its component has no news by it, so the last one emits nothing.
 ///
 /// ```
-/// use squall::{Ranking, Timestamp, Window, bolts::MergeRankings, testing::BoltTest};
+/// use squall::{Ranking, Text, Timestamp, Window, bolts::MergeRankings, testing::BoltTest};
 ///
 /// let at = Timestamp::from_millis;
 /// let window = Window { start: at(0), end: at(10) };
-/// let ranking = |origin: &str, entries: &[_]| Ranking {
+/// let ranking = |origin: &str, entries: &[(&str, u64)]| Ranking {
 ///     window,
 ///     origin: origin.into(),
-///     entries: entries.to_vec(),
+///     entries: entries.iter().map(|(key, count)| (Text::from(*key), *count)).collect(),
 /// };
 /// let out = BoltTest::new(MergeRankings::top(2))
 ///     .send_at(ranking("a", &[("mike", 6), ("golda", 5)]), at(9))
 ///     .send_at(ranking("b", &[("nathan", 7)]), at(9))
 ///     .watermark(at(10))
 ///     .run()?;
-/// assert_eq!(out.emitted()[0].entries, [("nathan", 7), ("mike", 6)]);
+/// let merged = &out.emitted()[0].entries;
+/// assert_eq!(*merged, [(Text::from("nathan"), 7), (Text::from("mike"), 6)]);
 /// # Ok::<(), squall::BoxError>(())
 /// ```
 #[derive(Debug)]
 pub struct MergeRankings<K> {
     places: usize,
     logged: bool,
-    task: Text,
+    author: Author,
     domain: TimeDomain,
     shape: Option<WindowShape>,
-    pending: Pending<Parts<K>>,
+    pending: Pending<Origin, Vec<(K, u64)>>,
     /// The latest ranking of running totals of each shard.
     totals: Parts<K>,
-    /// The end of the last window that was emitted; by processing time the last slide
-    /// that has passed.
-    last_end: Option<Timestamp>,
+    /// Tasks of a parallelism that was, which windows that are not merged still know.
+    gone: Vec<Origin>,
+    /// What the readers have of the totals, where these have changed without a window.
+    sent: Option<Vec<(K, u64)>>,
+    last: Value<Option<Last>>,
+    /// The run goes on from an earlier one, and has not come to where that one was.
+    resuming: bool,
 }
 
 impl<K: KeyValue> MergeRankings<K> {
@@ -67,12 +87,15 @@ impl<K: KeyValue> MergeRankings<K> {
         Self {
             places,
             logged: false,
-            task: Text::default(),
+            author: Author::new(),
             domain: TimeDomain::Processing,
             shape: None,
             pending: Pending::new(),
             totals: Parts::new(),
-            last_end: None,
+            gone: Vec::new(),
+            sent: None,
+            last: Value::new(None).shared(|one, other| *one.max(other)),
+            resuming: false,
         }
     }
 
@@ -86,44 +109,91 @@ impl<K: KeyValue> MergeRankings<K> {
     fn emit(
         &mut self,
         window: Window,
-        parts: Parts<K>,
+        parts: &Parts<K>,
         time: Timestamp,
         out: &mut Out<Ranking<K>>,
     ) {
         let entries = if window.is_running_total() {
-            self.totals.extend(parts);
-            merge(self.places, &self.totals)
+            let (gone, there): (Vec<_>, Vec<_>) = parts
+                .iter()
+                .partition(|(origin, _)| self.gone.contains(origin));
+            for (origin, entries) in there {
+                self.totals.insert(origin.clone(), entries.clone());
+            }
+            merge(self.places, self.totals.iter().chain(gone))
         } else {
-            merge(self.places, &parts)
+            merge(self.places, parts.iter())
         };
-        let ranking = Ranking {
-            window,
-            origin: self.task.clone(),
-            entries,
-        };
+        if window.end != Timestamp::MAX {
+            *self.last = Some(Last {
+                end: window.end,
+                empty: entries.is_empty(),
+            });
+        }
+        let ranking = self.author.ranking(window, entries);
         if self.logged {
             tracing::info!("Rankings: {ranking} in {window}");
         }
         out.emit_at(ranking, time);
-        self.last_end = Some(window.end);
+    }
+
+    /// Drops the totals of tasks that are no more; those that there are send theirs.
+    fn drop_gone(&mut self, context: &Context) {
+        let is_gone = |origin: &Origin| {
+            context.tasks_of(&origin.component) != usize::try_from(origin.tasks).ok()
+        };
+        let pending = self.pending.keys().filter(|origin| is_gone(origin));
+        self.gone = pending.cloned().collect();
+        if self.totals.iter().any(|(origin, _)| is_gone(origin)) {
+            self.note_sent();
+            self.totals.retain(|origin, _| !is_gone(origin));
+        }
+    }
+
+    /// Notes what the readers have of the totals, before these change without a window.
+    fn note_sent(&mut self) {
+        // What the only task has stays the same as a whole, whoever sends it.
+        if self.sent.is_none() && !self.author.is_alone() {
+            self.sent = Some(merge(self.places, self.totals.iter()));
+        }
+    }
+
+    /// The totals as they stand, where the readers have others.
+    fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
+        let Some(sent) = self.sent.take() else {
+            return;
+        };
+        let entries = merge(self.places, self.totals.iter());
+        if entries != sent {
+            out.emit(self.author.ranking(Window::STANDING, entries));
+        }
     }
 
     /// Emits the empty rankings before a window that holds something.
     fn emit_empty_until(&mut self, window: Window, out: &mut Out<Ranking<K>>) {
-        let slide = self.shape.and_then(WindowShape::slide_ms);
-        let (Some(last), Some(slide), false) = (self.last_end, slide, window.is_running_total())
-        else {
+        let Some(slide) = self.shape.and_then(WindowShape::slide_ms) else {
             return;
         };
-        match self.domain {
-            TimeDomain::Processing => self.emit_slides(window.end.back(slide), out),
-            TimeDomain::Event => {
-                let empty_end = last.forward(slide);
-                if empty_end < window.end {
-                    let empty = self.window_ending(empty_end);
-                    self.emit(empty, Parts::new(), window.last_moment(), out);
-                }
-            }
+        if window.is_running_total() {
+            return;
+        }
+        if self.domain == TimeDomain::Processing && !self.resuming {
+            self.emit_slides(window.end.back(slide), out);
+        } else {
+            self.emit_one_empty(window.end.back(slide), window.last_moment(), out);
+        }
+    }
+
+    /// Of the slides after the last ranking emits the first one, where that ranking was not
+    /// empty and the slide ends at `until` or before.
+    fn emit_one_empty(&mut self, until: Timestamp, time: Timestamp, out: &mut Out<Ranking<K>>) {
+        let slide = self.shape.and_then(WindowShape::slide_ms);
+        let (Some(Last { end, empty: false }), Some(slide)) = (*self.last, slide) else {
+            return;
+        };
+        let end = end.forward(slide);
+        if end <= until {
+            self.emit(self.window_ending(end), &Parts::new(), time, out);
         }
     }
 
@@ -133,17 +203,40 @@ impl<K: KeyValue> MergeRankings<K> {
             return;
         };
         let until = watermark.millis().div_euclid(slide).saturating_mul(slide);
-        let Some(last) = self.last_end else {
+        let until = Timestamp::from_millis(until);
+        let Some(last) = *self.last else {
             // The first slide is the one after the start.
-            self.last_end = Some(Timestamp::from_millis(until));
+            *self.last = Some(Last {
+                end: until,
+                empty: true,
+            });
             return;
         };
-        let mut end = last.forward(slide);
-        while end.millis() <= until {
+        if self.resuming {
+            self.resume_at(until, out);
+            return;
+        }
+        let mut end = last.end.forward(slide);
+        while end <= until {
             let window = self.window_ending(end);
-            self.emit(window, Parts::new(), window.last_moment(), out);
+            self.emit(window, &Parts::new(), window.last_moment(), out);
             end = end.forward(slide);
         }
+    }
+
+    /// Goes on with the slide after `until`: nothing ran during most of those before it.
+    fn resume_at(&mut self, until: Timestamp, out: &mut Out<Ranking<K>>) {
+        if self.last.is_some_and(|last| last.end > until) {
+            return;
+        }
+        self.emit_one_empty(until, until.back(1), out);
+        if self.last.is_some_and(|last| last.end < until) {
+            *self.last = Some(Last {
+                end: until,
+                empty: true,
+            });
+        }
+        self.resuming = false;
     }
 
     fn window_ending(&self, end: Timestamp) -> Window {
@@ -156,16 +249,19 @@ impl<K: KeyValue> MergeRankings<K> {
         let over_all = self.shape.is_some_and(|shape| shape.panes().is_none());
         let wanted = over_all || !self.totals.is_empty();
         if let Some(parts) = self.pending.take_final(wanted) {
-            self.emit(Window::ALL, parts, Timestamp::MAX, out);
+            self.emit(Window::ALL, &parts, Timestamp::MAX, out);
         }
     }
 }
 
 /// The best of several rankings. Shards hold different keys; where one comes twice all the
 /// same, its greatest count holds.
-fn merge<K: KeyValue>(places: usize, parts: &Parts<K>) -> Vec<(K, u64)> {
+fn merge<'p, K: KeyValue>(
+    places: usize,
+    parts: impl Iterator<Item = (&'p Origin, &'p Vec<(K, u64)>)>,
+) -> Vec<(K, u64)> {
     let mut counts: HashMap<&K, u64, ahash::RandomState> = HashMap::default();
-    for (key, count) in parts.values().flatten() {
+    for (key, count) in parts.flat_map(|(_, entries)| entries) {
         let greatest = counts.entry(key).or_insert(0);
         *greatest = (*greatest).max(*count);
     }
@@ -178,13 +274,26 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = context.name().into();
         self.domain = context.domain;
         self.shape = context.window;
+        self.resuming = context.resumed_from.is_some();
+        if self.author.prepare(context) {
+            // The readers drop what tasks of another parallelism have sent.
+            self.sent = Some(Vec::new());
+        }
+        if self.resuming {
+            self.drop_gone(context);
+        }
         Ok(())
     }
 
     fn execute(&mut self, tuple: &Ranking<K>, out: &mut Out<Ranking<K>>) -> Result {
+        if tuple.window == Window::STANDING {
+            self.note_sent();
+            self.totals
+                .insert(tuple.origin.clone(), tuple.entries.clone());
+            return Ok(());
+        }
         // Where nothing is in a window each merger finds out for itself.
         if tuple.entries.is_empty() && !tuple.window.is_running_total() {
             return Ok(());
@@ -195,9 +304,10 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         while let Some((window, parts)) = self.pending.next_closed(watermark) {
             self.emit_empty_until(window, out);
-            self.emit(window, parts, window.last_moment(), out);
+            self.emit(window, &parts, window.last_moment(), out);
         }
         if watermark == Timestamp::MAX {
             self.emit_final(out);
@@ -208,10 +318,18 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
-        if epoch.last {
+        self.emit_standing(out);
+        if epoch.closes {
             self.emit_final(out);
         }
         Ok(())
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        self.author.state(states);
+        self.pending.state(states);
+        states.keep("totals", &mut self.totals);
+        states.keep("last", &mut self.last);
     }
 
     fn open_windows(&self) -> usize {
@@ -228,26 +346,26 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn ranking(origin: u32, end: i64, entries: &[(&'static str, u64)]) -> Ranking<&'static str> {
+    fn ranking(origin: u32, end: i64, entries: &[(char, u64)]) -> Ranking<char> {
         Ranking {
             window: Window {
                 start: at(end - 10),
                 end: at(end),
             },
-            origin: origin.to_string().into(),
+            origin: origin.to_string().as_str().into(),
             entries: entries.to_vec(),
         }
     }
 
     #[test]
     fn b_f_a_merged_with_c_d_e_is_f_to_a() {
-        let ranks = |keys: [&'static str; 3]| {
-            let entries = keys.map(|key| (key, u64::from(key.as_bytes()[0] - b'A') + 1));
-            ranking(u32::from(keys[0].as_bytes()[0]), 10, &entries)
+        let ranks = |keys: [char; 3]| {
+            let entries = keys.map(|key| (key, u64::from(key) - u64::from('A') + 1));
+            ranking(u32::from(keys[0]), 10, &entries)
         };
         let out = BoltTest::new(MergeRankings::top(6))
-            .send_at(ranks(["B", "F", "A"]), at(9))
-            .send_at(ranks(["C", "D", "E"]), at(9))
+            .send_at(ranks(['B', 'F', 'A']), at(9))
+            .send_at(ranks(['C', 'D', 'E']), at(9))
             .watermark(at(10))
             .run()
             .unwrap();
@@ -256,7 +374,7 @@ mod tests {
             .iter()
             .map(|(key, _)| *key)
             .collect();
-        assert_eq!(keys, ["F", "E", "D", "C", "B", "A"]);
+        assert_eq!(keys, ['F', 'E', 'D', 'C', 'B', 'A']);
     }
 
     #[test]
@@ -264,9 +382,9 @@ mod tests {
         let tumbling = WindowShape::sliding(crate::millis(10), crate::millis(10)).unwrap();
         let out = BoltTest::new(MergeRankings::top(3))
             .windows(TimeDomain::Event, tumbling)
-            .send_at(ranking(0, 10, &[("a", 1)]), at(9))
+            .send_at(ranking(0, 10, &[('a', 1)]), at(9))
             .watermark(at(5_000))
-            .send_at(ranking(0, 9_000, &[("b", 1)]), at(8_999))
+            .send_at(ranking(0, 9_000, &[('b', 1)]), at(8_999))
             .watermark(Timestamp::MAX)
             .run()
             .unwrap();
@@ -284,7 +402,7 @@ mod tests {
         let out = BoltTest::new(MergeRankings::top(3))
             .windows(TimeDomain::Processing, sliding)
             .watermark(at(1_003))
-            .send_at(ranking(0, 1_010, &[("a", 1)]), at(1_009))
+            .send_at(ranking(0, 1_010, &[('a', 1)]), at(1_009))
             .watermark(at(1_012))
             .watermark(at(1_035))
             .run()
@@ -300,13 +418,13 @@ mod tests {
     #[test]
     fn rankings_of_different_moments_never_mix() {
         let out = BoltTest::new(MergeRankings::top(3))
-            .send_at(ranking(0, 10, &[("a", 9)]), at(9))
-            .send_at(ranking(0, 20, &[("a", 1)]), at(19))
-            .send_at(ranking(1, 10, &[("b", 2)]), at(19))
+            .send_at(ranking(0, 10, &[('a', 9)]), at(9))
+            .send_at(ranking(0, 20, &[('a', 1)]), at(19))
+            .send_at(ranking(1, 10, &[('b', 2)]), at(19))
             .watermark(at(20))
             .run()
             .unwrap();
-        assert_eq!(out.emitted()[0].entries, [("a", 9), ("b", 2)]);
-        assert_eq!(out.emitted()[1].entries, [("a", 1)]);
+        assert_eq!(out.emitted()[0].entries, [('a', 9), ('b', 2)]);
+        assert_eq!(out.emitted()[1].entries, [('a', 1)]);
     }
 }

@@ -1,5 +1,6 @@
 //! Ready bolts, one file each. They see what any bolt of a user's sees, and no more.
 
+mod author;
 mod filter;
 mod flat_map;
 mod map;
@@ -9,6 +10,9 @@ mod rank;
 mod rolling_count;
 mod sliding_window_counter;
 mod top_monotonic;
+
+#[cfg(test)]
+mod tests;
 
 pub use filter::Filter;
 pub use flat_map::FlatMap;

@@ -1,33 +1,33 @@
 //! Ranks the keys of a shard.
 
-use std::collections::HashMap;
-
+use super::author::Author;
 use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
 use crate::ranking::{Count, Ranking, check_places, top_of};
+use crate::state::{States, Table};
 use crate::stream::Out;
-use crate::text::Text;
 use crate::time::{Timestamp, Window};
-
-type Counts<K> = HashMap<K, u64, ahash::RandomState>;
 
 /// Ranks the counts that it is sent: the top N of its shard, once for each window.
 ///
-/// The latest count of a key and window holds, so each key must be counted in one place; a count of zero takes the key out. Every count of a
-/// window is kept until the watermark passes its end, so the ranking is right for counts
-/// that rise and fall; a ranking is emitted once and never changed.
+/// The latest count of a key and window holds, so each key must be counted in one place; a
+/// count of zero takes the key out. Every count of a window is kept until the watermark
+/// passes its end, so the ranking is right for counts that rise and fall; a ranking is
+/// emitted once and never changed.
 ///
-/// Counts of running totals (windows without a start) are kept from window to window.
+/// Counts of running totals (windows without a start) are kept from window to window. In a
+/// run that goes on with another number of tasks, each first emits the top of the totals that
+/// it was given, in [`Window::STANDING`]: its readers know them by the tasks of before.
 ///
 /// ```
 /// use squall::{Count, Timestamp, Window, bolts::Rank, testing::BoltTest};
 ///
 /// let at = Timestamp::from_millis;
 /// let window = Window { start: at(0), end: at(10) };
-/// let count = |key, count| Count { key, count, window };
+/// let count = |key: &str, count| Count { key: key.to_owned(), count, window };
 /// let out = BoltTest::new(Rank::top(2))
 ///     .send_at(count("mike", 9), at(9))
 ///     .send_at(count("golda", 5), at(9))
@@ -35,16 +35,18 @@ type Counts<K> = HashMap<K, u64, ahash::RandomState>;
 ///     .send_at(count("mike", 6), at(9))
 ///     .watermark(at(10))
 ///     .run()?;
-/// assert_eq!(out.emitted()[0].entries, [("nathan", 7), ("mike", 6)]);
+/// assert_eq!(out.emitted()[0].entries, [("nathan".to_owned(), 7), ("mike".to_owned(), 6)]);
 /// # Ok::<(), squall::BoxError>(())
 /// ```
 #[derive(Debug)]
 pub struct Rank<K> {
     places: usize,
-    task: Text,
-    pending: Pending<Counts<K>>,
+    author: Author,
+    pending: Pending<K, u64>,
     /// Running totals as of the last window that was ranked.
-    totals: Counts<K>,
+    totals: Table<K, u64>,
+    /// The totals are to be sent as they stand.
+    resend: bool,
 }
 
 impl<K: KeyValue> Rank<K> {
@@ -53,40 +55,44 @@ impl<K: KeyValue> Rank<K> {
     pub fn top(places: usize) -> Self {
         Self {
             places,
-            task: Text::default(),
+            author: Author::new(),
             pending: Pending::new(),
-            totals: Counts::default(),
+            totals: Table::new(),
+            resend: false,
         }
     }
 
-    fn emit(&mut self, window: Window, counts: Counts<K>, out: &mut Out<Ranking<K>>) {
-        let entries = if window.is_running_total() {
-            for (key, count) in counts {
-                if count == 0 {
-                    self.totals.remove(&key);
+    fn emit(&mut self, window: Window, counts: &Table<K, u64>, out: &mut Out<Ranking<K>>) {
+        let ranked = if window.is_running_total() {
+            for (key, count) in counts.iter() {
+                if *count == 0 {
+                    self.totals.remove(key);
                 } else {
-                    self.totals.insert(key, count);
+                    self.totals.insert(key.clone(), *count);
                 }
             }
-            top_of(
-                self.places,
-                self.totals.iter().map(|(key, count)| (key, *count)),
-            )
+            &self.totals
         } else {
-            top_of(self.places, counts.iter().map(|(key, count)| (key, *count)))
+            counts
         };
-        let ranking = Ranking {
-            window,
-            origin: self.task.clone(),
-            entries,
-        };
+        let entries = top_of(self.places, ranked.iter().map(|(key, count)| (key, *count)));
+        let ranking = self.author.ranking(window, entries);
         out.emit_at(ranking, window.last_moment());
+    }
+
+    /// The totals as they stand, once after a change of parallelism.
+    fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
+        if std::mem::take(&mut self.resend) {
+            let totals = self.totals.iter().map(|(key, count)| (key, *count));
+            let entries = top_of(self.places, totals);
+            out.emit(self.author.ranking(Window::STANDING, entries));
+        }
     }
 
     /// The totals over everything: at the end of the input, or when the run stops.
     fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
         if let Some(counts) = self.pending.take_final(!self.totals.is_empty()) {
-            self.emit(Window::ALL, counts, out);
+            self.emit(Window::ALL, &counts, out);
         }
     }
 }
@@ -97,7 +103,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.task = context.name().into();
+        self.resend = self.author.prepare(context) && !self.totals.is_empty();
         Ok(())
     }
 
@@ -108,8 +114,9 @@ impl<K: KeyValue> Bolt for Rank<K> {
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
+        self.emit_standing(out);
         while let Some((window, counts)) = self.pending.next_closed(watermark) {
-            self.emit(window, counts, out);
+            self.emit(window, &counts, out);
         }
         if watermark == Timestamp::MAX {
             self.emit_final(out);
@@ -118,10 +125,17 @@ impl<K: KeyValue> Bolt for Rank<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
-        if epoch.last {
+        self.emit_standing(out);
+        if epoch.closes {
             self.emit_final(out);
         }
         Ok(())
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        self.author.state(states);
+        self.pending.state(states);
+        states.keep("totals", &mut self.totals);
     }
 
     fn open_windows(&self) -> usize {
@@ -138,7 +152,7 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn count(key: &'static str, count: u64, window: Window) -> Count<&'static str> {
+    fn count(key: char, count: u64, window: Window) -> Count<char> {
         Count { key, count, window }
     }
 
@@ -157,10 +171,10 @@ mod tests {
     fn the_same_key_three_times_is_one_entry() {
         let mut test = BoltTest::new(Rank::top(5));
         for value in [1, 5, 3] {
-            test = test.send_at(count("a", value, FIRST), at(9));
+            test = test.send_at(count('a', value, FIRST), at(9));
         }
         let out = test.watermark(at(10)).run().unwrap();
-        assert_eq!(out.emitted()[0].entries, [("a", 3)]);
+        assert_eq!(out.emitted()[0].entries, [('a', 3)]);
     }
 
     #[test]
@@ -170,10 +184,10 @@ mod tests {
             end: at(end),
         };
         let out = BoltTest::new(Rank::top(5))
-            .send_at(count("a", 4, until(10)), at(9))
-            .send_at(count("b", 2, until(10)), at(9))
+            .send_at(count('a', 4, until(10)), at(9))
+            .send_at(count('b', 2, until(10)), at(9))
             .watermark(at(10))
-            .send_at(count("a", 0, until(20)), at(19))
+            .send_at(count('a', 0, until(20)), at(19))
             .watermark(at(20))
             .run()
             .unwrap();
@@ -182,6 +196,6 @@ mod tests {
             .iter()
             .map(|ranking| ranking.entries.clone())
             .collect();
-        assert_eq!(rankings, [vec![("a", 4), ("b", 2)], vec![("b", 2)]]);
+        assert_eq!(rankings, [vec![('a', 4), ('b', 2)], vec![('b', 2)]]);
     }
 }

@@ -1,5 +1,6 @@
 //! Counts keys over windows.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::sliding_window_counter::SlidingWindowCounter;
@@ -8,6 +9,7 @@ use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
 use crate::ranking::{Count, check_places, top_of};
+use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, Port};
 use crate::time::{Timestamp, Window, WindowError, WindowShape};
 use crate::tuple::Tuple;
@@ -17,7 +19,7 @@ use crate::tuple::Tuple;
 /// When the watermark passes a window's end, the count of every key in it is emitted, once
 /// and with the window's last moment as its time. Nothing else closes a window: the same
 /// input gives the same counts whatever the timing. Late tuples are counted in the metrics
-/// and go to [`RollingCount::LATE`].
+/// and go to [`RollingCount::LATE`], as do those of windows that an earlier run closed.
 ///
 /// ```
 /// use squall::{Timestamp, Word, bolts::RollingCount, secs, testing::BoltTest};
@@ -47,10 +49,10 @@ pub struct RollingCount<K> {
     counter: SlidingWindowCounter<K>,
     /// The pane of the latest tuple and the times that fall into it.
     pane: i64,
-    pane_times: std::ops::RangeInclusive<Timestamp>,
-    /// The result over everything was emitted.
-    final_emitted: bool,
+    pane_times: RangeInclusive<Timestamp>,
 }
+
+const NO_TIMES: RangeInclusive<Timestamp> = Timestamp::MAX..=Timestamp::MIN;
 
 impl<K: KeyValue> RollingCount<K> {
     /// The stream of late tuples.
@@ -77,16 +79,32 @@ impl<K: KeyValue> RollingCount<K> {
             shape: WindowShape::ALL,
             counter: SlidingWindowCounter::running(),
             pane: 0,
-            pane_times: Timestamp::MAX..=Timestamp::MIN,
-            final_emitted: false,
+            pane_times: NO_TIMES,
         }
+        .set_up()
+    }
+
+    /// Makes the counter: what is stored is loaded into it before the bolt is prepared.
+    /// A shape that cannot be is an error only then.
+    fn set_up(mut self) -> Self {
+        self.shape = self.shape().unwrap_or(WindowShape::ALL);
+        let counter = match self.shape.panes() {
+            None => Ok(SlidingWindowCounter::running()),
+            Some(1) => Ok(SlidingWindowCounter::tumbling()),
+            Some(panes) => SlidingWindowCounter::new(panes),
+        };
+        self.counter = counter.unwrap_or_else(|_| SlidingWindowCounter::running());
+        if let Some(slide) = self.slide.or(self.length) {
+            self.counter = self.counter.slots_of(slide);
+        }
+        self
     }
 
     /// The distance between two window ends; must divide the length.
     #[must_use]
     pub fn every(mut self, slide: Duration) -> Self {
         self.slide = Some(slide);
-        self
+        self.set_up()
     }
 
     /// Emits only the `places` largest counts of each window and task.
@@ -109,12 +127,13 @@ impl<K: KeyValue> RollingCount<K> {
         }
     }
 
-    /// Finds the pane of a time, and keeps it for the times that follow.
+    /// Finds the pane of a time, and keeps it for the times that follow. Says whether it can
+    /// be counted in: an earlier run may have closed it.
     #[cold]
-    fn find_pane(&mut self, time: Timestamp) -> Result {
+    fn find_pane(&mut self, time: Timestamp) -> Result<bool> {
         let Some(slide) = self.shape.slide_ms() else {
             self.pane_times = Timestamp::MIN..=Timestamp::MAX;
-            return Ok(());
+            return Ok(true);
         };
         if time == Timestamp::MIN || time == Timestamp::MAX {
             return Err(
@@ -123,10 +142,18 @@ impl<K: KeyValue> RollingCount<K> {
                     .into(),
             );
         }
-        self.pane = time.millis().div_euclid(slide);
-        let start = Timestamp::from_millis(self.pane.saturating_mul(slide));
+        let pane = time.millis().div_euclid(slide);
+        if self
+            .counter
+            .last_closed()
+            .is_some_and(|closed| pane <= closed)
+        {
+            return Ok(false);
+        }
+        self.pane = pane;
+        let start = Timestamp::from_millis(pane.saturating_mul(slide));
         self.pane_times = start..=start.forward(slide - 1);
-        Ok(())
+        Ok(true)
     }
 
     /// Emits the counts of the window whose last pane was closed.
@@ -163,20 +190,34 @@ impl<K: KeyValue> RollingCount<K> {
             watermark => watermark.millis().div_euclid(slide),
         };
         while let Some(pane) = self.counter.next_change().filter(|pane| *pane < limit) {
+            // A later run may have more of the pane after the last one that holds something.
+            if limit == i64::MAX && self.counter.open_windows() == 0 {
+                break;
+            }
             self.counter.close(pane);
             let end = pane.saturating_add(1).saturating_mul(slide);
             self.emit(Timestamp::from_millis(end), out);
+        }
+        if limit != i64::MAX {
+            // So that all tasks agree on what is closed, whatever they had to count.
+            self.counter.close_empty(limit.saturating_sub(1));
+        }
+        if self.pane < limit {
+            self.pane_times = NO_TIMES;
         }
     }
 
     /// Emits the running totals a last time.
     fn emit_final<T: Tuple>(&mut self, out: &mut Out<(Count<K>, T)>) {
-        if self.length.is_some() || std::mem::replace(&mut self.final_emitted, true) {
+        if self.length.is_some() {
             return;
         }
         while let Some(pane) = self.counter.first_open() {
             self.counter.close(pane);
             self.emit(Timestamp::MAX, out);
+        }
+        if self.shape.slide_ms().is_none() {
+            self.counter.close_empty(self.pane);
         }
     }
 }
@@ -186,13 +227,11 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
     type Output = (Count<K>, T);
 
     fn prepare(&mut self, _: &Context) -> Result {
-        self.shape = self.shape()?;
+        self.shape()?;
         self.largest.map_or(Ok(()), check_places)?;
-        self.counter = match self.shape.panes() {
-            None => SlidingWindowCounter::running(),
-            Some(1) => SlidingWindowCounter::tumbling(),
-            Some(panes) => SlidingWindowCounter::new(panes)?,
-        };
+        // Without a slide every run that ends has counted into a pane of its own.
+        let next = |closed: i64| closed.saturating_add(1);
+        self.pane = self.counter.last_closed().map_or(0, next);
         Ok(())
     }
 
@@ -203,8 +242,9 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
             return Ok(());
         }
         let time = out.time();
-        if !self.pane_times.contains(&time) {
-            self.find_pane(time)?;
+        if !self.pane_times.contains(&time) && !self.find_pane(time)? {
+            out.emit_late(Self::LATE, tuple.clone());
+            return Ok(());
         }
         self.counter.add(key, self.pane, 1);
         Ok(())
@@ -219,10 +259,14 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
-        if epoch.last {
+        if epoch.closes {
             self.emit_final(out);
         }
         Ok(())
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        self.counter.keep("counts", states);
     }
 
     fn window(&self) -> Option<WindowShape> {

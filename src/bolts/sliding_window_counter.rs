@@ -1,8 +1,15 @@
 //! Counts per key over the latest slots.
 
+mod kept;
+mod slot;
+
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use crate::key::KeyValue;
+use crate::state::{States, Value};
+use kept::Kept;
+use slot::{CHANGED, COUNT, Counts};
 
 /// A window of less than two slots does not slide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,11 +26,11 @@ pub struct TooFewSlots(pub usize);
 /// use squall::bolts::SlidingWindowCounter;
 ///
 /// let mut counter = SlidingWindowCounter::new(2)?;
-/// let mut sums = Vec::new();
+/// let (word, mut sums) = (String::from("storm"), Vec::new());
 /// for (slot, count) in [3, 2, 0, 0, 1].into_iter().enumerate() {
-///     counter.add(&"storm", slot as i64, count);
+///     counter.add(&word, slot as i64, count);
 ///     counter.close(slot as i64);
-///     sums.push(counter.sum(&"storm"));
+///     sums.push(counter.sum(&word));
 /// }
 /// assert_eq!(sums, [Some(3), Some(5), Some(2), Some(0), Some(1)]);
 /// # Ok::<(), squall::bolts::TooFewSlots>(())
@@ -32,75 +39,54 @@ pub struct TooFewSlots(pub usize);
 /// Each key has a dense number while it is in use, so that the sums are one array: closing
 /// a slot and ranking the sums run over plain memory. An open slot is a map while it holds
 /// few of the keys and an array from then on; a closed one is a list of what it holds.
+///
+/// A counter is kept over a failure by [`SlidingWindowCounter::keep`].
 #[derive(Debug)]
 pub struct SlidingWindowCounter<K> {
     /// None: slots are never taken out again.
     slots: Option<usize>,
+    /// How long a slot is; stored counts of slots of another length are refused.
+    span: Option<Duration>,
     numbers: HashMap<K, u32, ahash::RandomState>,
     keys: Vec<Option<K>>,
+    /// The shard of each key, where changes are tracked.
+    shards: Option<Vec<u8>>,
     unused: Vec<u32>,
+    /// The sum of each key; of running totals with the mark of what has changed.
     sums: Vec<u64>,
-    open: Vec<(i64, Slot)>,
+    sums_changed: bool,
+    open: Vec<Open>,
     /// The position in `open` that was used last.
     latest: usize,
-    closed: VecDeque<(i64, Vec<(u32, u64)>)>,
+    closed: VecDeque<Closed>,
+    /// Slots that are stored and were left since.
+    left: Vec<i64>,
     /// Keys whose sum fell to zero when the latest slot was closed.
     zeros: Vec<u32>,
     /// The keys of the slot that was closed last.
     changed: Vec<u32>,
-    last_closed: Option<i64>,
+    /// Of several tasks the last one holds: all had the same watermark at the cut.
+    last_closed: Value<Option<i64>>,
 }
 
+/// A slot that is not closed.
+#[derive(Debug, Default)]
+struct Open {
+    slot: i64,
+    counts: Counts,
+    /// Something may be marked as changed: it was counted in since the last save.
+    unsaved: bool,
+    /// Something of it may be stored.
+    stored: bool,
+}
+
+/// A slot that is closed and still in the window: the keys' numbers with their counts.
 #[derive(Debug)]
-enum Slot {
-    Sparse(HashMap<u32, u64, ahash::RandomState>),
-    Dense(Vec<u64>),
-}
-
-/// A slot becomes an array when it holds at least this many keys, and one in this many of
-/// all keys.
-const DENSE: usize = 8;
-
-impl Slot {
-    #[inline]
-    fn add(&mut self, number: u32, count: u64, keys: usize) {
-        let index = number as usize;
-        match self {
-            Self::Dense(counts) => {
-                if index >= counts.len() {
-                    counts.resize(keys, 0);
-                }
-                counts[index] += count;
-            }
-            Self::Sparse(counts) => {
-                *counts.entry(number).or_insert(0) += count;
-                if counts.len() >= DENSE && counts.len() * DENSE >= keys {
-                    let mut dense = vec![0; keys];
-                    for (&number, &count) in counts.iter() {
-                        dense[number as usize] = count;
-                    }
-                    *self = Self::Dense(dense);
-                }
-            }
-        }
-    }
-
-    fn holds(&self, number: u32) -> bool {
-        match self {
-            Self::Dense(counts) => counts.get(number as usize).is_some_and(|count| *count > 0),
-            Self::Sparse(counts) => counts.contains_key(&number),
-        }
-    }
-
-    fn into_list(self) -> Vec<(u32, u64)> {
-        match self {
-            Self::Dense(counts) => {
-                let numbered = (0..).zip(counts);
-                numbered.filter(|(_, count)| *count > 0).collect()
-            }
-            Self::Sparse(counts) => counts.into_iter().filter(|(_, count)| *count > 0).collect(),
-        }
-    }
+struct Closed {
+    slot: i64,
+    counts: Vec<(u32, u64)>,
+    unsaved: bool,
+    stored: bool,
 }
 
 impl<K: KeyValue> SlidingWindowCounter<K> {
@@ -130,17 +116,40 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     fn over(slots: Option<usize>) -> Self {
         Self {
             slots,
+            span: None,
             numbers: HashMap::default(),
             keys: Vec::new(),
+            shards: None,
             unused: Vec::new(),
             sums: Vec::new(),
+            sums_changed: false,
             open: Vec::new(),
             latest: 0,
             closed: VecDeque::new(),
+            left: Vec::new(),
             zeros: Vec::new(),
             changed: Vec::new(),
-            last_closed: None,
+            last_closed: Value::new(None).shared(|one, other| *one.max(other)),
         }
+    }
+
+    /// Says how long a slot is, so that counts which were stored with slots of another
+    /// length are refused.
+    #[must_use]
+    pub fn slots_of(mut self, span: Duration) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// Declares what the counter keeps over a failure: the counts under this name, and
+    /// which slots are closed.
+    ///
+    /// What the latest close has [changed](Self::changed), and keys that it has left at
+    /// zero, are not known after a failure.
+    pub fn keep(&mut self, name: &str, states: &mut States<'_>) {
+        // First: the counts are summed up by what is closed.
+        states.keep(&format!("{name}.closed"), &mut self.last_closed);
+        states.keep(name, &mut Kept(self));
     }
 
     /// Counts `count` occurrences of a key in a slot that is not closed.
@@ -150,29 +159,48 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         if count == 0 {
             return;
         }
-        let number = match self.numbers.get(key) {
-            Some(number) => *number,
-            None => self.number(key),
-        };
+        let number = self.number_of(key);
         if self
             .open
             .get(self.latest)
-            .is_none_or(|(open, _)| *open != slot)
+            .is_none_or(|open| open.slot != slot)
         {
             self.find(slot);
         }
         let keys = self.keys.len();
-        self.open[self.latest].1.add(number, count, keys);
+        self.open[self.latest].counts.add(number, count, keys);
+    }
+
+    /// Counts what is stored already.
+    fn put(&mut self, number: u32, slot: i64, count: u64) {
+        self.find(slot);
+        let open = &mut self.open[self.latest];
+        open.counts.put(number, count, self.keys.len());
+        open.stored = true;
+    }
+
+    #[inline]
+    fn number_of(&mut self, key: &K) -> u32 {
+        match self.numbers.get(key) {
+            Some(number) => *number,
+            None => self.number(key),
+        }
     }
 
     #[cold]
     fn number(&mut self, key: &K) -> u32 {
         let number = if let Some(number) = self.unused.pop() {
             self.keys[number as usize] = Some(key.clone());
+            if let Some(shards) = &mut self.shards {
+                shards[number as usize] = kept::shard(key);
+            }
             number
         } else {
             self.keys.push(Some(key.clone()));
             self.sums.push(0);
+            if let Some(shards) = &mut self.shards {
+                shards.push(kept::shard(key));
+            }
             // 2^32 keys do not fit into memory beside their table.
             u32::try_from(self.keys.len() - 1).unwrap_or(u32::MAX)
         };
@@ -182,17 +210,28 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
 
     #[cold]
     fn find(&mut self, slot: i64) {
-        let position = self.open.iter().position(|(open, _)| *open == slot);
+        let position = self.open.iter().position(|open| open.slot == slot);
         self.latest = position.unwrap_or_else(|| {
-            self.open.push((slot, Slot::Sparse(HashMap::default())));
+            let open = Open {
+                slot,
+                ..Open::default()
+            };
+            self.open.push(open);
             self.open.len() - 1
         });
+        self.open[self.latest].unsaved = true;
     }
 
     /// The least slot that holds something and is not closed.
     #[must_use]
     pub fn first_open(&self) -> Option<i64> {
-        self.open.iter().map(|(slot, _)| *slot).min()
+        self.open.iter().map(|open| open.slot).min()
+    }
+
+    /// The slot that was closed last: nothing may be counted in it or before it.
+    #[must_use]
+    pub fn last_closed(&self) -> Option<i64> {
+        *self.last_closed
     }
 
     /// How many windows hold something and do not end with a closed slot. What is in a
@@ -202,10 +241,10 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         let Some(slots) = self.slots.and_then(|slots| i64::try_from(slots).ok()) else {
             return self.open.len();
         };
-        let mut held: Vec<i64> = self.open.iter().map(|(slot, _)| *slot).collect();
-        held.extend(self.closed.back().map(|(slot, _)| *slot));
+        let mut held: Vec<i64> = self.open.iter().map(|open| open.slot).collect();
+        held.extend(self.closed.back().map(|closed| closed.slot));
         held.sort_unstable();
-        let mut next = self.last_closed.map_or(i64::MIN, |closed| closed + 1);
+        let mut next = self.last_closed().map_or(i64::MIN, |closed| closed + 1);
         let mut windows = 0;
         for slot in held {
             let last = slot.saturating_add(slots - 1);
@@ -220,7 +259,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     #[must_use]
     pub fn next_change(&self) -> Option<i64> {
         let expires = self.slots.is_some() && !self.closed.is_empty();
-        match self.last_closed {
+        match self.last_closed() {
             Some(closed) if expires => Some(closed + 1),
             _ => self.first_open(),
         }
@@ -233,41 +272,107 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             self.forget(number);
         }
         self.changed.clear();
-        if let Some(position) = self.open.iter().position(|(open, _)| *open == slot) {
-            let (_, counts) = self.open.swap_remove(position);
-            self.latest = 0;
-            let counts = counts.into_list();
-            for &(number, count) in &counts {
-                self.sums[number as usize] += count;
-            }
-            self.changed
-                .extend(counts.iter().map(|(number, _)| *number));
-            if self.slots.is_some() {
-                self.closed.push_back((slot, counts));
-            }
+        if let Some(position) = self.open.iter().position(|open| open.slot == slot) {
+            let open = self.open.swap_remove(position);
+            self.latest = usize::MAX;
+            self.sum_up(open);
         }
+        self.leave_before(slot);
+        *self.last_closed = Some(slot);
+    }
+
+    /// Closes all slots up to this one, where that changes no sum: none of them holds
+    /// anything, nor does the window that they leave.
+    pub fn close_empty(&mut self, slot: i64) {
+        let changes = self.next_change().is_some_and(|next| next <= slot);
+        if !changes && self.last_closed().is_none_or(|closed| closed < slot) {
+            *self.last_closed = Some(slot);
+        }
+    }
+
+    /// Adds the counts of a slot to the sums.
+    fn sum_up(&mut self, open: Open) {
+        let Open {
+            slot,
+            counts,
+            unsaved,
+            stored,
+        } = open;
+        let counts = counts.into_list();
+        let numbers = counts.iter().map(|(number, _)| *number);
+        self.changed.extend(numbers);
+        if self.slots.is_some() {
+            for (number, count) in &counts {
+                self.sums[*number as usize] += count & COUNT;
+            }
+            self.closed.push_back(Closed {
+                slot,
+                counts,
+                unsaved,
+                stored,
+            });
+            return;
+        }
+        for (number, count) in &counts {
+            let sum = &mut self.sums[*number as usize];
+            *sum = (*sum + (count & COUNT)) | CHANGED;
+        }
+        self.sums_changed = true;
+        self.note_left(slot, stored);
+    }
+
+    /// Takes the counts of slots that are not in the window which ends with `slot` out of
+    /// the sums.
+    fn leave_before(&mut self, slot: i64) {
         let slots = self.slots.and_then(|slots| i64::try_from(slots).ok());
-        while let Some((oldest, _)) = self.closed.front() {
-            if slots.is_none_or(|slots| slot - oldest < slots) {
+        while let Some(oldest) = self.closed.front() {
+            if slots.is_none_or(|slots| slot - oldest.slot < slots) {
                 break;
             }
-            let Some((_, counts)) = self.closed.pop_front() else {
+            let Some(left) = self.closed.pop_front() else {
                 break;
             };
-            for (number, count) in counts {
+            self.note_left(left.slot, left.stored);
+            for (number, count) in left.counts {
                 let sum = &mut self.sums[number as usize];
-                *sum -= count;
+                *sum -= count & COUNT;
                 if *sum == 0 {
                     self.zeros.push(number);
                 }
             }
         }
-        self.last_closed = Some(slot);
+    }
+
+    fn note_left(&mut self, slot: i64, stored: bool) {
+        if stored {
+            self.left.push(slot);
+        }
+    }
+
+    /// After loading: closes the slots again that were closed.
+    fn close_again(&mut self) {
+        for open in &mut self.open {
+            open.unsaved = false;
+        }
+        self.latest = usize::MAX;
+        let Some(last) = self.last_closed() else {
+            return;
+        };
+        let slots = std::mem::take(&mut self.open).into_iter();
+        let (mut closed, open): (Vec<Open>, Vec<Open>) = slots.partition(|open| open.slot <= last);
+        self.open = open;
+        closed.sort_by_key(|open| open.slot);
+        for open in closed {
+            self.sum_up(open);
+        }
+        self.leave_before(last);
+        self.changed.clear();
     }
 
     fn forget(&mut self, number: u32) {
         let index = number as usize;
-        let in_use = self.sums[index] > 0 || self.open.iter().any(|(_, slot)| slot.holds(number));
+        let open = || self.open.iter().any(|open| open.counts.holds(number));
+        let in_use = self.sums[index] > 0 || open();
         if in_use {
             return;
         }
@@ -281,7 +386,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     #[must_use]
     pub fn sum(&self, key: &K) -> Option<u64> {
         let number = *self.numbers.get(key)?;
-        let sum = self.sums[number as usize];
+        let sum = self.sums[number as usize] & COUNT;
         (sum > 0 || self.zeros.contains(&number)).then_some(sum)
     }
 
@@ -289,13 +394,16 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     pub fn sums(&self) -> impl Iterator<Item = (&K, u64)> {
         let numbered = self.keys.iter().zip(&self.sums);
         let known = numbered.filter(|(_, sum)| **sum > 0);
-        known.filter_map(|(key, sum)| key.as_ref().map(|key| (key, *sum)))
+        known.filter_map(|(key, sum)| key.as_ref().map(|key| (key, *sum & COUNT)))
     }
 
     /// The keys of the slot that was closed last, with their sums.
     pub fn changed(&self) -> impl Iterator<Item = (&K, u64)> {
         let changed = self.changed.iter().map(|number| *number as usize);
-        changed.filter_map(|index| self.keys[index].as_ref().map(|key| (key, self.sums[index])))
+        changed.filter_map(|index| {
+            let key = self.keys[index].as_ref()?;
+            Some((key, self.sums[index] & COUNT))
+        })
     }
 
     /// How many keys are in use.
@@ -306,122 +414,4 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is reported for one key after each slot.
-    fn reported(slots: usize, counts: &[u64]) -> Vec<Option<u64>> {
-        let mut counter = SlidingWindowCounter::new(slots).unwrap();
-        let reported = (0..).zip(counts).map(|(slot, count)| {
-            counter.add(&"key", slot, *count);
-            counter.close(slot);
-            counter.sum(&"key")
-        });
-        reported.collect()
-    }
-
-    fn present(sums: &[u64]) -> Vec<Option<u64>> {
-        sums.iter().map(|sum| Some(*sum)).collect()
-    }
-
-    #[test]
-    fn sliding_window_counter_conformance_vectors() {
-        let counts = [3, 2, 0, 0, 1, 0, 0, 0];
-        let mut two = present(&[3, 5, 2, 0, 1, 1, 0]);
-        two.push(None);
-        assert_eq!(reported(2, &counts), two);
-        assert_eq!(reported(3, &counts), present(&[3, 5, 5, 2, 1, 1, 1, 0]));
-        assert_eq!(reported(4, &counts), present(&[3, 5, 5, 5, 3, 1, 1, 1]));
-        assert_eq!(reported(5, &counts), present(&[3, 5, 5, 5, 6, 3, 1, 1]));
-        let counts = [3, 11, 5, 13, 7, 17, 0, 3, 50, 600, 7_000];
-        let sums = [3, 14, 19, 32, 39, 53, 42, 40, 77, 670, 7_653];
-        assert_eq!(reported(5, &counts), present(&sums));
-    }
-
-    #[test]
-    fn fewer_than_two_slots_are_refused() {
-        assert_eq!(
-            SlidingWindowCounter::<u8>::new(1).unwrap_err(),
-            TooFewSlots(1)
-        );
-        assert_eq!(
-            SlidingWindowCounter::<u8>::new(0).unwrap_err(),
-            TooFewSlots(0)
-        );
-    }
-
-    #[test]
-    fn zeros_are_pruned() {
-        let mut counter = SlidingWindowCounter::new(3).unwrap();
-        for slot in 0..1_000_i64 {
-            counter.add(&slot, slot, 1);
-            counter.close(slot);
-            assert!(
-                counter.keys() <= 4,
-                "{} keys after slot {slot}",
-                counter.keys()
-            );
-            assert!(counter.keys.len() <= 5, "numbers are used again");
-        }
-    }
-
-    #[test]
-    fn a_key_of_an_open_slot_alone_is_not_reported() {
-        let mut counter = SlidingWindowCounter::new(2).unwrap();
-        counter.add(&"a", 0, 1);
-        counter.add(&"b", 1, 1);
-        counter.close(0);
-        assert_eq!(counter.sum(&"b"), None);
-        assert_eq!(counter.sums().collect::<Vec<_>>(), [(&"a", 1)]);
-        counter.close(1);
-        assert_eq!(counter.sum(&"b"), Some(1));
-    }
-
-    #[test]
-    fn a_key_that_falls_to_zero_while_it_is_in_an_open_slot_stays() {
-        let mut counter = SlidingWindowCounter::tumbling();
-        counter.add(&"a", 0, 1);
-        counter.close(0);
-        counter.add(&"a", 2, 5);
-        counter.close(1);
-        counter.close(2);
-        assert_eq!(counter.sum(&"a"), Some(5));
-    }
-
-    #[test]
-    fn a_slot_that_becomes_an_array_keeps_its_counts() {
-        let mut counter = SlidingWindowCounter::tumbling();
-        for round in 0..3 {
-            for key in 0..100 {
-                counter.add(&key, 0, key + round);
-            }
-        }
-        counter.close(0);
-        assert_eq!(counter.sum(&7), Some(7 * 3 + 3));
-        assert_eq!(counter.sums().count(), 100);
-    }
-
-    /// A run that was stopped just after a slide once said that no window was left open.
-    #[test]
-    fn a_closed_slot_is_in_the_windows_that_end_after_it() {
-        let mut counter = SlidingWindowCounter::new(3).unwrap();
-        let mut open = |add: Option<i64>, close: Option<i64>| {
-            if let Some(slot) = add {
-                counter.add(&"storm", slot, 1);
-            }
-            if let Some(slot) = close {
-                counter.close(slot);
-            }
-            counter.open_windows()
-        };
-        assert_eq!(open(None, None), 0);
-        assert_eq!(open(Some(7), None), 3);
-        assert_eq!(open(None, Some(7)), 2);
-        assert_eq!(open(Some(8), None), 3);
-        assert_eq!(open(Some(20), None), 6);
-        assert_eq!(open(None, Some(8)), 5);
-        assert_eq!(open(None, Some(10)), 3);
-        assert_eq!(open(None, Some(20)), 2);
-        assert_eq!(open(None, Some(22)), 0);
-    }
-}
+mod tests;

@@ -1,19 +1,36 @@
 //! Writes tuples as lines of JSON.
 
-use std::fs::File;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, BufWriter, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::paths::one_spelling;
 use crate::context::{Context, Epoch};
-use crate::error::Result;
+use crate::error::{BoxError, Fatal, Result};
 use crate::sink::Sink;
+use crate::state::{States, Value};
 use crate::tuple::{DeadLetter, Tuple};
+use target::DurableFile;
+
+pub use target::OutputError;
 
 /// Writes each tuple as one line of JSON to a file or to standard output; at each epoch
 /// what was written becomes visible.
+///
+/// With a data directory a file gets each line exactly once: lines are written when they are
+/// committed, and what was written is stored with the next commit. After a failure the run
+/// goes on with the file as it is, which must not be shorter than what is stored
+/// ([`OutputError`]); it never becomes shorter than what was committed and written. What was
+/// changed in it by others is not seen. Another path is a new file, made or emptied. Standard
+/// output, and a pipe or device, gets each line at least once: those of the latest commit may come again after a
+/// failure.
 ///
 /// ```
 /// use squall::{DeadLetter, connectors::JsonLines, testing::SinkTest};
@@ -35,7 +52,13 @@ use crate::tuple::{DeadLetter, Tuple};
 /// ```
 pub struct JsonLines<T> {
     target: Target,
-    output: Option<Box<dyn Write + Send>>,
+    output: Output,
+    /// What was written and not handed over.
+    encoded: Vec<u8>,
+    /// The file that the length is of.
+    path: Value<String>,
+    /// How many bytes of the file were delivered.
+    length: Value<u64>,
     tuple: PhantomData<fn(&T)>,
 }
 
@@ -43,6 +66,18 @@ pub struct JsonLines<T> {
 enum Target {
     Stdout,
     File(PathBuf),
+}
+
+/// Where lines go.
+enum Output {
+    /// The sink was not prepared.
+    Unopened,
+    /// At once; to a file or to standard output.
+    Direct(Box<dyn Write + Send>),
+    /// When they are committed, to what cannot be looked at: standard output, a device.
+    Committed(Box<dyn Write + Send>),
+    /// When they are committed, to a file.
+    File(DurableFile),
 }
 
 /// The sink of dead letters: [`JsonLines`] with one dead letter a line.
@@ -77,7 +112,8 @@ impl<T> JsonLines<T> {
         Self::to(Target::Stdout)
     }
 
-    /// Writes to a file, which is made or emptied when the topology starts.
+    /// Writes to a file, which is made or emptied when the topology starts, unless the run
+    /// goes on with what a data directory has.
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self::to(Target::File(path.as_ref().to_owned()))
     }
@@ -85,7 +121,10 @@ impl<T> JsonLines<T> {
     fn to(target: Target) -> Self {
         Self {
             target,
-            output: None,
+            output: Output::Unopened,
+            encoded: Vec::new(),
+            path: Value::default(),
+            length: Value::default(),
             tuple: PhantomData,
         }
     }
@@ -97,6 +136,35 @@ impl<T> JsonLines<T> {
         };
         io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
     }
+
+    /// The error as the runtime is to see it: who reads standard output and has gone does
+    /// not come back.
+    fn failed(&self, error: &io::Error) -> BoxError {
+        let gone = error.kind() == io::ErrorKind::BrokenPipe;
+        let named = self.named(error);
+        if gone && matches!(self.target, Target::Stdout) {
+            Fatal::new(named).into()
+        } else {
+            named.into()
+        }
+    }
+
+    /// Opens the file, with what was delivered into it.
+    fn go_on(&mut self, path: &Path, context: &Context) -> Result<DurableFile> {
+        let name = one_spelling(path);
+        if context.resumed_from.is_some() && *self.path == name {
+            return Ok(DurableFile::go_on(path, *self.length, context)?);
+        }
+        let file = DurableFile::new(path).map_err(|error| self.named(&error))?;
+        *self.path = name;
+        *self.length = 0;
+        Ok(file)
+    }
+}
+
+/// A pipe, a terminal, `/dev/null`: what is there and is no file.
+fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 impl<T: Tuple + Serialize> Sink for JsonLines<T> {
@@ -107,38 +175,74 @@ impl<T: Tuple + Serialize> Sink for JsonLines<T> {
             let tasks = context.parallelism;
             return Err(format!("{tasks} tasks would write over each other: give it one").into());
         }
-        let output: Box<dyn Write + Send> = match &self.target {
-            Target::Stdout => Box::new(io::stdout()),
-            Target::File(path) => Box::new(File::create(path).map_err(|error| self.named(&error))?),
+        self.output = match (&self.target, context.durable) {
+            (Target::Stdout, true) => Output::Committed(Box::new(io::stdout())),
+            (Target::Stdout, false) => Output::Direct(Box::new(BufWriter::new(io::stdout()))),
+            (Target::File(path), true) if is_device(path) => {
+                let opened = std::fs::OpenOptions::new().write(true).open(path);
+                let device = opened.map_err(|error| self.named(&error))?;
+                Output::Committed(Box::new(device))
+            }
+            (Target::File(path), true) => {
+                let path = path.clone();
+                Output::File(self.go_on(&path, context)?)
+            }
+            (Target::File(path), false) => {
+                let file = std::fs::File::create(path).map_err(|error| self.named(&error))?;
+                Output::Direct(Box::new(BufWriter::new(file)))
+            }
         };
-        self.output = Some(Box::new(BufWriter::new(output)));
         Ok(())
     }
 
     fn write(&mut self, tuples: &[T]) -> Result {
-        let Some(output) = &mut self.output else {
-            return Err("the sink was not prepared".into());
+        let into: &mut dyn Write = match &mut self.output {
+            Output::Unopened => return Err("the sink was not prepared".into()),
+            Output::Direct(output) => output,
+            Output::Committed(_) | Output::File(_) => &mut self.encoded,
         };
         for tuple in tuples {
-            let written = serde_json::to_writer(&mut *output, tuple)
+            let written = serde_json::to_writer(&mut *into, tuple)
                 .map_err(io::Error::from)
-                .and_then(|()| output.write_all(b"\n"));
-            written.map_err(|error| match &self.target {
-                Target::Stdout => io::Error::new(
-                    error.kind(),
-                    format!("cannot write to standard output: {error}"),
-                ),
-                Target::File(path) => io::Error::new(
-                    error.kind(),
-                    format!("cannot write to {}: {error}", path.display()),
-                ),
-            })?;
+                .and_then(|()| into.write_all(b"\n"));
+            if let Err(error) = written {
+                return Err(self.failed(&error));
+            }
         }
         Ok(())
     }
 
-    fn flush(&mut self, _: &Epoch) -> Result {
-        let flushed = self.output.as_mut().map_or(Ok(()), Write::flush);
-        Ok(flushed.map_err(|error| self.named(&error))?)
+    fn outbox(&mut self) -> Result<Option<Vec<u8>>> {
+        let encoded = std::mem::take(&mut self.encoded);
+        Ok(Some(encoded).filter(|encoded| !encoded.is_empty()))
+    }
+
+    fn deliver(&mut self, outbox: &[u8]) -> Result {
+        let delivered = match &mut self.output {
+            Output::Unopened => return Err("the sink was not prepared".into()),
+            Output::Direct(output) | Output::Committed(output) => output.write_all(outbox),
+            Output::File(file) => {
+                let delivered = file.deliver(outbox);
+                if delivered.is_ok() {
+                    *self.length = file.length();
+                }
+                delivered
+            }
+        };
+        delivered.map_err(|error| self.failed(&error))
+    }
+
+    fn flush(&mut self, epoch: &Epoch) -> Result {
+        let flushed = match &mut self.output {
+            Output::Unopened => Ok(()),
+            Output::Direct(output) | Output::Committed(output) => output.flush(),
+            Output::File(file) => file.flush(epoch.number),
+        };
+        flushed.map_err(|error| self.failed(&error))
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        states.keep("path", &mut self.path);
+        states.keep("length", &mut self.length);
     }
 }

@@ -13,7 +13,7 @@ use crate::tuple::Tuple;
 /// ```
 /// use squall::{Ranking, Window, connectors::LogSink, testing::SinkTest};
 ///
-/// let ranking = Ranking { window: Window::ALL, origin: "rankings[0]".into(), entries: vec![("storm", 3)] };
+/// let ranking = Ranking { window: Window::ALL, origin: "rankings".into(), entries: vec![("storm", 3)] };
 /// // Logs "test: [storm 3]".
 /// SinkTest::new(LogSink::new()).send(ranking).run()?;
 /// # Ok::<(), squall::BoxError>(())

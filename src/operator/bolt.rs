@@ -1,10 +1,11 @@
 //! The operator around a [`Bolt`].
 
-use super::{AnyBolt, Staged, refused};
+use super::{AnyBolt, Quarantine, Staged, refused};
 use crate::batch::{AnyBatch, Batch};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
+use crate::state::States;
 use crate::stream::{Out, Streams};
 use crate::time::{Timestamp, WindowShape};
 
@@ -12,6 +13,9 @@ pub(crate) struct PlainOperator<B: Bolt> {
     bolt: B,
     out: Out<B::Output>,
     name: String,
+    /// The position in its batch of the tuple that user code has in hand.
+    cursor: Option<usize>,
+    quarantine: Option<Quarantine>,
 }
 
 impl<B: Bolt> PlainOperator<B> {
@@ -20,6 +24,8 @@ impl<B: Bolt> PlainOperator<B> {
             bolt,
             out: Out::default(),
             name: String::new(),
+            cursor: None,
+            quarantine: None,
         }
     }
 
@@ -71,19 +77,31 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
 
     fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result {
         let batch = typed::<B::Input>(batch, &self.name)?;
-        let mut rest = batch.tuples.as_slice();
-        for (tuples, time, late) in batch.columns.runs(rest.len()) {
-            let run;
-            (run, rest) = rest.split_at(tuples);
+        let mut position = 0;
+        for (tuples, time, late) in batch.columns.runs(batch.tuples.len()) {
+            let end = position + tuples;
             self.out.time = time;
             self.out.late = late || time < self.out.watermark;
-            for tuple in run {
+            while position < end {
+                let tuple = &batch.tuples[position];
+                if let Some(quarantine) = &self.quarantine
+                    && let Some(message) = quarantine.get(&format!("{tuple:?}"))
+                {
+                    let error = format!("panicked: {message}").into();
+                    let letter = refused(&self.name, tuple, &error);
+                    self.out.dead_letter(letter);
+                    position += 1;
+                    continue;
+                }
+                self.cursor = Some(position);
                 if let Err(error) = self.bolt.execute(tuple, &mut self.out) {
                     let letter = refused(&self.name, tuple, &error);
                     self.out.dead_letter(letter);
                 }
+                position += 1;
             }
         }
+        self.cursor = None;
         self.check()
     }
 
@@ -108,6 +126,20 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
 
     fn open_windows(&self) -> usize {
         self.bolt.open_windows()
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        self.bolt.state(states);
+    }
+
+    fn in_hand(&self, batch: &mut dyn AnyBatch) -> Option<String> {
+        let batch = typed::<B::Input>(batch, &self.name).ok()?;
+        let tuple = batch.tuples.get(self.cursor?)?;
+        Some(format!("{tuple:?}"))
+    }
+
+    fn quarantine(&mut self, tuples: Quarantine) {
+        self.quarantine = (!tuples.is_empty()).then_some(tuples);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::bolt::{Bolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{GivenTo, Key};
+use crate::state::States;
 use crate::stream::Out;
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::Tuple;
@@ -62,6 +63,10 @@ where
 
     fn open_windows(&self) -> usize {
         self.bolt.open_windows()
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        self.bolt.state(states);
     }
 
     fn streams() -> Vec<&'static str> {

@@ -22,9 +22,13 @@ pub(crate) use spout::{AnySpout, SpoutOperator};
 
 pub use grouping::CustomGrouping;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::{BoxError, Result};
+use crate::state::States;
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::DeadLetter;
 
@@ -54,6 +58,43 @@ pub(crate) trait AnyBolt: Staged + Send {
     fn window(&self) -> Option<WindowShape>;
 
     fn open_windows(&self) -> usize;
+
+    /// Declares what user code keeps.
+    fn state(&mut self, states: &mut States<'_>);
+
+    /// The tuple in hand, as text; after a panic the one that user code panicked on.
+    /// `batch` is what was being executed.
+    fn in_hand(&self, batch: &mut dyn AnyBatch) -> Option<String> {
+        let _ = batch;
+        None
+    }
+
+    /// Tuples that user code panicked on, as text, with what to say of each: they go to the
+    /// dead letters.
+    fn quarantine(&mut self, tuples: Quarantine) {
+        let _ = tuples;
+    }
+
+    /// Set for sinks.
+    fn outbox(&mut self) -> Option<&mut dyn Outbox> {
+        None
+    }
+}
+
+/// Tuples that are not given to user code any more: their text, and the panic's message.
+pub(crate) type Quarantine = Arc<BTreeMap<String, String>>;
+
+/// A sink's side of the outbox.
+pub(crate) trait Outbox {
+    /// What is to be delivered with this epoch, when it is committed.
+    fn hand_over(&mut self, epoch: &Epoch) -> Result<Arc<Vec<u8>>>;
+
+    /// What was handed over in a run before this one, and not delivered as far as is known.
+    fn put_back(&mut self, epoch: Epoch, outbox: Arc<Vec<u8>>);
+
+    /// This epoch is committed: delivers it and those before it. Gives the last one that
+    /// was delivered.
+    fn deliver(&mut self, committed: u64) -> Result<Option<u64>>;
 }
 
 /// The dead letter of a tuple that a bolt refused.

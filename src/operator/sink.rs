@@ -1,23 +1,51 @@
-//! The operator around a [`Sink`].
+//! The operator around a [`Sink`]: it delivers directly, or by an outbox.
 
-use super::{AnyBolt, Staged, bolt::typed};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{AnyBolt, Outbox, Staged, bolt::typed};
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::sink::Sink;
+use crate::state::States;
 use crate::time::{Timestamp, WindowShape};
 
 pub(crate) struct SinkOperator<S: Sink> {
     sink: S,
+    context: Option<Context>,
     name: String,
+    /// What is committed, or about to be, and was not delivered. Bounded by the commits on
+    /// their way: the next one begins when the one before it was delivered.
+    undelivered: VecDeque<(Epoch, Arc<Vec<u8>>)>,
 }
 
 impl<S: Sink> SinkOperator<S> {
     pub(crate) fn new(sink: S) -> Self {
         Self {
             sink,
+            context: None,
             name: String::new(),
+            undelivered: VecDeque::new(),
         }
+    }
+
+    fn is_durable(&self) -> bool {
+        self.context.as_ref().is_some_and(|context| context.durable)
+    }
+
+    fn fault_point(&self, name: &str) -> Result {
+        self.context
+            .as_ref()
+            .map_or(Ok(()), |context| context.fault_point(name))
+    }
+
+    /// Delivers what was written, where nothing is going to be committed.
+    fn deliver_now(&mut self) -> Result {
+        if let Some(outbox) = self.sink.outbox()? {
+            self.sink.deliver(&outbox)?;
+        }
+        Ok(())
     }
 }
 
@@ -38,12 +66,18 @@ impl<S: Sink> Staged for SinkOperator<S> {
 impl<S: Sink> AnyBolt for SinkOperator<S> {
     fn prepare(&mut self, context: &Context) -> Result {
         self.name = context.name();
+        self.context = Some(context.clone());
         self.sink.prepare(context)
     }
 
     fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result {
         self.sink
-            .write(&typed::<S::Input>(batch, &self.name)?.tuples)
+            .write(&typed::<S::Input>(batch, &self.name)?.tuples)?;
+        if self.is_durable() {
+            Ok(())
+        } else {
+            self.deliver_now()
+        }
     }
 
     fn on_watermark(&mut self, _: Timestamp) -> Result {
@@ -51,7 +85,12 @@ impl<S: Sink> AnyBolt for SinkOperator<S> {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch) -> Result {
-        self.sink.flush(epoch)
+        if self.is_durable() {
+            // It is flushed when the epoch is committed.
+            Ok(())
+        } else {
+            self.sink.flush(epoch)
+        }
     }
 
     fn window(&self) -> Option<WindowShape> {
@@ -60,5 +99,42 @@ impl<S: Sink> AnyBolt for SinkOperator<S> {
 
     fn open_windows(&self) -> usize {
         0
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        self.sink.state(states);
+    }
+
+    fn outbox(&mut self) -> Option<&mut dyn Outbox> {
+        Some(self)
+    }
+}
+
+impl<S: Sink> Outbox for SinkOperator<S> {
+    fn hand_over(&mut self, epoch: &Epoch) -> Result<Arc<Vec<u8>>> {
+        let outbox = Arc::new(self.sink.outbox()?.unwrap_or_default());
+        self.put_back(*epoch, Arc::clone(&outbox));
+        Ok(outbox)
+    }
+
+    fn put_back(&mut self, epoch: Epoch, outbox: Arc<Vec<u8>>) {
+        self.undelivered.push_back((epoch, outbox));
+    }
+
+    fn deliver(&mut self, committed: u64) -> Result<Option<u64>> {
+        let mut delivered = None;
+        while let Some((epoch, outbox)) = self
+            .undelivered
+            .pop_front_if(|(epoch, _)| epoch.number <= committed)
+        {
+            self.fault_point("deliver")?;
+            if !outbox.is_empty() {
+                self.sink.deliver(&outbox)?;
+            }
+            self.sink.flush(&epoch)?;
+            self.fault_point("delivered")?;
+            delivered = Some(epoch.number);
+        }
+        Ok(delivered)
     }
 }

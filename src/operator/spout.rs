@@ -5,6 +5,7 @@ use crate::batch::AnyBatch;
 use crate::context::Context;
 use crate::error::Result;
 use crate::spout::{Next, Progress, Spout, SpoutOut};
+use crate::state::States;
 use crate::stream::{StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp};
 
@@ -22,6 +23,9 @@ pub(crate) trait AnySpout: Staged + Send {
 
     /// The other spouts have come so far.
     fn follow(&mut self, floor: Timestamp);
+
+    /// Declares what user code keeps, and the times of the splits.
+    fn state(&mut self, states: &mut States<'_>);
 }
 
 pub(crate) struct SpoutOperator<S: Spout> {
@@ -57,6 +61,9 @@ impl<S: Spout> Staged for SpoutOperator<S> {
         std::mem::take(&mut self.out.late_tuples)
     }
 }
+
+/// The name under which the times of a spout's splits are kept.
+const SPLITS: &str = "splits";
 
 /// A spout may read this many records that give no tuple before the runtime looks in.
 const POLLS_PER_SLICE: usize = 4_096;
@@ -96,6 +103,11 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
 
     fn follow(&mut self, floor: Timestamp) {
         self.out.splits.follow(floor);
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        states.keep(SPLITS, &mut self.out.splits);
+        self.spout.state(states);
     }
 
     fn progress(&mut self, cut: Timestamp) -> Progress {

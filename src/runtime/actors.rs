@@ -1,27 +1,26 @@
-//! The driver of real runs: each task an actor on a thread of its own.
+//! The actors of a real run: each task an actor on a thread of its own.
 //!
 //! A thread for each task, as Storm's executors: user code that blocks holds up its own
 //! task and nobody else's, whatever the number of cores. Each thread runs a ractor actor on
-//! a runtime of its own; the coordinator is an actor on a further one, with the timer and
-//! the signals, so that no user code can take Ctrl-C away.
+//! a runtime of its own; the coordinator is an actor on a further one, with the timer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::task::{Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::assemble::{Assembly, assemble};
 use super::clock::Clock;
 use super::coordinator::{Action, Coordinator, Failure};
 use super::message::{Outgoing, Report, TaskId, TaskInput};
-use super::options::RunOptions;
-use super::report::{RunError, RunStats, Summary};
+use super::program::{Assembly, CommitFailure, Committer, Ended, panic_message};
+use super::report::{RunError, RunStats};
 use super::task::Task;
+use crate::context::Epoch;
 use crate::error::Result as UserResult;
-use crate::topology::Topology;
+use crate::store::Batch;
 
 /// How many steps a task makes before it looks at its messages again.
 const STEPS: usize = 8;
@@ -38,11 +37,15 @@ enum TaskMessage {
     Continue,
 }
 
-enum CoordinatorMessage {
+pub(super) enum CoordinatorMessage {
     /// All actors exist: begin.
     Begin,
     Report(TaskId, Report),
     Failed(TaskId, Failure),
+    /// The store has written an epoch: how long it took, and how many bytes.
+    Committed(u64, Duration, usize),
+    /// It could not.
+    NotCommitted(CommitFailure),
     Timer,
     Stop,
     Stats(mpsc::SyncSender<RunStats>),
@@ -114,7 +117,11 @@ impl Actor for TaskActor {
         let failure = match done {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Failure::Error(error)),
-            Err(panic) => Some(Failure::Panic(panic_message(&*panic))),
+            Err(panic) => {
+                let tuple = catch_unwind(AssertUnwindSafe(|| state.task.culprit()));
+                let tuple = tuple.unwrap_or_default();
+                Some(Failure::Panic(panic_message(&*panic), tuple))
+            }
         };
         if let Some(failure) = failure {
             state.failed = true;
@@ -126,12 +133,6 @@ impl Actor for TaskActor {
         }
         Ok(())
     }
-}
-
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a value that is no text".to_owned())
 }
 
 impl TaskState {
@@ -210,28 +211,17 @@ impl Wake for TaskWaker {
     }
 }
 
-/// What the runtime of an actor's thread offers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Drivers {
-    /// Timers alone: a thread that waits is woken by less.
-    Time,
-    /// Signals too.
-    TimeAndSignals,
-}
-
 /// Runs one actor on this thread until it stops.
 fn run_actor<A: Actor>(
-    drivers: Drivers,
     actor: A,
     arguments: A::Arguments,
     started: &mpsc::SyncSender<Option<ActorRef<A::Msg>>>,
 ) {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    match drivers {
-        Drivers::Time => builder.enable_time(),
-        Drivers::TimeAndSignals => builder.enable_all(),
-    };
-    let Ok(runtime) = builder.build() else {
+    // Timers alone: a thread that waits is woken by less.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let Ok(runtime) = runtime else {
         let _ = started.send(None);
         return;
     };
@@ -249,14 +239,13 @@ fn run_actor<A: Actor>(
 
 fn spawn_actor<A: Actor>(
     name: String,
-    drivers: Drivers,
     actor: A,
     arguments: A::Arguments,
 ) -> Result<ActorRef<A::Msg>, RunError> {
     let (started, starts) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name(name)
-        .spawn(move || run_actor(drivers, actor, arguments, &started))
+        .spawn(move || run_actor(actor, arguments, &started))
         .map_err(RunError::Thread)?;
     let reference = starts.recv().ok().flatten();
     reference.ok_or_else(|| RunError::Thread(std::io::Error::other("no runtime for an actor")))
@@ -269,13 +258,13 @@ struct CoordinatorActor;
 struct CoordinatorState {
     coordinator: Coordinator,
     clock: Clock,
-    signals: bool,
     spouts: Vec<TaskId>,
+    sinks: Vec<TaskId>,
+    /// The thread that writes commits, where there is one.
+    store: Option<mpsc::Sender<(Epoch, Vec<Batch>)>>,
     peers: Peers,
-    /// A stop came before the tasks were there.
-    stop_at_once: bool,
     timer: Option<Timer>,
-    ended: Option<mpsc::SyncSender<Result<Summary, RunError>>>,
+    ended: Option<mpsc::SyncSender<Ended>>,
 }
 
 impl Actor for CoordinatorActor {
@@ -285,12 +274,9 @@ impl Actor for CoordinatorActor {
 
     async fn pre_start(
         &self,
-        myself: ActorRef<CoordinatorMessage>,
+        _: ActorRef<CoordinatorMessage>,
         state: CoordinatorState,
     ) -> Result<CoordinatorState, ActorProcessingErr> {
-        if state.signals {
-            tokio::spawn(pass_signals(myself));
-        }
         Ok(state)
     }
 
@@ -300,30 +286,30 @@ impl Actor for CoordinatorActor {
         message: CoordinatorMessage,
         state: &mut CoordinatorState,
     ) -> Result<(), ActorProcessingErr> {
-        let begun = state.peers.get().is_some();
+        let coordinator = &mut state.coordinator;
         let action = match message {
-            CoordinatorMessage::Begin if state.stop_at_once => state.coordinator.stop(),
-            CoordinatorMessage::Begin => None,
-            CoordinatorMessage::Report(task, report) => state.coordinator.report(task, report),
-            CoordinatorMessage::Stop if begun => state.coordinator.stop(),
-            CoordinatorMessage::Stop => {
-                state.stop_at_once = true;
+            CoordinatorMessage::Begin => coordinator.begin(),
+            CoordinatorMessage::Report(task, report) => coordinator.report(task, report),
+            CoordinatorMessage::Stop => coordinator.stop(),
+            CoordinatorMessage::Committed(epoch, took, bytes) => {
+                coordinator.note_commit(took, bytes);
+                coordinator.committed(epoch)
+            }
+            CoordinatorMessage::NotCommitted(failure) => {
+                state.end(&myself, Ended::by(failure));
                 None
             }
             CoordinatorMessage::Failed(task, failure) => {
-                let error = state.coordinator.failure(task, failure);
-                Some(Action::End(Err(error)))
+                let ended = coordinator.failed(task, failure);
+                state.end(&myself, ended);
+                None
             }
             CoordinatorMessage::Timer => {
                 state.timer = None;
-                if begun {
-                    state.coordinator.tick()
-                } else {
-                    None
-                }
+                coordinator.tick()
             }
             CoordinatorMessage::Stats(reply) => {
-                let _ = reply.send(state.coordinator.stats());
+                let _ = reply.send(coordinator.stats());
                 None
             }
         };
@@ -331,14 +317,21 @@ impl Actor for CoordinatorActor {
             Some(Action::Cut(epoch)) => {
                 for &spout in &state.spouts {
                     let floor = state.coordinator.floor(spout);
-                    let cut = TaskInput::Cut { epoch, floor };
-                    if let Some(peers) = state.peers.get() {
-                        // A spout that is gone has failed; its report comes.
-                        let _ = peers[spout].cast(TaskMessage::Input(cut));
-                    }
+                    state.tell(spout, TaskInput::Cut { epoch, floor });
                 }
             }
-            Some(Action::End(result)) => state.end(&myself, result),
+            Some(Action::Commit(epoch, batches)) => {
+                if let Some(store) = &state.store {
+                    // The thread ends only after this end of the channel.
+                    let _ = store.send((epoch, batches));
+                }
+            }
+            Some(Action::Deliver(epoch)) => {
+                for &sink in &state.sinks {
+                    state.tell(sink, TaskInput::Committed(epoch));
+                }
+            }
+            Some(Action::End(result)) => state.end(&myself, Ended::Done(result)),
             None => {}
         }
         state.set_timer(&myself);
@@ -347,15 +340,23 @@ impl Actor for CoordinatorActor {
 }
 
 impl CoordinatorState {
-    fn end(&mut self, myself: &ActorRef<CoordinatorMessage>, result: Result<Summary, RunError>) {
+    fn tell(&self, task: TaskId, input: TaskInput) {
+        if let Some(peers) = self.peers.get() {
+            // A task that is gone has failed; its report comes.
+            let _ = peers[task].cast(TaskMessage::Input(input));
+        }
+    }
+
+    fn end(&mut self, myself: &ActorRef<CoordinatorMessage>, ended: Ended) {
         for peer in self.peers.get().into_iter().flatten() {
             // User code that does not return cannot be stopped; its thread ends with the
             // process.
             peer.stop(None);
         }
-        if let Some(ended) = self.ended.take() {
-            // Nobody waits any more where the handle was dropped.
-            let _ = ended.send(result);
+        self.store = None;
+        if let Some(tell) = self.ended.take() {
+            // Whoever waits has not gone: it is the thread of the run.
+            let _ = tell.send(ended);
         }
         myself.stop(None);
     }
@@ -371,221 +372,117 @@ impl CoordinatorState {
     }
 }
 
-/// Turns every Ctrl-C and SIGTERM into a stop.
-async fn pass_signals(coordinator: ActorRef<CoordinatorMessage>) {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        );
-        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-            tracing::warn!("signals cannot be handled: Ctrl-C will not stop gracefully");
-            return;
-        };
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            tracing::info!("stopping");
-            if coordinator.cast(CoordinatorMessage::Stop).is_err() {
-                return;
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    while tokio::signal::ctrl_c().await.is_ok() {
-        tracing::info!("stopping");
-        if coordinator.cast(CoordinatorMessage::Stop).is_err() {
-            return;
-        }
+// --- a whole attempt ---
+
+/// The actors of a run, until it ends or fails.
+pub(super) struct Attempt {
+    pub(super) coordinator: ActorRef<CoordinatorMessage>,
+    pub(super) ended: mpsc::Receiver<Ended>,
+    /// Says when the last task is gone: nothing is ever sent.
+    pub(super) gone: mpsc::Receiver<()>,
+    /// The thread that writes commits.
+    pub(super) store: Option<thread::JoinHandle<()>>,
+}
+
+/// The list of the actors of an attempt, filled when all are there; wakers need it before.
+#[derive(Default)]
+pub(super) struct Roll(Peers);
+
+impl Roll {
+    pub(super) fn waker(&self, task: TaskId) -> Waker {
+        let peers = Arc::clone(&self.0);
+        Waker::from(Arc::new(TaskWaker { peers, task }))
     }
 }
 
-// --- the user's side ---
-
-/// A topology that runs on threads of its own.
-///
-/// Dropping it lets the topology run on.
-#[must_use = "wait for the end of the run, or its result is lost"]
-pub struct Running {
-    coordinator: ActorRef<CoordinatorMessage>,
-    // A receiver may not be shared between threads by itself; `stats` and `stop` are called
-    // from others while one waits.
-    end: Mutex<End>,
-}
-
-/// The end of a run, once it is known.
-struct End {
-    ends: mpsc::Receiver<Result<Summary, RunError>>,
-    result: Option<Result<Summary, RunError>>,
-    /// Says when the last task is gone.
-    gone: mpsc::Receiver<()>,
-}
-
-/// After a run that went well its tasks, and what they hold open, are waited for so long.
-const CLOSE: Duration = Duration::from_secs(5);
-
-/// After a failure user code that still runs is waited for so long.
-const CLOSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
-
-impl Running {
-    /// Asks for a graceful stop: spouts stop, what was accepted is processed, and
-    /// [`Running::wait`] returns. A second call ends the run at once.
-    pub fn stop(&self) {
-        // Where the coordinator is gone the run has ended already.
-        let _ = self.coordinator.cast(CoordinatorMessage::Stop);
-    }
-
-    /// What the run has done so far; none after its end.
-    #[must_use]
-    pub fn stats(&self) -> Option<RunStats> {
-        let (reply, stats) = mpsc::sync_channel(1);
-        self.coordinator
-            .cast(CoordinatorMessage::Stats(reply))
-            .ok()?;
-        stats.recv_timeout(Duration::from_secs(1)).ok()
-    }
-
-    /// Waits for the end of the run, at most for `timeout`; says whether it has come.
-    #[must_use]
-    pub fn ends_within(&self, timeout: Duration) -> bool {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        if end.result.is_none() {
-            end.result = match end.ends.recv_timeout(timeout) {
-                Ok(result) => Some(result),
-                Err(mpsc::RecvTimeoutError::Timeout) => None,
-                Err(mpsc::RecvTimeoutError::Disconnected) => Some(Err(RunError::Interrupted)),
-            };
-        }
-        end.result.is_some()
-    }
-
-    /// Waits for the end of the run, and then until every task has dropped its user code
-    /// (at most for 5 s; after a failure 500 ms, since user code may never return).
-    ///
-    /// # Errors
-    /// As [`Topology::run`].
-    pub fn wait(self) -> Result<Summary, RunError> {
-        let end = self.end.into_inner();
-        let End { ends, result, gone } = end.unwrap_or_else(PoisonError::into_inner);
-        let result = result.unwrap_or_else(|| ends.recv().unwrap_or(Err(RunError::Interrupted)));
-        let patience = if result.is_ok() {
-            CLOSE
-        } else {
-            CLOSE_AFTER_FAILURE
-        };
-        // Nothing is ever sent: the wait ends when the last task is gone.
-        let _ = gone.recv_timeout(patience);
-        result
-    }
-}
-
-impl Topology {
-    /// Runs the topology until its input ends, Ctrl-C, or a failure.
-    ///
-    /// # Errors
-    /// Mistakes in the plan and tasks that cannot get ready, before anything runs; then the
-    /// first failure, naming the component and task, or what kept a stop from ending.
-    pub fn run(self, options: RunOptions) -> Result<Summary, RunError> {
-        self.start(options)?.wait()
-    }
-
-    /// Starts the topology and gives it back as a handle.
-    ///
-    /// # Errors
-    /// Mistakes in the plan and tasks that cannot get ready; nothing runs then.
-    pub fn start(self, options: RunOptions) -> Result<Running, RunError> {
-        let options = options.sane();
-        let clock = Clock::system();
-        let peers = Peers::default();
-        let waker = |task| {
-            let peers = Arc::clone(&peers);
-            Waker::from(Arc::new(TaskWaker { peers, task }))
-        };
-        let Assembly {
-            mut tasks,
-            coordinator,
-        } = assemble(self, &options, &clock, waker)?;
-        prepare(&mut tasks)?;
-
-        let (ended, ends) = mpsc::sync_channel(1);
-        let (alive, gone) = mpsc::channel();
-        let spouts = tasks.iter().filter(|task| task.is_spout());
-        let state = CoordinatorState {
-            coordinator,
-            clock: clock.clone(),
-            signals: options.signals,
-            spouts: spouts.map(|task| task.id).collect(),
-            peers: Arc::clone(&peers),
-            stop_at_once: false,
-            timer: None,
-            ended: Some(ended),
-        };
-        let coordinator = spawn_actor(
-            "coordinator".to_owned(),
-            Drivers::TimeAndSignals,
-            CoordinatorActor,
-            state,
-        )?;
-        let mut actors = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            let name = task.context.name();
-            let state = TaskState {
-                task,
-                peers: Arc::clone(&peers),
-                coordinator: coordinator.clone(),
-                clock: clock.clone(),
-                timer: None,
-                continues: false,
-                failed: false,
-                _alive: alive.clone(),
-            };
-            match spawn_actor(name, Drivers::Time, TaskActor, state) {
-                Ok(actor) => actors.push(actor),
-                Err(error) => {
-                    for actor in &actors {
-                        actor.stop(None);
-                    }
-                    coordinator.stop(None);
-                    return Err(error);
-                }
-            }
-        }
-        // Nobody else sets the list, so it is empty until here.
-        let _ = peers.set(actors);
-        for actor in peers.get().into_iter().flatten() {
-            let _ = actor.cast(TaskMessage::Begin);
-        }
-        let _ = coordinator.cast(CoordinatorMessage::Begin);
-        Ok(Running {
-            coordinator,
-            end: Mutex::new(End {
-                ends,
-                result: None,
-                gone,
-            }),
-        })
-    }
-}
-
-/// Lets the user code of every task get ready.
-pub(crate) fn prepare(tasks: &mut [Task]) -> Result<(), RunError> {
+/// Starts the actors of an assembly, whose wakers came from this roll.
+pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<Attempt, RunError> {
+    let Assembly {
+        mut tasks,
+        coordinator,
+        committer,
+    } = assembly;
+    let Roll(peers) = roll;
+    let (ended, ends) = mpsc::sync_channel(1);
+    let (alive, gone) = mpsc::channel();
+    let (commits, to_write) = mpsc::channel();
+    let sinks = tasks.iter_mut().filter_map(|task| {
+        let id = task.id;
+        task.outbox().map(|_| id)
+    });
+    let sinks = sinks.collect();
+    let spouts = tasks.iter().filter(|task| task.is_spout());
+    let state = CoordinatorState {
+        coordinator,
+        clock: clock.clone(),
+        spouts: spouts.map(|task| task.id).collect(),
+        sinks,
+        store: committer.is_some().then_some(commits),
+        peers: Arc::clone(&peers),
+        timer: None,
+        ended: Some(ended),
+    };
+    let coordinator = spawn_actor("coordinator".to_owned(), CoordinatorActor, state)?;
+    let store = committer.map(|committer| start_store(committer, to_write, coordinator.clone()));
+    let store = store.transpose()?;
+    let mut actors = Vec::with_capacity(tasks.len());
     for task in tasks {
         let name = task.context.name();
-        match catch_unwind(AssertUnwindSafe(|| task.prepare())) {
-            Ok(Ok(())) => {}
-            Ok(Err(cause)) => return Err(RunError::Start { task: name, cause }),
-            Err(panic) => {
-                let message = panic_message(&*panic);
-                return Err(RunError::Panicked {
-                    task: name,
-                    message,
-                });
+        let state = TaskState {
+            task,
+            peers: Arc::clone(&peers),
+            coordinator: coordinator.clone(),
+            clock: clock.clone(),
+            timer: None,
+            continues: false,
+            failed: false,
+            _alive: alive.clone(),
+        };
+        match spawn_actor(name, TaskActor, state) {
+            Ok(actor) => actors.push(actor),
+            Err(error) => {
+                for actor in &actors {
+                    actor.stop(None);
+                }
+                coordinator.stop(None);
+                return Err(error);
             }
         }
     }
-    Ok(())
+    // Nobody else sets the list, so it is empty until here.
+    let _ = peers.set(actors);
+    for actor in peers.get().into_iter().flatten() {
+        let _ = actor.cast(TaskMessage::Begin);
+    }
+    let _ = coordinator.cast(CoordinatorMessage::Begin);
+    Ok(Attempt {
+        coordinator,
+        ended: ends,
+        gone,
+        store,
+    })
+}
+
+/// Starts the thread that writes commits; it ends with the coordinator.
+fn start_store(
+    mut committer: Committer,
+    commits: mpsc::Receiver<(Epoch, Vec<Batch>)>,
+    coordinator: ActorRef<CoordinatorMessage>,
+) -> Result<thread::JoinHandle<()>, RunError> {
+    let write = move || {
+        for (epoch, batches) in commits {
+            let began = Instant::now();
+            let done = committer.commit(&epoch, batches);
+            let message = match done {
+                Ok(bytes) => CoordinatorMessage::Committed(epoch.number, began.elapsed(), bytes),
+                Err(failure) => CoordinatorMessage::NotCommitted(failure),
+            };
+            // Where the coordinator is gone the run is over.
+            let _ = coordinator.cast(message);
+        }
+    };
+    thread::Builder::new()
+        .name("store".to_owned())
+        .spawn(write)
+        .map_err(RunError::Thread)
 }

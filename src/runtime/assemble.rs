@@ -1,29 +1,25 @@
 //! Makes the tasks of a topology and connects their channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::Waker;
 
 use super::channels::{Channels, FIRST_WINDOW};
-use super::clock::Clock;
+use super::commits::Commits;
 use super::coordinator::{Coordinator, SpoutTies, Watched};
 use super::inputs::Inputs;
 use super::message::TaskId;
-use super::options::RunOptions;
+use super::program::{Assembly, Committer, Program};
 use super::rate::RateLimit;
 use super::report::RunError;
-use super::task::{Shared, Task, Work};
+use super::restore::restore;
+use super::task::Task;
 use super::window::CreditWindow;
+use super::work::{Shared, Work};
 use crate::context::Context;
 use crate::operator::AnyEdge;
 use crate::time::{TimeDomain, WindowShape};
-use crate::topology::{Definition, Make, Plan, PlanErrors, Topology};
-
-/// A topology ready to be driven.
-pub(crate) struct Assembly {
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) coordinator: Coordinator,
-}
+use crate::topology::{Definition, Make, Plan};
 
 /// A way from one task to another: the sender's output channel, the reader's input channel.
 #[derive(Clone, Copy)]
@@ -40,22 +36,73 @@ struct Wiring {
     edges: Vec<Vec<Box<dyn AnyEdge>>>,
 }
 
-/// Checks the plan, makes every task, and connects them; `waker` gives each task its own.
-pub(crate) fn assemble(
-    topology: Topology,
-    options: &RunOptions,
-    clock: &Clock,
+/// Makes every task, connects them, and loads what is stored of them; `waker` gives each
+/// task its own.
+pub(super) fn assemble(
+    program: &Program,
     waker: impl Fn(TaskId) -> Waker,
 ) -> Result<Assembly, RunError> {
-    let plan = topology.plan();
-    plan.check()?;
-    let order = plan.topological_order().ok_or_else(|| PlanErrors {
-        topology: plan.name.clone(),
-        errors: Vec::new(),
-    })?;
-    let components = topology.into_parts().components;
-    let first_task = first_tasks(&components);
-    let mut wirings = wire(&components, &first_task);
+    let Program {
+        plan, order, store, ..
+    } = program;
+    let components = &program.parts.components;
+    let first_task = first_tasks(components);
+    let (mut tasks, component_of) = make_tasks(program, &first_task, waker);
+    let slides = spread_times(plan, order, &first_task, &mut tasks);
+    let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
+    let mut commits = None;
+    let mut committer = None;
+    if let Some(store) = store {
+        let restored = restore(store, &plan.name, components, &first_task, &mut tasks)?;
+        let sinks = tasks.iter_mut().filter_map(Task::outbox).count();
+        let epoch = restored.commit.map_or(0, |commit| commit.epoch);
+        let now = program.clock.elapsed();
+        commits = Some(Commits::new(program.options.commit, epoch, now, sinks));
+        committer = Some(Committer::new(store.clone(), program, restored.first));
+    }
+    let watched = tasks
+        .iter()
+        .zip(component_of)
+        .map(|(task, component)| Watched {
+            name: task.context.name(),
+            component,
+            spout: ties[component].clone(),
+            metrics: Arc::clone(&task.metrics),
+        });
+    let watched = watched.collect();
+    let names = components
+        .iter()
+        .map(|component| component.id.clone())
+        .collect();
+    let coordinator = Coordinator::new(
+        (watched, names),
+        program.clock.clone(),
+        program.options.clone(),
+        slides,
+        commits,
+    );
+    Ok(Assembly {
+        tasks,
+        coordinator,
+        committer,
+    })
+}
+
+/// The tasks of all components, connected, with the number of each one's component.
+fn make_tasks(
+    program: &Program,
+    first_task: &[TaskId],
+    waker: impl Fn(TaskId) -> Waker,
+) -> (Vec<Task>, Vec<usize>) {
+    let Program {
+        options,
+        clock,
+        faults,
+        metrics,
+        ..
+    } = program;
+    let components = &program.parts.components;
+    let mut wirings = wire(components, first_task);
 
     let shared = Shared {
         clock: clock.clone(),
@@ -63,6 +110,11 @@ pub(crate) fn assemble(
         batch_tuples: options.batch_tuples,
         slides: Arc::default(),
     };
+    let tasks_of: BTreeMap<_, _> = components
+        .iter()
+        .map(|component| (component.id.clone(), component.parallelism))
+        .collect();
+    let tasks_of = Arc::new(tasks_of);
     let mut tasks = Vec::new();
     let mut component_of = Vec::new();
     for (number, component) in components.iter().enumerate() {
@@ -78,7 +130,11 @@ pub(crate) fn assemble(
                 parallelism: component.parallelism,
                 domain: TimeDomain::Processing,
                 window: None,
+                durable: false,
+                resumed_from: None,
                 waker: waker(id),
+                faults: faults.clone(),
+                tasks_of: Arc::clone(&tasks_of),
             };
             let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));
             let first_window = options.credit_tuples.unwrap_or(FIRST_WINDOW);
@@ -86,7 +142,7 @@ pub(crate) fn assemble(
                 Some(tuples) => CreditWindow::Fixed(tuples),
                 None => CreditWindow::measured(options.batch_tuples),
             };
-            let task = Task::new(
+            let mut task = Task::new(
                 (id, context),
                 work(component, limit.clone()),
                 Inputs::new(ends(wiring.senders)),
@@ -95,28 +151,12 @@ pub(crate) fn assemble(
                 credit,
                 shared.clone(),
             );
+            task.metrics = Arc::clone(&metrics[id]);
             tasks.push(task);
             component_of.push(number);
         }
     }
-    let slides = spread_times(&plan, &order, &first_task, &mut tasks);
-    let ties = spout_ties(&plan, &order, |number| tasks[first_task[number]].domain());
-    let watched = tasks
-        .iter()
-        .zip(component_of)
-        .map(|(task, component)| Watched {
-            name: task.context.name(),
-            component,
-            spout: ties[component].clone(),
-            metrics: Arc::clone(&task.metrics),
-        });
-    let watched = watched.collect();
-    let names = components
-        .into_iter()
-        .map(|component| component.id)
-        .collect();
-    let coordinator = Coordinator::new(watched, names, clock.clone(), options.clone(), slides);
-    Ok(Assembly { tasks, coordinator })
+    (tasks, component_of)
 }
 
 /// The number of each component's first task.

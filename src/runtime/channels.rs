@@ -258,6 +258,8 @@ mod tests {
             number: 1,
             time: Timestamp::MIN,
             last: false,
+            closes: false,
+            commit: false,
         };
         channels.tell_epoch(epoch);
         assert_eq!((channels.outgoing.len(), channels.blocked()), (2, false));

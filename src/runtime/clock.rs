@@ -38,6 +38,15 @@ impl Clock {
         }
     }
 
+    /// The same clock, by which it is at least this moment.
+    pub(crate) fn not_before(mut self, moment: Timestamp) -> Self {
+        let behind = moment.millis().saturating_sub(self.now().millis());
+        if behind > 0 {
+            self.began = self.began.forward(behind);
+        }
+        self
+    }
+
     /// Time since the run began; never goes back.
     pub(crate) fn elapsed(&self) -> Duration {
         match &self.source {

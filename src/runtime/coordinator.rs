@@ -8,12 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::commits::{Commits, Settle};
 use super::message::{Report, TaskId};
 use super::metrics::{Activity, Metrics, Percentiles, share};
 use super::options::RunOptions;
+use super::program::{Ended, InHand};
 use super::report::{ComponentStats, RunError, RunStats, Summary};
 use crate::context::Epoch;
+use crate::error::Fatal;
+use crate::fault::Killed;
 use crate::spout::Progress;
+use crate::store::Batch;
 use crate::time::Timestamp;
 
 /// Cuts that not every task has passed, at most this many; tasks that are stuck do not
@@ -63,6 +68,10 @@ struct TaskState {
 pub(crate) enum Action {
     /// Give this cut to every spout, with its [`Coordinator::floor`].
     Cut(Epoch),
+    /// Write these changes to the store.
+    Commit(Epoch, Vec<Batch>),
+    /// Tell every sink that this epoch is committed.
+    Deliver(u64),
     /// The run is over.
     End(Result<Summary, RunError>),
 }
@@ -82,21 +91,25 @@ pub(crate) struct Coordinator {
     completed: u64,
     latencies: Percentiles,
     last_was_cut: bool,
+    /// The input of some spout has ended, but not for good.
+    paused: bool,
+    commits: Option<Commits>,
     /// The end of a graceful stop.
     drain_until: Option<Duration>,
 }
 
 impl Coordinator {
     pub(crate) fn new(
-        tasks: Vec<Watched>,
-        components: Vec<String>,
+        (tasks, components): (Vec<Watched>, Vec<String>),
         clock: Clock,
         options: RunOptions,
         slides: Vec<i64>,
+        commits: Option<Commits>,
     ) -> Self {
+        let committed = commits.as_ref().map_or(0, Commits::committed);
         let tasks = tasks.into_iter().map(|watched| TaskState {
             watched,
-            passed: 0,
+            passed: committed,
             progress: Progress {
                 watermark: Timestamp::MIN,
                 idle: false,
@@ -112,11 +125,13 @@ impl Coordinator {
             clock,
             options,
             slides,
-            next_number: 1,
+            next_number: committed + 1,
             cuts: VecDeque::new(),
-            completed: 0,
+            completed: committed,
             latencies: Percentiles::default(),
             last_was_cut: false,
+            paused: false,
+            commits,
             drain_until: None,
         }
     }
@@ -137,8 +152,9 @@ impl Coordinator {
                 state.progress = progress;
                 None
             }
-            Report::InputEnded => {
+            Report::InputEnded { closes } => {
                 state.input_ended = true;
+                self.paused |= !closes;
                 let mut spouts = self
                     .tasks
                     .iter()
@@ -148,10 +164,42 @@ impl Coordinator {
             }
             Report::Finished => {
                 state.finished = true;
-                let all = self.tasks.iter().all(|task| task.finished);
-                all.then(|| Action::End(Ok(self.summary())))
+                self.end_if_done()
+            }
+            Report::Saved(number, batch) => self.commits.as_mut()?.saved(number, batch),
+            Report::Delivered(number) => self.commits.as_mut()?.delivered(number),
+            Report::Settled(batch) => {
+                self.commits.as_mut()?.settled(batch);
+                None
             }
         }
+    }
+
+    /// What was not delivered in the run before is delivered now.
+    pub(crate) fn begin(&mut self) -> Option<Action> {
+        self.commits.as_mut()?.begin()
+    }
+
+    /// The store has written an epoch.
+    pub(crate) fn committed(&mut self, epoch: u64) -> Option<Action> {
+        let action = self.commits.as_mut()?.written(epoch);
+        action.or_else(|| self.end_if_done())
+    }
+
+    /// The end, where all tasks have finished and nothing is left to be committed.
+    fn end_if_done(&mut self) -> Option<Action> {
+        if !self.tasks.iter().all(|task| task.finished) {
+            return None;
+        }
+        if let Some(commits) = &mut self.commits {
+            let last = self.next_number - 1;
+            match commits.settle(last, self.clock.now()) {
+                Settle::Wait => return None,
+                Settle::Commit(epoch, batches) => return Some(Action::Commit(epoch, batches)),
+                Settle::Done => {}
+            }
+        }
+        Some(Action::End(Ok(self.summary())))
     }
 
     /// Asks for a graceful stop; a second one ends the run at once.
@@ -212,11 +260,22 @@ impl Coordinator {
 
     fn cut(&mut self, last: bool) -> Action {
         let now = self.clock.elapsed();
-        let epoch = Epoch {
+        let mut spouts = self
+            .tasks
+            .iter()
+            .filter(|task| task.watched.spout.is_some());
+        let ended = spouts.all(|spout| spout.input_ended) && !self.paused;
+        let mut epoch = Epoch {
             number: self.next_number,
             time: self.clock.at(now),
             last,
+            // What can be continued is over only when its input is.
+            closes: last && (ended || self.commits.is_none()),
+            commit: false,
         };
+        if let Some(commits) = &mut self.commits {
+            epoch.commit = commits.cut(&epoch, now, self.tasks.len());
+        }
         self.next_number += 1;
         self.last_cut = now;
         self.last_was_cut = last;
@@ -317,11 +376,42 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn failure(&self, task: TaskId, failure: Failure) -> RunError {
-        let task = self.tasks[task].watched.name.clone();
-        match failure {
-            Failure::Error(cause) => RunError::Failed { task, cause },
-            Failure::Panic(message) => RunError::Panicked { task, message },
+    /// A task cannot go on. A durable run may be restored.
+    pub(crate) fn failed(&self, task: TaskId, failure: Failure) -> Ended {
+        let Watched {
+            name, component, ..
+        } = &self.tasks[task].watched;
+        let (error, in_hand) = match failure {
+            Failure::Error(cause) if cause.is::<Killed>() => return Ended::Killed,
+            Failure::Error(cause) if cause.is::<Fatal>() => {
+                let task = name.clone();
+                return Ended::Done(Err(RunError::Failed { task, cause }));
+            }
+            Failure::Error(cause) => {
+                let task = name.clone();
+                (RunError::Failed { task, cause }, None)
+            }
+            Failure::Panic(message, tuple) => {
+                let in_hand = tuple.map(|tuple| InHand {
+                    component: self.components[*component].clone(),
+                    tuple,
+                    message: message.clone(),
+                });
+                let task = name.clone();
+                (RunError::Panicked { task, message }, in_hand)
+            }
+        };
+        if self.commits.is_some() {
+            Ended::Failed(error, in_hand)
+        } else {
+            Ended::Done(Err(error))
+        }
+    }
+
+    /// How long a commit took, and how much it wrote.
+    pub(crate) fn note_commit(&mut self, took: Duration, bytes: usize) {
+        if let Some(commits) = &mut self.commits {
+            commits.note(took, bytes);
         }
     }
 
@@ -388,6 +478,7 @@ impl Coordinator {
             epoch_p99: self.latencies.at(0.99),
             watermark: self.watermark(),
             tuples,
+            commits: self.commits.as_ref().map(Commits::stats),
         }
     }
 
@@ -417,5 +508,6 @@ impl Coordinator {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Error(crate::error::BoxError),
-    Panic(String),
+    /// The message, and the tuple in hand.
+    Panic(String, Option<String>),
 }

@@ -144,6 +144,8 @@ mod tests {
             number,
             time: Timestamp::MIN,
             last: false,
+            closes: false,
+            commit: false,
         };
         Message::Epoch(epoch, Timestamp::MIN)
     }

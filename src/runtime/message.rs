@@ -3,6 +3,7 @@
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::spout::Progress;
+use crate::store::Batch;
 use crate::time::Timestamp;
 
 /// The number of a task, counted over the whole topology.
@@ -46,17 +47,28 @@ pub(crate) enum TaskInput {
     },
     /// To spouts: input may be at hand.
     Wake,
+    /// To sinks: the epoch with this number is committed, deliver it.
+    Committed(u64),
 }
 
 /// What a task tells the coordinator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Report {
     /// The task has passed the epoch with this number.
     Passed(u64),
     /// The spout has come so far; before each epoch that it passes, and before its end.
     Progress(Progress),
     /// The spout's input has ended.
-    InputEnded,
+    InputEnded {
+        /// For good: windows close.
+        closes: bool,
+    },
+    /// What is to be committed of an epoch that the task has passed.
+    Saved(u64, Batch),
+    /// A sink has delivered a committed epoch.
+    Delivered(u64),
+    /// What is to be committed after the last delivery.
+    Settled(Batch),
     /// The task has passed the last epoch and everything it had to say is sent.
     Finished,
 }

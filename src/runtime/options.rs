@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use super::supervisor::Restarts;
+use crate::durable::DataDir;
+use crate::fault::Faults;
+
 /// The settings of a run; [`RunOptions::default`] suits most.
 ///
 /// ```
@@ -33,6 +37,15 @@ pub struct RunOptions {
     /// How many tuples may be on their way on each channel between two tasks; by default
     /// about what the reader takes in 100 ms, by its measured speed.
     pub credit_tuples: Option<usize>,
+    /// Where the state is kept; without it nothing is stored, and a failure ends the run.
+    pub data_dir: Option<DataDir>,
+    /// The time between two commits, 1 s: about so much is read again after a failure, and
+    /// so long an exactly-once sink may wait for its tuples.
+    pub commit: Duration,
+    /// What becomes of a durable run after a failure.
+    pub restarts: Restarts,
+    /// Failures on purpose, for tests.
+    pub faults: Faults,
 }
 
 impl Default for RunOptions {
@@ -46,6 +59,10 @@ impl Default for RunOptions {
             stall: Duration::from_secs(5),
             signals: true,
             credit_tuples: None,
+            data_dir: None,
+            commit: Duration::from_secs(1),
+            restarts: Restarts::default(),
+            faults: Faults::none(),
         }
     }
 }

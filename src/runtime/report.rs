@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::durable::Misfit;
 use crate::error::BoxError;
+use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::topology::PlanErrors;
 
@@ -47,6 +49,35 @@ pub enum RunError {
         /// The tasks that did not finish, each with what it was doing.
         tasks: Vec<String>,
     },
+    /// The data directory cannot be used, or could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The topology is not the one whose state the data directory holds.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// What is stored of a task could not be loaded.
+    #[error("{task} cannot go on with its state `{state}`: {cause}")]
+    Restore {
+        /// The task, as `counts[2]`.
+        task: String,
+        /// The name of the state.
+        state: String,
+        /// What is wrong with it.
+        #[source]
+        cause: BoxError,
+    },
+    /// The topology was restored from its last commit again and again.
+    #[error("gave up after {restarts} restarts within a minute; the first was because {cause}")]
+    GaveUp {
+        /// How often it was restored.
+        restarts: u32,
+        /// Why the first time.
+        #[source]
+        cause: Box<RunError>,
+    },
+    /// A commit failed, but not in the store.
+    #[error("the commit of an epoch failed: {0}")]
+    Commit(String),
     /// A second Ctrl-C came while the topology was stopping.
     #[error("the topology was interrupted before it had stopped")]
     Interrupted,
@@ -97,6 +128,23 @@ pub struct RunStats {
     pub watermark: (Timestamp, String),
     /// Tuples that the spouts emitted.
     pub tuples: u64,
+    /// What was committed; none without a data directory.
+    pub commits: Option<CommitStats>,
+}
+
+/// What a durable run has committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitStats {
+    /// The number of the epoch that was committed last.
+    pub epoch: u64,
+    /// How many commits this run has made.
+    pub commits: u64,
+    /// Bytes of the changes, before what the store adds.
+    pub bytes: u64,
+    /// The median time that the store took to write one.
+    pub p50: Duration,
+    /// The same, 99th percentile.
+    pub p99: Duration,
 }
 
 impl RunStats {
@@ -180,6 +228,17 @@ impl fmt::Display for RunStats {
             self.epoch_p50.as_secs_f64() * 1e3,
             self.epoch_p99.as_secs_f64() * 1e3,
         )?;
+        if let Some(commits) = &self.commits {
+            writeln!(
+                f,
+                "commits: {} up to epoch {}, {} bytes, p50 {:.1} ms, p99 {:.1} ms",
+                commits.commits,
+                commits.epoch,
+                commits.bytes,
+                commits.p50.as_secs_f64() * 1e3,
+                commits.p99.as_secs_f64() * 1e3,
+            )?;
+        }
         write!(
             f,
             "{} tuples in {:.3} s: {:.0} tuples/s",

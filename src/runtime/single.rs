@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use super::actors::{panic_message, prepare};
-use super::assemble::{Assembly, assemble};
 use super::clock::Clock;
 use super::coordinator::{Action, Coordinator, Failure};
 use super::message::{Outgoing, TaskId, TaskInput};
 use super::options::RunOptions;
+use super::program::{Assembly, Committer, Ended, Program, panic_message};
 use super::report::{RunError, Summary};
+use super::supervisor::{Supervisor, Verdict};
 use super::task::Task;
+use crate::context::Epoch;
+use crate::fault::Killed;
+use crate::store::Batch;
 use crate::time::Timestamp;
 use crate::topology::Topology;
 
@@ -35,14 +38,17 @@ impl Wake for NoteWake {
     }
 }
 
-struct Single {
+struct Single<'r> {
     tasks: Vec<Task>,
     coordinator: Coordinator,
+    committer: Option<Committer>,
+    /// What the store is to write; it takes its time, as on a thread of its own.
+    writing: Option<(Epoch, Vec<Batch>)>,
     clock: Clock,
     woken: Woken,
     /// What is on its way, in order for each pair of sender and receiver.
     wires: BTreeMap<(TaskId, TaskId), VecDeque<TaskInput>>,
-    random: fastrand::Rng,
+    random: &'r mut fastrand::Rng,
     /// How often time has passed since a task had a time to wait for.
     quiet: usize,
     may_be_quiet: bool,
@@ -61,38 +67,77 @@ pub(crate) fn run_on_this_thread(
     began: Timestamp,
     seed: u64,
 ) -> Result<Summary, RunError> {
-    let options = options.sane();
     let clock = Clock::manual(began);
+    let faults = options.faults.simulated();
+    let program = Program::new(topology, options, clock, faults)?;
+    let mut supervisor = Supervisor::new(program.options.restarts);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut first = true;
+    loop {
+        let (error, in_hand) = match attempt(&program, &mut random) {
+            Ok(Ended::Done(result)) => return result,
+            Ok(Ended::Killed) => {
+                // Whoever starts the process again after a kill does so after a failure, too.
+                first = false;
+                continue;
+            }
+            Ok(Ended::Failed(error, in_hand)) => (error, in_hand),
+            Err(RunError::Failed { cause, .. }) if cause.is::<Killed>() => continue,
+            Err(error) if first => return Err(error),
+            Err(error) => (error, None),
+        };
+        first = false;
+        if let Some(in_hand) = in_hand {
+            program.note(&in_hand)?;
+        }
+        match supervisor.failed(program.clock.elapsed(), error) {
+            Verdict::Restart(pause) => program
+                .clock
+                .advance_to(program.clock.elapsed().saturating_add(pause)),
+            Verdict::End(error) => return Err(error),
+        }
+    }
+}
+
+/// Runs it until it ends or fails.
+fn attempt(program: &Program, random: &mut fastrand::Rng) -> Result<Ended, RunError> {
     let woken = Woken::default();
     let waker = |task| {
         let woken = Arc::clone(&woken);
         Waker::from(Arc::new(NoteWake { woken, task }))
     };
     let Assembly {
-        mut tasks,
+        tasks,
         coordinator,
-    } = assemble(topology, &options, &clock, waker)?;
-    prepare(&mut tasks)?;
+        committer,
+    } = program.assemble(waker)?;
     let mut single = Single {
         tasks,
         coordinator,
-        clock,
+        committer,
+        writing: None,
+        clock: program.clock.clone(),
         woken,
         wires: BTreeMap::new(),
-        random: fastrand::Rng::with_seed(seed),
+        random,
         quiet: 0,
-        may_be_quiet: options.run_for.is_some(),
+        may_be_quiet: program.options.run_for.is_some(),
     };
-    loop {
-        if let Some(end) = single.turn() {
-            return end;
-        }
+    let begun = single.coordinator.begin();
+    let mut ended = single.act(begun);
+    while ended.is_none() {
+        ended = single.turn();
     }
+    // What was being written when the run ended is written or not.
+    if single.writing.is_some() && single.random.bool() {
+        let _ = single.write();
+    }
+    Ok(ended.unwrap_or(Ended::Killed))
 }
 
-impl Single {
+impl Single<'_> {
     /// One step of one task, one delivery, or the passing of time.
-    fn turn(&mut self) -> Option<Result<Summary, RunError>> {
+    fn turn(&mut self) -> Option<Ended> {
         let woken = std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
         for task in woken {
             self.wires
@@ -103,11 +148,15 @@ impl Single {
         let wires: Vec<_> = self.wires.keys().copied().collect();
         let ready = self.tasks.iter().filter(|task| task.can_step());
         let ready: Vec<_> = ready.map(|task| task.id).collect();
-        let choices = wires.len() + ready.len();
+        let writing = usize::from(self.writing.is_some());
+        let choices = wires.len() + ready.len() + writing;
         if choices == 0 {
             return self.pass_time();
         }
         let choice = self.random.usize(..choices);
+        if choice == wires.len() + ready.len() {
+            return self.write();
+        }
         let (task, input) = match wires.get(choice) {
             Some(wire) => {
                 let queue = self.wires.get_mut(wire)?;
@@ -128,10 +177,14 @@ impl Single {
         let failure = match done {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Failure::Error(error)),
-            Err(panic) => Some(Failure::Panic(panic_message(&*panic))),
+            Err(panic) => {
+                let tuple = catch_unwind(AssertUnwindSafe(|| state.culprit()));
+                let tuple = tuple.unwrap_or_default();
+                Some(Failure::Panic(panic_message(&*panic), tuple))
+            }
         };
         if let Some(failure) = failure {
-            return Some(Err(self.coordinator.failure(task, failure)));
+            return Some(self.coordinator.failed(task, failure));
         }
         let outgoing: Vec<_> = self.tasks[task].outgoing().collect();
         for outgoing in outgoing {
@@ -157,7 +210,7 @@ impl Single {
         None
     }
 
-    fn act(&mut self, action: Option<Action>) -> Option<Result<Summary, RunError>> {
+    fn act(&mut self, action: Option<Action>) -> Option<Ended> {
         match action? {
             Action::Cut(epoch) => {
                 for spout in self.tasks.iter().filter(|task| task.is_spout()) {
@@ -167,12 +220,39 @@ impl Single {
                 }
                 None
             }
-            Action::End(result) => Some(result),
+            Action::Commit(epoch, batches) => {
+                self.writing = Some((epoch, batches));
+                None
+            }
+            Action::Deliver(epoch) => {
+                for task in &mut self.tasks {
+                    let id = task.id;
+                    if task.outbox().is_some() {
+                        let wire = self.wires.entry((COORDINATOR, id)).or_default();
+                        wire.push_back(TaskInput::Committed(epoch));
+                    }
+                }
+                None
+            }
+            Action::End(result) => Some(Ended::Done(result)),
+        }
+    }
+
+    /// The store writes what it was given.
+    fn write(&mut self) -> Option<Ended> {
+        let (epoch, batches) = self.writing.take()?;
+        match self.committer.as_mut()?.commit(&epoch, batches) {
+            Ok(bytes) => {
+                self.coordinator.note_commit(Duration::ZERO, bytes);
+                let action = self.coordinator.committed(epoch.number);
+                self.act(action)
+            }
+            Err(failure) => Some(Ended::by(failure)),
         }
     }
 
     /// Nobody has anything to do: time passes until somebody has.
-    fn pass_time(&mut self) -> Option<Result<Summary, RunError>> {
+    fn pass_time(&mut self) -> Option<Ended> {
         let now = self.clock.elapsed();
         let deadline = self.tasks.iter().filter_map(Task::deadline).min();
         self.quiet = if deadline.is_some() {
@@ -181,7 +261,7 @@ impl Single {
             self.quiet + 1
         };
         if self.quiet > QUIET_EPOCHS && !self.may_be_quiet {
-            return Some(Err(self.coordinator.stuck()));
+            return Some(Ended::Done(Err(self.coordinator.stuck())));
         }
         let next = deadline
             .into_iter()

@@ -9,42 +9,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::channels::Channels;
-use super::clock::Clock;
 use super::inputs::{Inputs, follows, passes_an_end};
+use super::keeper::Keeper;
 use super::log;
 use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
-use super::rate::RateLimit;
 use super::window::CreditWindow;
+use super::work::{Shared, Work};
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
-use crate::operator::{AnyBolt, AnyEdge, AnySpout, Staged};
+use crate::operator::{AnyEdge, Staged};
 use crate::spout::Next;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
-
-/// What a task does.
-pub(crate) enum Work {
-    Spout {
-        spout: Box<dyn AnySpout>,
-        /// Set where the spout's tuples per second are limited.
-        limit: Option<Arc<RateLimit>>,
-    },
-    Bolt(Box<dyn AnyBolt>),
-}
-
-/// What tasks of one topology have in common.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub(crate) clock: Clock,
-    /// How long tuples may wait for others before their batch is sent.
-    pub(crate) linger: Duration,
-    /// How many tuples a spout emits at most before it looks at its messages.
-    pub(crate) batch_tuples: usize,
-    /// The slides of all windows of the topology, in milliseconds: when a watermark passes
-    /// a multiple of one, readers are told at once.
-    pub(crate) slides: Arc<[i64]>,
-}
 
 /// What a spout is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +32,7 @@ enum Reading {
     Waiting,
     /// Nothing until this time or the waker.
     Until(Duration),
-    /// The input has ended.
+    /// The input has ended, for good or until a later run.
     Ended,
     /// The last epoch was put into the output.
     Stopped,
@@ -68,18 +45,18 @@ pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) context: Context,
     pub(crate) metrics: Arc<Metrics>,
-    work: Work,
+    pub(super) work: Work,
     inputs: Inputs,
     /// For each output stream, the edges that read it; the dead letters last.
     edges: Vec<Vec<Box<dyn AnyEdge>>>,
     channels: Channels,
     window: CreditWindow,
-    shared: Shared,
+    pub(super) shared: Shared,
     reading: Reading,
     /// The latest cut: the time of tuples by processing time.
     cut: Timestamp,
-    passed: u64,
-    finished: bool,
+    pub(super) passed: u64,
+    pub(super) finished: bool,
     told_finished: bool,
     /// When buffered tuples must be sent.
     flush_at: Option<Duration>,
@@ -88,6 +65,14 @@ pub(crate) struct Task {
     /// The next flush tells the watermark too.
     tell_later: bool,
     blocked_since: Option<Duration>,
+    /// What is being executed; after a panic it is still there.
+    pub(super) in_hand: Option<Box<dyn AnyBatch>>,
+    /// Set where the run is durable.
+    pub(super) keeper: Option<Keeper>,
+    /// The epoch that has passed and is to be saved before anything else happens.
+    pub(super) saving: Option<Epoch>,
+    /// The last epoch that is known to be committed.
+    pub(super) committed: u64,
 }
 
 impl Task {
@@ -124,6 +109,10 @@ impl Task {
             told_at: None,
             tell_later: false,
             blocked_since: None,
+            in_hand: None,
+            keeper: None,
+            saving: None,
+            committed: 0,
         }
     }
 
@@ -183,7 +172,11 @@ impl Task {
                     self.flush_at = Some(self.shared.clock.elapsed());
                 }
             }
-            TaskInput::Cut { epoch, floor } => self.cut(epoch, floor)?,
+            TaskInput::Cut { epoch, floor } => {
+                self.save_now()?;
+                self.cut(epoch, floor)?;
+            }
+            TaskInput::Committed(epoch) => self.on_committed(epoch)?,
             TaskInput::Wake => {
                 if matches!(self.reading, Reading::Waiting | Reading::Until(_)) {
                     self.reading = Reading::Ready;
@@ -197,7 +190,7 @@ impl Task {
     /// Whether a step would do something now.
     pub(crate) fn can_step(&self) -> bool {
         let now = self.shared.clock.elapsed();
-        if self.flush_at.is_some_and(|at| at <= now) {
+        if self.saving.is_some() || self.flush_at.is_some_and(|at| at <= now) {
             return true;
         }
         !self.channels.blocked() && (!self.inputs.is_empty() || self.may_read(now))
@@ -217,7 +210,9 @@ impl Task {
     /// Does the next piece of work: one message, one slice of a spout, or a flush.
     pub(crate) fn step(&mut self) -> Result {
         let now = self.shared.clock.elapsed();
-        if self.flush_at.is_some_and(|at| at <= now) {
+        if self.saving.is_some() {
+            self.save_now()?;
+        } else if self.flush_at.is_some_and(|at| at <= now) {
             if self.tell_later {
                 self.tell(now);
             } else {
@@ -280,13 +275,14 @@ impl Task {
     }
 
     fn tell_finished(&mut self) {
-        if self.finished && !self.told_finished && !self.channels.blocked() {
+        if self.finished && !self.told_finished && !self.channels.blocked() && !self.awaits_commit()
+        {
             self.told_finished = true;
             self.report(Report::Finished);
         }
     }
 
-    fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
         self.channels.outgoing.push(Outgoing::Report(report));
     }
 
@@ -316,15 +312,19 @@ impl Task {
         }
     }
 
-    fn execute(&mut self, channel: usize, mut batch: Box<dyn AnyBatch>) -> Result {
+    fn execute(&mut self, channel: usize, batch: Box<dyn AnyBatch>) -> Result {
+        self.context.fault_point("bolt.execute")?;
         let Work::Bolt(bolt) = &mut self.work else {
             return Err("a spout was sent a batch".into());
         };
         let tuples = batch.tuples();
         let began = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Working, began);
-        bolt.execute(batch.as_mut())?;
+        bolt.execute(self.in_hand.insert(batch).as_mut())?;
         self.route()?;
+        let Some(mut batch) = self.in_hand.take() else {
+            return Ok(());
+        };
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
         let busy = ended.saturating_sub(began);
@@ -349,6 +349,7 @@ impl Task {
         let watermark = self.inputs.watermark(channel, watermark);
         let before = self.channels.watermark;
         if watermark > before {
+            self.context.fault_point("bolt.watermark")?;
             let Work::Bolt(bolt) = &mut self.work else {
                 return Err("a spout was sent a watermark".into());
             };
@@ -363,7 +364,7 @@ impl Task {
     }
 
     /// User code has run since `began`.
-    fn note_work(&mut self, began: Duration) {
+    pub(super) fn note_work(&mut self, began: Duration) {
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
         Metrics::add_time(&self.metrics.busy_nanos, ended.saturating_sub(began));
@@ -372,6 +373,7 @@ impl Task {
     /// All channels have brought the epoch.
     fn pass(&mut self, epoch: Epoch) -> Result {
         debug_assert!(follows(self.passed, &epoch), "epochs pass in order");
+        self.context.fault_point("bolt.epoch")?;
         let Work::Bolt(bolt) = &mut self.work else {
             return Err("a spout was sent an epoch".into());
         };
@@ -383,6 +385,7 @@ impl Task {
             .open_windows
             .store(open_windows as u64, Ordering::Relaxed);
         self.route()?;
+        self.expire(&epoch)?;
         self.note_work(began);
         self.put_epoch(epoch);
         Ok(())
@@ -415,6 +418,7 @@ impl Task {
             .appetite()
             .min(allowance)
             .min(self.shared.batch_tuples);
+        self.context.fault_point("spout.next")?;
         let Work::Spout { spout, limit } = &mut self.work else {
             return Ok(());
         };
@@ -433,20 +437,22 @@ impl Task {
             Next::More => Reading::Ready,
             Next::Idle => Reading::Waiting,
             Next::After(span) => Reading::Until(ended.saturating_add(span)),
-            Next::End => Reading::Ended,
+            Next::End | Next::Pause => Reading::Ended,
         };
-        if next == Next::End {
-            self.report(Report::Progress(progress));
-            self.end_of_input();
-        } else {
-            self.go_on_to(progress.watermark);
+        match next {
+            Next::End => {
+                self.report(Report::Progress(progress));
+                self.go_on_to(Timestamp::MAX);
+                self.report(Report::InputEnded { closes: true });
+            }
+            Next::Pause => {
+                self.go_on_to(progress.watermark);
+                self.report(Report::Progress(progress));
+                self.report(Report::InputEnded { closes: false });
+            }
+            _ => self.go_on_to(progress.watermark),
         }
         Ok(())
-    }
-
-    fn end_of_input(&mut self) {
-        self.go_on_to(Timestamp::MAX);
-        self.report(Report::InputEnded);
     }
 
     /// Puts a cut into the output of a spout.
@@ -458,17 +464,17 @@ impl Task {
             return Ok(());
         }
         self.cut = self.cut.max(epoch.time);
-        if self.reading != Reading::Ended {
-            if let Some(floor) = floor {
-                spout.follow(floor);
-            }
-            let progress = spout.progress(self.cut);
-            self.go_on_to(progress.watermark);
-            self.report(Report::Progress(progress));
+        // After the end, too: a spout that leaves its windows open may be idle.
+        if let Some(floor) = floor {
+            spout.follow(floor);
         }
+        let progress = spout.progress(self.cut);
+        self.go_on_to(progress.watermark);
+        self.report(Report::Progress(progress));
         if epoch.last {
             self.reading = Reading::Stopped;
         }
+        self.expire(&epoch)?;
         self.put_epoch(epoch);
         self.after_step();
         Ok(())
@@ -570,6 +576,9 @@ impl Task {
         self.tell_later = false;
         self.passed = epoch.number;
         self.finished = epoch.last;
+        if epoch.commit && self.keeper.is_some() {
+            self.saving = Some(epoch);
+        }
         self.report(Report::Passed(epoch.number));
     }
 }

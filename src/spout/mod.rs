@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp};
 
@@ -67,6 +68,14 @@ pub trait Spout: Send + 'static {
     /// End the topology.
     fn next(&mut self, out: &mut SpoutOut<Self::Output>) -> Result<Next>;
 
+    /// What the spout keeps over a failure, as [`Bolt::state`](crate::Bolt::state): its
+    /// position. It is stored with what was emitted before it, and loaded before
+    /// [`Spout::open`]. Each task is given what all tasks have stored: a table by partition
+    /// or file lets these move between tasks, and a task drops those that it does not read.
+    fn state(&mut self, states: &mut States<'_>) {
+        let _ = states;
+    }
+
     /// Whether its tuples carry times of their own ([`SpoutOut::record_at`]).
     fn domain(&self) -> TimeDomain {
         TimeDomain::Processing
@@ -97,6 +106,9 @@ pub enum Next {
     Idle,
     /// Nothing at hand: ask again after this time, or when the waker was called.
     After(Duration),
+    /// The input has ended for now: the run may end, but windows stay open, and a later run
+    /// goes on from the position.
+    Pause,
     /// The input has ended.
     End,
 }
@@ -124,14 +136,15 @@ impl<S: Streams> SpoutOut<S> {
         }
     }
 
-    /// Adds a split: a file or partition whose times are looked at on their own.
+    /// Adds a split: a file or partition whose times are looked at on their own. Under the
+    /// same name a later run goes on with its times.
     ///
     /// `first` is the time of its first record where it is known before it is read; it
     /// holds the watermark back until the split is read, so that splits that overlap in
     /// time can be read one after the other. Without it nothing is known of the split, and
     /// no window closes before its first record.
-    pub fn open_split(&mut self, first: Option<Timestamp>) -> SplitId {
-        self.splits.open(first)
+    pub fn open_split(&mut self, name: &str, first: Option<Timestamp>) -> SplitId {
+        self.splits.open(name, first)
     }
 
     /// A record of a split with this time is in hand: what is emitted next carries the
@@ -189,7 +202,7 @@ impl<S: Streams> SpoutOut<S> {
     fn whole(&mut self) -> SplitId {
         match self.whole {
             Some(split) => split,
-            None => *self.whole.insert(self.splits.open(None)),
+            None => *self.whole.insert(self.splits.open("", None)),
         }
     }
 

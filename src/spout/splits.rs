@@ -1,7 +1,12 @@
 //! The times of a spout's splits: what is late, and how far the watermark has come.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::state::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit};
 use crate::time::Timestamp;
 
 /// A split of a spout's input; made by [`SpoutOut::open_split`](crate::SpoutOut::open_split).
@@ -16,12 +21,25 @@ pub(crate) struct Progress {
     pub(crate) idle: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Split {
+    name: String,
     greatest: Timestamp,
     read: bool,
     idle: bool,
+    /// Since the last commit.
+    changed: bool,
 }
+
+/// What is stored of a split: the greatest time that was read of it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Stored {
+    greatest: Timestamp,
+}
+
+/// The name under which the spout's own watermark is stored. No split has it: those of
+/// users begin with another character.
+const WATERMARK: &str = "\u{0}watermark";
 
 /// All splits of one spout task.
 #[derive(Debug)]
@@ -30,6 +48,13 @@ pub(crate) struct Splits {
     splits: Vec<Option<Split>>,
     open: usize,
     watermark: Timestamp,
+    /// The splits that are not open, as they are stored.
+    closed: BTreeMap<String, Stored>,
+    /// Those of them that have changed since the last commit.
+    newly_closed: Vec<String>,
+    /// Also where nothing is known yet: with another number of tasks that holds for all.
+    watermark_saved: Option<Timestamp>,
+    tracked: bool,
 }
 
 impl Splits {
@@ -39,14 +64,22 @@ impl Splits {
             splits: Vec::new(),
             open: 0,
             watermark: Timestamp::MIN,
+            closed: BTreeMap::new(),
+            newly_closed: Vec::new(),
+            watermark_saved: None,
+            tracked: false,
         }
     }
 
-    pub(crate) fn open(&mut self, first: Option<Timestamp>) -> SplitId {
+    pub(crate) fn open(&mut self, name: &str, first: Option<Timestamp>) -> SplitId {
+        let before = self.closed.remove(name);
+        let greatest = before.map(|stored| stored.greatest).or(first);
         self.splits.push(Some(Split {
-            greatest: first.unwrap_or(Timestamp::MIN),
-            read: false,
+            name: name.to_owned(),
+            greatest: greatest.unwrap_or(Timestamp::MIN),
+            read: before.is_some(),
             idle: false,
+            changed: false,
         }));
         self.open += 1;
         SplitId(self.splits.len() - 1)
@@ -60,6 +93,7 @@ impl Splits {
             return true;
         };
         split.idle = false;
+        split.changed = true;
         let late = split.read && time < split.greatest.back(self.lateness_ms);
         if split.read {
             split.greatest = split.greatest.max(time);
@@ -75,8 +109,13 @@ impl Splits {
             // How far the last one came is what idle spouts may follow.
             self.progress();
         }
-        if self.splits[id.0].take().is_some() {
+        if let Some(split) = self.splits[id.0].take() {
             self.open -= 1;
+            if self.tracked && split.read {
+                let greatest = split.greatest;
+                self.newly_closed.push(split.name.clone());
+                self.closed.insert(split.name, Stored { greatest });
+            }
         }
     }
 
@@ -114,6 +153,74 @@ impl Splits {
     }
 }
 
+impl State for Splits {
+    fn shape(&self) -> Shape {
+        Shape {
+            kind: "times of splits".to_owned(),
+            key: "String".to_owned(),
+            value: "Timestamp".to_owned(),
+            by_key: false,
+            tasks: AcrossTasks::Shared,
+        }
+    }
+
+    fn track(&mut self) {
+        self.tracked = true;
+    }
+
+    fn save(&mut self, changes: &mut Changes) -> Result {
+        let whole = changes.is_whole(0);
+        if whole {
+            for (name, stored) in &self.closed {
+                changes.put(0, name, stored)?;
+            }
+        } else {
+            for name in &self.newly_closed {
+                if let Some(stored) = self.closed.get(name) {
+                    changes.put(0, name, stored)?;
+                }
+            }
+        }
+        self.newly_closed.clear();
+        for split in self.splits.iter_mut().flatten() {
+            if (std::mem::take(&mut split.changed) || whole) && split.read {
+                let greatest = split.greatest;
+                changes.put(0, &split.name, &Stored { greatest })?;
+            }
+        }
+        if whole || self.watermark_saved != Some(self.watermark) {
+            self.watermark_saved = Some(self.watermark);
+            let greatest = self.watermark;
+            changes.put(0, WATERMARK, &Stored { greatest })?;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, unit: &StoredUnit<'_>) -> Result {
+        let mut watermark = None;
+        unit.each(|entry: Entry<(), String, Stored>| {
+            if let Entry::Put(_, name, stored) = entry {
+                if name == WATERMARK {
+                    watermark = Some(stored.greatest);
+                } else {
+                    let known = self.closed.entry(name).or_insert(stored);
+                    known.greatest = known.greatest.max(stored.greatest);
+                }
+            }
+            Ok(())
+        })?;
+        if let Some(watermark) = watermark {
+            // The task that was furthest behind says what is late for all.
+            self.watermark = if unit.merges() {
+                self.watermark.min(watermark)
+            } else {
+                watermark
+            };
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +232,7 @@ mod tests {
     #[test]
     fn late_is_decided_within_a_split() {
         let mut splits = Splits::new(Duration::from_millis(5));
-        let (a, b) = (splits.open(None), splits.open(None));
+        let (a, b) = (splits.open("1", None), splits.open("2", None));
         assert!(!splits.record(a, at(100)));
         assert!(
             !splits.record(b, at(1)),
@@ -139,8 +246,8 @@ mod tests {
     #[test]
     fn an_unread_split_holds_the_watermark_at_its_first_record() {
         let mut splits = Splits::new(Duration::ZERO);
-        let a = splits.open(Some(at(10)));
-        let b = splits.open(Some(at(50)));
+        let a = splits.open("3", Some(at(10)));
+        let b = splits.open("4", Some(at(50)));
         splits.record(a, at(10));
         splits.record(a, at(90));
         assert_eq!(splits.progress().watermark, at(50));
@@ -153,7 +260,7 @@ mod tests {
     #[test]
     fn an_idle_spout_follows_the_others() {
         let mut splits = Splits::new(Duration::ZERO);
-        let split = splits.open(None);
+        let split = splits.open("5", None);
         splits.follow(at(7));
         assert_eq!(splits.progress().watermark, Timestamp::MIN, "not idle");
         splits.idle(split);
@@ -165,7 +272,7 @@ mod tests {
     #[test]
     fn an_idle_split_is_left_out_until_its_next_record() {
         let mut splits = Splits::new(Duration::ZERO);
-        let (a, b) = (splits.open(None), splits.open(None));
+        let (a, b) = (splits.open("6", None), splits.open("7", None));
         splits.record(a, at(10));
         splits.record(b, at(20));
         assert_eq!(splits.progress().watermark, at(10));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::error::Result;
 use crate::spout::{Next, SplitId, Spout, SpoutOut};
+use crate::state::{States, Table};
 use crate::time::{TimeDomain, Timestamp};
 use crate::tuple::Tuple;
 
@@ -36,7 +37,7 @@ pub enum Event<T> {
 /// assert_eq!(SpoutTest::new(events).run()?, [word("a"), word("b")]);
 /// # Ok::<(), squall::BoxError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Events<T> {
     splits: Arc<Vec<Vec<Event<T>>>>,
     domain: TimeDomain,
@@ -44,6 +45,22 @@ pub struct Events<T> {
     /// Splits are read in turn, one event each, instead of one after the other.
     interleaved: bool,
     mine: VecDeque<(SplitId, usize, usize)>,
+    /// The next event of each split.
+    positions: Table<u64, u64>,
+}
+
+/// A clone begins at the first event.
+impl<T> Clone for Events<T> {
+    fn clone(&self) -> Self {
+        Self {
+            splits: Arc::clone(&self.splits),
+            domain: self.domain,
+            lateness: self.lateness,
+            interleaved: self.interleaved,
+            mine: VecDeque::new(),
+            positions: Table::new(),
+        }
+    }
 }
 
 impl<T: Tuple> Events<T> {
@@ -72,6 +89,7 @@ impl<T: Tuple> Events<T> {
             lateness: Duration::ZERO,
             interleaved: false,
             mine: VecDeque::new(),
+            positions: Table::new(),
         }
     }
 
@@ -103,9 +121,17 @@ impl<T: Tuple + Sync> Spout for Events<T> {
 
     fn open(&mut self, context: &Context, out: &mut SpoutOut<T>) -> Result {
         for split in (context.task..self.splits.len()).step_by(context.parallelism) {
-            let id = out.open_split(self.first_time(split));
-            self.mine.push_back((id, split, 0));
+            let id = out.open_split(&split.to_string(), self.first_time(split));
+            let position = self.positions.get(&(split as u64)).copied();
+            let position = usize::try_from(position.unwrap_or(0))?;
+            self.mine.push_back((id, split, position));
         }
+        // The others belong to other tasks.
+        let mine = context.task..;
+        self.positions.retain(|split, _| {
+            let split = usize::try_from(*split).unwrap_or(usize::MAX);
+            mine.contains(&split) && (split - context.task).is_multiple_of(context.parallelism)
+        });
         Ok(())
     }
 
@@ -135,6 +161,7 @@ impl<T: Tuple + Sync> Spout for Events<T> {
             }
             Event::Wait(span) => Next::After(*span),
         };
+        self.positions.insert(split as u64, position as u64 + 1);
         let advanced = (id, split, position + 1);
         if self.interleaved {
             self.mine.push_back(advanced);
@@ -142,6 +169,10 @@ impl<T: Tuple + Sync> Spout for Events<T> {
             self.mine.push_front(advanced);
         }
         Ok(next)
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        states.keep("positions", &mut self.positions);
     }
 
     fn domain(&self) -> TimeDomain {

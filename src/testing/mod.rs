@@ -7,9 +7,12 @@
 mod collect;
 mod events;
 mod one;
+mod sink_contract;
 mod topology;
 
+pub use crate::fault::{Fault, Faults};
 pub use collect::Collected;
 pub use events::{Event, Events};
 pub use one::{BoltOutput, BoltTest, SinkTest, SpoutTest};
+pub use sink_contract::{KillPoint, sink_contract};
 pub use topology::TopologyTest;

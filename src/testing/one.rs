@@ -1,11 +1,13 @@
 //! One bolt, one spout or one sink by itself.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::batch::Batch;
 use crate::bolt::{Bolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
+use crate::fault::Faults;
 use crate::key::{GivenTo, Key};
 use crate::operator::{AnyBolt, AnySpout, PlainOperator, SpoutOperator, WithKey};
 use crate::sink::Sink;
@@ -21,7 +23,11 @@ fn context() -> Context {
         parallelism: 1,
         domain: TimeDomain::Event,
         window: None,
+        durable: false,
+        resumed_from: None,
         waker: Waker::noop().clone(),
+        faults: Faults::none(),
+        tasks_of: Arc::default(),
     }
 }
 
@@ -128,6 +134,8 @@ impl<B: Bolt> BoltTest<B> {
                         number: self.epochs,
                         time: Timestamp::from_millis(0),
                         last,
+                        closes: last,
+                        commit: false,
                     })?;
                 }
             }
@@ -232,7 +240,7 @@ where
         while operator.emitted().len() < self.most {
             match operator.poll(self.most)? {
                 Next::More | Next::After(_) => {}
-                Next::Idle | Next::End => break,
+                Next::Idle | Next::End | Next::Pause => break,
             }
         }
         Ok(std::mem::take(operator.emitted()))
@@ -269,10 +277,15 @@ impl<S: Sink> SinkTest<S> {
     pub fn run(mut self) -> Result<S> {
         self.sink.prepare(&context())?;
         self.sink.write(&self.tuples)?;
+        if let Some(outbox) = self.sink.outbox()? {
+            self.sink.deliver(&outbox)?;
+        }
         self.sink.flush(&Epoch {
             number: 1,
             time: Timestamp::from_millis(0),
             last: true,
+            closes: true,
+            commit: false,
         })?;
         Ok(self.sink)
     }

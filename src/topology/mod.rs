@@ -15,7 +15,7 @@ mod plan;
 mod samples;
 
 pub use builder::Topology;
-pub(crate) use builder::{Definition, Make};
+pub(crate) use builder::{Definition, Make, Parts};
 pub use check::MAX_FIELDS_TASKS;
 pub use component::{AsStream, Component, Grouped, Keyed, NoInput, Stream};
 pub use draw::{PlanFormat, UnknownPlanFormat};

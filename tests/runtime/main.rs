@@ -1,6 +1,8 @@
 //! What the runtime promises: failures end a run with a cause, a stop drains, memory stays
 //! bounded, nothing hangs, and every tuple goes where its grouping says.
 
+mod changes;
+mod durable;
 mod failures;
 mod groupings;
 mod stops;

@@ -49,6 +49,13 @@ pub struct Input {
     /// other files [default: never]
     #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
     pub idle: Option<Duration>,
+    /// Wait for more at the end of files and folders, until the run is stopped
+    #[arg(long, requires = "input")]
+    pub follow: bool,
+    /// Leave the windows open at the end of the input, so that a later run on the same data
+    /// directory goes on with what was appended
+    #[arg(long, requires = "input", conflicts_with = "follow")]
+    pub keep_open: bool,
 }
 
 impl Input {
@@ -61,7 +68,14 @@ impl Input {
         let Some(input) = &self.input else {
             return Ok(None);
         };
-        let mut files = Files::at(input)?;
+        let mut files = if self.follow {
+            Files::following(input)?
+        } else {
+            Files::at(input)?
+        };
+        if self.keep_open {
+            files = files.keep_open();
+        }
         for source in files.sources() {
             self.check_format(source)?;
         }
@@ -84,6 +98,21 @@ impl Input {
             files = files.idle_after(silence);
         }
         Ok(Some(files.check()?))
+    }
+
+    /// Standard input cannot be read again after a crash, and without a data directory
+    /// nothing is left open for later.
+    ///
+    /// # Errors
+    /// Where one of these is asked for.
+    pub fn check_durable(&self, durable: bool) -> Result<(), WrongUse> {
+        if durable && self.input.as_deref() == Some("-") {
+            return Err(WrongUse::StdinWithDataDir);
+        }
+        if !durable && self.keep_open {
+            return Err(WrongUse::KeepOpenWithoutDataDir);
+        }
+        Ok(())
     }
 
     /// What is read of each record.

@@ -37,13 +37,15 @@ pub struct Prepared {
 }
 
 impl Ready {
-    /// The topology, with its input looked into.
+    /// The topology, with its input looked into; `durable` where it is going to have a data
+    /// directory.
     ///
     /// # Errors
     /// What is wrong with the options or the input, or with the name.
-    pub fn prepare(&self) -> Result<Prepared, NotReady> {
+    pub fn prepare(&self, durable: bool) -> Result<Prepared, NotReady> {
         match self {
             Self::RollingTopWords(options) => {
+                options.input.check_durable(durable)?;
                 let files = options.input.files()?;
                 let topology = rolling_top_words::reading(options, files.as_ref())?;
                 Ok(Prepared { topology, files })

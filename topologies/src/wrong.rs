@@ -51,6 +51,15 @@ pub enum WrongUse {
         /// Its format.
         format: String,
     },
+    /// Standard input was given with a data directory.
+    #[error(
+        "standard input cannot be read again after a crash, so it cannot be used with \
+         --data-dir: write it to a file and read that with --follow"
+    )]
+    StdinWithDataDir,
+    /// Windows are to stay open, and there is nothing to keep them in.
+    #[error("--keep-open keeps the windows for a later run, which needs --data-dir")]
+    KeepOpenWithoutDataDir,
     /// An output file is also something else.
     #[error("{option} would write over `{path}`, which is also {also}; give another path")]
     WritesOver {

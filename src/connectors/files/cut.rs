@@ -15,6 +15,16 @@ pub(super) struct Cutter {
     /// Where the last record began.
     line: u64,
     offset: u64,
+    /// More may come after the end, so a record is one when its line end is there.
+    growing: bool,
+    /// What the end of a growing input has cut short.
+    unfinished: Option<Unfinished>,
+}
+
+/// The beginning of a record whose end has not come.
+struct Unfinished {
+    bytes: Vec<u8>,
+    too_long: bool,
 }
 
 /// What was cut.
@@ -24,7 +34,7 @@ pub(super) enum Cut {
     Record,
     /// Something that is no record; why. It has been passed over.
     Bad(String),
-    /// Nothing: the input is at its end.
+    /// Nothing: the input is at its end, if it is growing at its end for now.
     End,
 }
 
@@ -37,6 +47,8 @@ impl Cutter {
             limit: MAX_RECORD_BYTES,
             line: 1,
             offset: 0,
+            growing: false,
+            unfinished: None,
         }
     }
 
@@ -46,6 +58,26 @@ impl Cutter {
             quotes: Some(Quotes::new(delimiter)),
             ..Cutter::lines(raw)
         }
+    }
+
+    /// More may be appended to the input: what has no line end at its end is left until it
+    /// has one.
+    pub(super) fn growing(&mut self) {
+        self.growing = true;
+    }
+
+    pub(super) fn is_growing(&self) -> bool {
+        self.growing
+    }
+
+    /// Goes on with other lines, between two records.
+    pub(super) fn go_on(&mut self, lines: Lines) {
+        self.lines = lines;
+    }
+
+    /// Passes over everything before this offset, which is in this line.
+    pub(super) fn skip_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
+        self.lines.skip_to(offset, line)
     }
 
     /// A tighter bound than [`MAX_RECORD_BYTES`]; above 2.
@@ -70,86 +102,123 @@ impl Cutter {
         self.lines.line()
     }
 
+    /// The offset and the line at which the next record begins.
+    pub(super) fn position(&self) -> (u64, u64) {
+        match self.unfinished {
+            Some(_) => (self.offset, self.line),
+            None => (self.lines.offset(), self.lines.line()),
+        }
+    }
+
+    /// How many bytes the beginning of a record holds whose end has not come.
+    pub(super) fn unfinished_bytes(&self) -> u64 {
+        match self.unfinished {
+            Some(_) => self.lines.offset() - self.offset,
+            None => 0,
+        }
+    }
+
     pub(super) fn is_gzip(&self) -> bool {
         self.lines.is_gzip()
     }
 
     /// Cuts the next record into `bytes`, replacing what is there, without its line end.
     pub(super) fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Cut> {
-        let mut first = self.first_piece(bytes)?;
-        // The lone `\r` is a last line that was cut inside its line end.
-        while self.quotes.is_some() && matches!(bytes[..], [b'\n' | b'\r'] | [b'\r', b'\n']) {
-            first = self.first_piece(bytes)?;
-        }
-        if first == Piece::End {
-            return Ok(Cut::End);
-        }
-        let bad = match &mut self.quotes {
-            None => finish_line(&mut self.lines, first, self.limit)?,
-            Some(quotes) => finish_row(&mut self.lines, quotes, first, bytes, self.limit)?,
+        let (mut piece, mut too_long) = match self.unfinished.take() {
+            Some(begun) => {
+                *bytes = begun.bytes;
+                (None, begun.too_long)
+            }
+            None => (Some(self.first_piece(bytes)?), false),
         };
+        // What was there when the record was left unfinished has been followed.
+        let mut seen = if piece.is_some() { 0 } else { bytes.len() };
+        loop {
+            let read = match piece.take() {
+                Some(read) => read,
+                None => self.lines.read(bytes, self.limit - seen)?,
+            };
+            if let Some(quotes) = &mut self.quotes {
+                quotes.follow(&bytes[seen..]);
+            }
+            let at_end = match read {
+                Piece::End => true,
+                Piece::Line => !bytes.ends_with(b"\n"),
+                Piece::Part => false,
+            };
+            let nothing = bytes.is_empty() && !too_long;
+            if at_end && nothing {
+                return Ok(Cut::End);
+            }
+            if at_end && self.growing {
+                let bytes = std::mem::take(bytes);
+                self.unfinished = Some(Unfinished { bytes, too_long });
+                return Ok(Cut::End);
+            }
+            if read == Piece::End || (read == Piece::Line && !self.in_quotes()) {
+                break;
+            }
+            if bytes.len() >= self.limit {
+                // The rest is read for its end alone.
+                too_long = true;
+                bytes.clear();
+            }
+            seen = bytes.len();
+        }
         trim_line_end(bytes);
-        Ok(bad.map_or(Cut::Record, Cut::Bad))
+        Ok(match self.fault(too_long) {
+            None => Cut::Record,
+            Some(reason) => Cut::Bad(reason),
+        })
     }
 
     /// Reads the first piece of a record, and notes where it begins.
     fn first_piece(&mut self, bytes: &mut Vec<u8>) -> io::Result<Piece> {
-        bytes.clear();
-        self.line = self.lines.line();
-        let piece = self.lines.read(bytes, self.limit)?;
-        // Counted from behind: a byte order mark before the piece is not part of it.
-        self.offset = self.lines.offset() - bytes.len() as u64;
-        Ok(piece)
-    }
-}
-
-/// Reads what the `first` piece of a line has left; tells why it is no record, if it is none.
-fn finish_line(lines: &mut Lines, first: Piece, limit: usize) -> io::Result<Option<String>> {
-    if first != Piece::Part {
-        return Ok(None);
-    }
-    lines.skip_rest()?;
-    Ok(Some(format!("the line is longer than {limit} bytes")))
-}
-
-/// Reads the row of which `bytes` holds the `first` piece to its end; tells why it is no record,
-/// if it is none.
-fn finish_row(
-    lines: &mut Lines,
-    quotes: &mut Quotes,
-    first: Piece,
-    bytes: &mut Vec<u8>,
-    limit: usize,
-) -> io::Result<Option<String>> {
-    quotes.start_row();
-    let mut piece = first;
-    let mut seen = 0;
-    let mut too_long = false;
-    loop {
-        quotes.follow(&bytes[seen..]);
-        if piece == Piece::End || (piece == Piece::Line && !quotes.open()) {
-            break;
-        }
-        if bytes.len() >= limit {
-            // The rest is read for its quotes alone.
-            too_long = true;
+        loop {
             bytes.clear();
+            self.line = self.lines.line();
+            let piece = self.lines.read(bytes, self.limit)?;
+            // Counted from behind: a byte order mark before the piece is not part of it.
+            self.offset = self.lines.offset() - bytes.len() as u64;
+            let Some(quotes) = &mut self.quotes else {
+                return Ok(piece);
+            };
+            // The lone `\r` is a last line that was cut inside its line end.
+            let blank = match bytes[..] {
+                [b'\n'] | [b'\r', b'\n'] => true,
+                [b'\r'] => !self.growing,
+                _ => false,
+            };
+            if !blank {
+                quotes.start_row();
+                return Ok(piece);
+            }
         }
-        seen = bytes.len();
-        piece = lines.read(bytes, limit - seen)?;
     }
-    Ok(match (too_long, quotes.open()) {
-        (false, false) => None,
-        (false, true) => Some(
-            "a quote in the row is never closed: everything from here to the end of the file reads \
-             as one row"
-                .to_owned(),
-        ),
-        (true, false) => Some(format!("the row is longer than {limit} bytes")),
-        (true, true) => Some(format!(
-            "the row is longer than {limit} bytes, and a quote in it is never closed"
-        )),
-    })
+
+    fn in_quotes(&self) -> bool {
+        self.quotes.as_ref().is_some_and(Quotes::open)
+    }
+
+    /// Why what was cut is no record, if it is none.
+    fn fault(&self, too_long: bool) -> Option<String> {
+        let limit = self.limit;
+        match (too_long, self.in_quotes()) {
+            (false, false) => None,
+            (false, true) => Some(
+                "a quote in the row is never closed: everything from here to the end of the file \
+                 reads as one row"
+                    .to_owned(),
+            ),
+            (true, false) if self.quotes.is_none() => {
+                Some(format!("the line is longer than {limit} bytes"))
+            }
+            (true, false) => Some(format!("the row is longer than {limit} bytes")),
+            (true, true) => Some(format!(
+                "the row is longer than {limit} bytes, and a quote in it is never closed"
+            )),
+        }
+    }
 }
 
 /// Follows the quotes of a row to tell whether a line end is data or the end of the row.

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Cursor, Read};
 use flate2::bufread::MultiGzDecoder;
 
 /// The two bytes that every gzip member starts with (RFC 1952, 2.3.1).
-const MAGIC: [u8; 2] = [0x1f, 0x8b];
+pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Bytes read at once from a compressed input.
 const COMPRESSED_BUFFER_BYTES: usize = 64 * 1024;
@@ -31,6 +31,11 @@ pub(super) enum MaybeGzip {
 impl MaybeGzip {
     pub(super) fn new(raw: Raw) -> Self {
         MaybeGzip::Unopened(Some(raw))
+    }
+
+    /// Plain bytes, whatever they look like: the middle of a file.
+    pub(super) fn plain(raw: Raw) -> Self {
+        MaybeGzip::Plain(Cursor::new([0; 2]).take(0).chain(raw))
     }
 
     /// Whether the input turned out to be gzip. False before the first read.

@@ -130,10 +130,18 @@ impl Source {
     pub fn open(&self) -> Result<Box<dyn Read + Send>, InputError> {
         match self {
             Source::Stdin => Ok(Box::new(io::stdin())),
-            Source::File(path) => match File::open(path) {
-                Ok(file) => Ok(Box::new(file)),
-                Err(error) => Err(unreadable(path, error)),
-            },
+            Source::File(_) => Ok(Box::new(self.file()?)),
+        }
+    }
+
+    /// Opens it as a file.
+    pub(super) fn file(&self) -> Result<File, InputError> {
+        match self {
+            Source::Stdin => Err(unreadable(
+                Path::new("stdin"),
+                io::ErrorKind::Unsupported.into(),
+            )),
+            Source::File(path) => File::open(path).map_err(|error| unreadable(path, error)),
         }
     }
 }

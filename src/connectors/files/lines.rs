@@ -15,7 +15,7 @@ pub const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The mark that some programs put before UTF-8 text.
-const BOM: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What was added to the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,27 @@ impl Lines {
             passed: 0,
             offset: 0,
         }
+    }
+
+    /// Goes on with plain bytes: those from this offset, which is in this line.
+    pub(super) fn going_on(raw: Box<dyn Read + Send>, offset: u64, line: u64) -> Self {
+        Lines {
+            input: BufReader::with_capacity(BUFFER_BYTES, MaybeGzip::plain(raw)),
+            passed: line - 1,
+            offset,
+        }
+    }
+
+    /// Passes over everything before this offset, which is in this line.
+    pub(super) fn skip_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
+        let ahead = offset.saturating_sub(self.offset);
+        let skipped = io::copy(&mut (&mut self.input).take(ahead), &mut io::sink())?;
+        if skipped < ahead {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.offset += skipped;
+        self.passed = line - 1;
+        Ok(())
     }
 
     /// The number of the line that the next byte is in, from 1.
@@ -83,13 +104,6 @@ impl Lines {
         } else {
             Ok(Piece::End)
         }
-    }
-
-    /// Passes over the rest of the current line.
-    pub(super) fn skip_rest(&mut self) -> io::Result<()> {
-        self.offset += self.input.skip_until(b'\n')? as u64;
-        self.passed += 1;
-        Ok(())
     }
 
     fn take(&mut self, into: &mut Vec<u8>, room: usize) -> io::Result<usize> {

@@ -21,7 +21,11 @@
 //! | `probe` | [`probe()`]: all of the above on the first records, before a run starts |
 //! | `progress` | how many bytes have been read: [`Progress`] |
 //! | `stream` | a thread that reads what may keep one waiting: standard input, pipes |
-//! | `spout` | [`Files`]: records become tuples, each file a split with a watermark |
+//! | `builder` | [`Files`]: what to read, and how |
+//! | `position` | how far a file was read, and whether it is still that file |
+//! | `reading` | one source of a task, opened where it was left |
+//! | `follow` | files that appear while others are read |
+//! | `spout` | [`FileSpout`]: records become tuples, each file a split with a watermark |
 //!
 //! # Example
 //! ```
@@ -53,32 +57,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod builder;
 mod csv_rows;
 mod cut;
 mod field;
+mod follow;
 mod format;
 mod gzip;
 mod input;
 mod json;
 mod lines;
+mod position;
 mod probe;
 mod progress;
 mod reader;
+mod reading;
 mod record;
 mod spout;
 mod stream;
 mod time;
 mod words;
 
+pub use builder::Files;
 pub use csv_rows::Header;
 pub use field::{FieldError, FieldSelector, MissingColumn};
 pub use format::{Delimiter, Format, FormatError};
 pub use input::{InputError, Source, resolve};
 pub use lines::MAX_RECORD_BYTES;
+pub use position::PositionError;
 pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeError, probe};
 pub use progress::Progress;
 pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
 pub use record::Record;
-pub use spout::{FileSpout, Files};
+pub use spout::FileSpout;
 pub use time::{TimeError, TimeFormat, TimeFormatError};
 pub use words::{Split, SplitError};

@@ -1,6 +1,5 @@
 //! How many bytes of the files have been read: what a progress bar shows.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,25 +21,9 @@ impl Progress {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The same input, counted as it is read.
-    pub(super) fn of(&self, read: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
-        let progress = self.clone();
-        Box::new(Counted { read, progress })
-    }
-}
-
-struct Counted {
-    read: Box<dyn Read + Send>,
-    progress: Progress,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.read.read(buffer)?;
-        self.progress
-            .bytes
-            .fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
+    /// So many bytes more were read, or need not be read any more.
+    pub(super) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

@@ -1,232 +1,78 @@
 //! [`Files`] as a spout: records become tuples, each file a split with a watermark.
+//!
+//! A task has a queue of [inputs](Input), of which it reads the first one. Where files end, an
+//! input is read to its end and then leaves the queue. Where they are followed, it is read as
+//! far as it is there: that is its turn; then it goes to the back of the queue.
 
-use std::sync::Arc;
+mod turns;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use super::stream::{Arrived, StreamReader};
-use super::{
-    BadRecord, Delimiter, FieldError, FieldSelector, Format, InputError, Outcome, Probe,
-    ProbeError, Progress, Record, RecordReader, Source, TimeFormat, probe, resolve,
-};
+use super::builder::{AtEnd, Files};
+use super::follow::{Discovery, LOOK_INTERVAL};
+use super::position::{Position, PositionError};
+use super::reading::{From, Input};
+use super::stream::Arrived;
+use super::{BadRecord, FieldError, Outcome, ProbeError, Record, Source};
+use crate::connectors::paths::one_spelling;
 use crate::context::Context;
 use crate::error::Result;
-use crate::spout::{Next, SplitId, Spout, SpoutOut};
+use crate::key::hash_bytes;
+use crate::spout::{Next, Spout, SpoutOut};
+use crate::state::{States, Table};
 use crate::stream::{Out, Streams};
 use crate::time::{TimeDomain, Timestamp};
 use crate::tuple::DeadLetter;
-
-/// What to read: files, how their records are made, and where their times are.
-///
-/// Cheap to clone: a factory clones it for each task. The sources are dealt to the tasks in
-/// turn, and each task reads its own in order; a watermark over all of them makes event
-/// time work whatever the parallelism. A record that cannot be read goes to the dead
-/// letters, with its file and line.
-///
-/// ```
-/// use squall::connectors::files::{Files, Split};
-/// use squall::testing::{Collected, TopologyTest};
-/// use squall::{Topology, Word};
-///
-/// let path = std::env::temp_dir().join(format!("squall-files-{}.txt", std::process::id()));
-/// std::fs::write(&path, "to be\nor not to be\n")?;
-/// let files = Files::at(path.to_str().unwrap())?;
-/// let topology = Topology::named("words");
-/// let words = topology.spout("words", move || {
-///     let mut scratch = String::new();
-///     files.decode::<Word, _>(move |record, out| {
-///         Split::Words.for_each_word(record.text(), &mut scratch, |word| {
-///             out.emit(Word { word: word.into() });
-///         });
-///         Ok(())
-///     })
-/// });
-/// let collected = Collected::of(&topology, "collected", &words);
-/// TopologyTest::new(topology).run()?;
-/// let words: Vec<_> = collected.take().into_iter().map(|word| word.word).collect();
-/// assert_eq!(words, ["to", "be", "or", "not", "to", "be"]);
-/// std::fs::remove_file(path)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Files {
-    sources: Arc<[Source]>,
-    format: Option<Format>,
-    delimiter: Option<Delimiter>,
-    fields: Arc<[FieldSelector]>,
-    time: Option<(FieldSelector, TimeFormat)>,
-    lateness: Duration,
-    idle_after: Option<Duration>,
-    /// The time of each source's first record, where [`Files::check`] has looked.
-    firsts: Option<Arc<[Option<i64>]>>,
-    progress: Progress,
-}
-
-impl Files {
-    /// A file, the files of a folder in name order, a glob, or `-` for standard input.
-    ///
-    /// # Errors
-    /// Where there is nothing to read.
-    pub fn at(input: &str) -> Result<Self, InputError> {
-        Ok(Self::of(resolve(input)?))
-    }
-
-    /// These sources, in this order.
-    #[must_use]
-    pub fn of(sources: Vec<Source>) -> Self {
-        Self {
-            sources: sources.into(),
-            format: None,
-            delimiter: None,
-            fields: Arc::default(),
-            time: None,
-            lateness: Duration::ZERO,
-            idle_after: None,
-            firsts: None,
-            progress: Progress::default(),
-        }
-    }
-
-    /// The format of all sources; by default each has that of its suffix.
-    #[must_use]
-    pub fn format(mut self, format: Format) -> Self {
-        self.format = Some(format);
-        self
-    }
-
-    /// The column delimiter of CSV; by default a tab for `.tsv`, else a comma.
-    #[must_use]
-    pub fn delimiter(mut self, delimiter: Delimiter) -> Self {
-        self.delimiter = Some(delimiter);
-        self
-    }
-
-    /// The fields that are going to be read: a CSV file that lacks one is refused at the
-    /// start, instead of each of its rows.
-    #[must_use]
-    pub fn fields(mut self, fields: impl IntoIterator<Item = FieldSelector>) -> Self {
-        self.fields = fields.into_iter().collect();
-        self
-    }
-
-    /// Reads each record's time from a field: the topology runs by event time. A record
-    /// whose time cannot be read goes to the dead letters.
-    #[must_use]
-    pub fn event_time(mut self, field: &str, format: TimeFormat) -> Self {
-        self.time = Some((FieldSelector::named(field), format));
-        self
-    }
-
-    /// By how much a record may be older than the newest before it in its file.
-    #[must_use]
-    pub fn lateness(mut self, lateness: Duration) -> Self {
-        self.lateness = lateness;
-        self
-    }
-
-    /// Leaves a stream (standard input, a pipe) that has been silent for this long out of
-    /// the watermark until its next record; by default it holds the watermark.
-    #[must_use]
-    pub fn idle_after(mut self, silence: Duration) -> Self {
-        self.idle_after = Some(silence);
-        self
-    }
-
-    /// Looks at the first records of every file: whether they can be read, have the
-    /// fields, and have times of the format given. Also notes where each file begins in
-    /// time. Streams are looked at when their first records come.
-    ///
-    /// # Errors
-    /// The first thing that would make the run fail or do nothing.
-    pub fn check(mut self) -> Result<Self, ProbeError> {
-        let firsts = self.probe(&self.sources)?;
-        self.firsts = Some(firsts.into());
-        Ok(self)
-    }
-
-    fn probe(&self, sources: &[Source]) -> Result<Vec<Option<i64>>, ProbeError> {
-        probe(&Probe {
-            sources,
-            format: self.format,
-            delimiter: self.delimiter,
-            fields: &self.fields,
-            time: self.time.as_ref().map(|(field, format)| (field, format)),
-        })
-    }
-
-    /// The bytes of all files as they are on disk; none where one is a stream.
-    #[must_use]
-    pub fn bytes(&self) -> Option<u64> {
-        let sizes = self.sources.iter().map(|source| {
-            let path = source.path().filter(|_| !source.is_stream())?;
-            std::fs::metadata(path).ok().map(|metadata| metadata.len())
-        });
-        sizes.sum()
-    }
-
-    /// Tells, while they are read, how far; shared by all clones.
-    #[must_use]
-    pub fn progress(&self) -> Progress {
-        self.progress.clone()
-    }
-
-    /// What is going to be read, in order.
-    #[must_use]
-    pub fn sources(&self) -> &[Source] {
-        &self.sources
-    }
-
-    /// The spout that emits what `decode` makes of each record; an error of `decode` sends
-    /// the record to the dead letters.
-    #[must_use]
-    pub fn decode<S, F>(&self, decode: F) -> FileSpout<S, F>
-    where
-        S: Streams,
-        F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
-    {
-        FileSpout {
-            files: self.clone(),
-            decode,
-            mine: Vec::new(),
-            reading: None,
-            record: Record::new(),
-            times: Times::default(),
-            waker: None,
-            output: std::marker::PhantomData,
-        }
-    }
-}
+use turns::{Begun, Turn};
 
 /// A spout over [`Files`]; made by [`Files::decode`].
 pub struct FileSpout<S, F> {
     files: Files,
     decode: F,
-    /// The sources of this task that were not begun, the first one last.
-    mine: Vec<(Source, SplitId)>,
-    reading: Option<Reading>,
+    /// What this task reads and has not read to its end; the first one is being read.
+    inputs: VecDeque<Input>,
+    /// Set while files are followed.
+    discovery: Option<Discovery>,
+    turn: Option<Turn>,
+    /// How many turns have given nothing since the last one that did.
+    quiet_turns: usize,
+    positions: Table<String, Position>,
+    /// Whether the positions are of use to anybody.
+    keeps_positions: bool,
     record: Record,
     times: Times,
-    waker: Option<std::task::Waker>,
+    context: Option<Context>,
     output: std::marker::PhantomData<fn() -> S>,
 }
 
-struct Reading {
-    split: SplitId,
-    from: From,
-    /// The fields have been asked of the first record.
-    begun: bool,
-}
-
-enum From {
-    File(Box<RecordReader>),
-    Stream(StreamReader),
-}
-
-/// Whether the times of a stream can be read at all; files were looked at before.
+/// Whether the times can be read at all; most files were looked at before.
 #[derive(Default)]
 struct Times {
     read: bool,
+    /// Nothing was there to be looked at.
+    unseen: bool,
     failed: u64,
     first_failure: String,
+}
+
+/// Two tasks have the same file only where one of them had it later.
+fn further(kept: &mut Position, other: Position) {
+    if (other.ended, other.offset) > (kept.ended, kept.offset) {
+        *kept = other;
+    }
+}
+
+/// The task that reads a file that is followed, and keeps the position of one that is not
+/// read in this run.
+fn owner(key: &str, tasks: usize) -> usize {
+    // The remainder is below `tasks`.
+    #[allow(clippy::cast_possible_truncation)]
+    let task = (hash_bytes(key.as_bytes()) % tasks as u64) as usize;
+    task
 }
 
 impl<S, F> FileSpout<S, F>
@@ -234,38 +80,38 @@ where
     S: Streams,
     F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
 {
-    fn begin(&mut self, source: &Source, split: SplitId) -> Result {
-        let Files {
-            format, delimiter, ..
-        } = self.files;
-        let from = if source.is_stream() {
-            let waker = self.waker.clone();
-            let idle_after = self.files.idle_after;
-            From::Stream(StreamReader::start(
-                source, format, delimiter, waker, idle_after,
-            )?)
-        } else {
-            let name = source.name();
-            let read = self.files.progress.of(source.open()?);
-            let format = format.unwrap_or_else(|| Format::from_name(&name));
-            let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
-            From::File(Box::new(RecordReader::new(read, &name, format, delimiter)))
-        };
-        self.reading = Some(Reading {
-            split,
-            from,
-            begun: false,
-        });
-        Ok(())
+    pub(super) fn new(files: Files, decode: F) -> Self {
+        Self {
+            files,
+            decode,
+            inputs: VecDeque::new(),
+            discovery: None,
+            turn: None,
+            quiet_turns: 0,
+            positions: Table::new().merged(further),
+            keeps_positions: false,
+            record: Record::new(),
+            times: Times::default(),
+            context: None,
+            output: std::marker::PhantomData,
+        }
+    }
+
+    fn follows(&self) -> bool {
+        self.files.end == AtEnd::Waits
+    }
+
+    fn context(&self) -> Result<&Context> {
+        Ok(self.context.as_ref().ok_or("the spout was not opened")?)
     }
 
     /// A record is in hand.
     fn take(&mut self, out: &mut SpoutOut<S>) -> Result {
-        let Some(reading) = &mut self.reading else {
+        let Some(input) = self.inputs.front_mut() else {
             return Ok(());
         };
-        let split = reading.split;
-        if !std::mem::replace(&mut reading.begun, true) {
+        let split = input.split;
+        if !std::mem::replace(&mut input.checked, true) {
             self.check_fields()?;
         }
         if let Some((field, format)) = &self.files.time {
@@ -308,7 +154,7 @@ where
 
     fn without_time(&mut self, reason: String, out: &mut SpoutOut<S>) -> Result {
         let letter = self.letter(reason);
-        if !self.times.read && self.is_stream() {
+        if !self.times.read && (self.times.unseen || self.is_stream()) {
             self.times.failed += 1;
             if self.times.failed == 1 {
                 let DeadLetter {
@@ -329,8 +175,7 @@ where
     }
 
     fn is_stream(&self) -> bool {
-        let reading = self.reading.as_ref();
-        reading.is_some_and(|reading| matches!(reading.from, From::Stream(_)))
+        self.inputs.front().is_some_and(|input| input.stream)
     }
 
     fn no_time(&self) -> ProbeError {
@@ -351,15 +196,143 @@ where
         }
     }
 
-    fn end(&mut self, out: &mut SpoutOut<S>) -> Result {
+    /// Notes how far the first input was read. What was emitted is what stands before that.
+    fn note_position(&mut self, ended: bool) {
+        let Some(Input {
+            key,
+            from: Some(From::File(open)),
+            ..
+        }) = self.inputs.front()
+        else {
+            return;
+        };
+        if !self.keeps_positions {
+            return;
+        }
+        let place = open.reader.position();
+        let ended = ended && open.gzip;
+        let before = self.positions.get(key);
+        let moved = match before {
+            Some(before) => (before.offset, before.line, before.ended) != (place.0, place.1, ended),
+            None => place.0 > 0,
+        };
+        if moved {
+            let now = match before {
+                Some(before) => before.moved(&open.file, place, ended),
+                None => Position::of(&open.file, place, ended),
+            };
+            // What cannot be read any more will not be read on later.
+            let now = now.unwrap_or_else(|_| Position::unreadable(place));
+            self.positions.insert(key.clone(), now);
+        }
+    }
+
+    /// Opens the first input; says whether there is something to open.
+    fn begin(&mut self) -> Result<bool> {
+        let context = self.context.as_ref().ok_or("the spout was not opened")?;
+        let Some(input) = self.inputs.front_mut() else {
+            return Ok(false);
+        };
+        if input.stream {
+            input.start(&self.files, &context.waker)?;
+            return Ok(true);
+        }
+        let position = self.positions.get(&input.key);
+        input.open(&self.files, position, &context.component)
+    }
+
+    /// The first input is at its end.
+    fn end(&mut self, out: &mut SpoutOut<S>) -> Result<Next> {
         if self.is_stream() && !self.times.read && self.times.failed > 0 {
             return Err(self.no_time().into());
         }
-        if let Some(reading) = self.reading.take() {
-            out.close_split(reading.split);
+        self.note_position(true);
+        let Some(input) = self.inputs.front_mut() else {
+            return Ok(Next::More);
+        };
+        let for_good = match &input.from {
+            Some(From::File(open)) => open.gzip,
+            _ => true,
+        };
+        match self.files.end {
+            AtEnd::Waits if !for_good => return self.end_turn(out),
+            // More of it may come: it holds the watermark.
+            AtEnd::Pauses if !for_good => {}
+            _ => out.close_split(input.split),
         }
+        self.inputs.pop_front();
+        self.turn = None;
+        Ok(Next::More)
+    }
+
+    /// There is nothing that could be read on.
+    fn without_input(&mut self, out: &mut SpoutOut<S>) -> Result<Next> {
+        match self.files.end {
+            AtEnd::Ends => Ok(Next::End),
+            AtEnd::Pauses => Ok(Next::Pause),
+            AtEnd::Waits => {
+                let found = self.discover(out)?;
+                Ok(if found {
+                    Next::More
+                } else {
+                    Next::After(LOOK_INTERVAL)
+                })
+            }
+        }
+    }
+
+    /// A source of this task, which is read from where it was left.
+    fn take_in(
+        &mut self,
+        number: usize,
+        source: Source,
+        key: String,
+        context: &Context,
+        out: &mut SpoutOut<S>,
+    ) -> Result {
+        let mut counted = 0;
+        let position = self.positions.get(&key);
+        if let (Some(position), Some(path)) = (position, source.path()) {
+            let file = source.file()?;
+            let length = position.verify(&file, path, &context.component)?;
+            let packed = position.fingerprint.packed;
+            let stays = match self.files.end {
+                AtEnd::Ends => false,
+                AtEnd::Pauses | AtEnd::Waits => !packed,
+            };
+            if position.is_at_end(length) && !stays {
+                self.files.progress.add(length);
+                return Ok(());
+            }
+            if !packed {
+                counted = position.offset;
+                self.files.progress.add(counted);
+            }
+        }
+        let first = match (&self.files.firsts, &self.files.time) {
+            (Some(firsts), _) => firsts.get(number).copied().flatten(),
+            (None, Some(_)) if position.is_none() => {
+                self.files.probe(std::slice::from_ref(&source))?[0]
+            }
+            _ => None,
+        };
+        let split = out.open_split(&key, first.map(Timestamp::from_millis));
+        let mut input = Input::new(source, key, split);
+        input.counted = counted;
+        self.inputs.push_back(input);
         Ok(())
     }
+}
+
+fn refuse_stream(source: &Source, durable: bool) -> Result<(), PositionError> {
+    if durable && source.is_stream() {
+        let name = match source {
+            Source::Stdin => "standard input".to_owned(),
+            Source::File(path) => format!("`{}`", path.display()),
+        };
+        return Err(PositionError::Stream { name });
+    }
+    Ok(())
 }
 
 /// The dead letter of a record that could not be read.
@@ -380,49 +353,105 @@ where
     type Output = S;
 
     fn open(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
-        self.waker = Some(context.waker.clone());
-        let all = self.files.sources.iter().enumerate();
-        let mine = all.skip(context.task).step_by(context.parallelism);
-        for (number, source) in mine {
-            let first = match (&self.files.firsts, &self.files.time) {
-                (Some(firsts), _) => firsts.get(number).copied().flatten(),
-                (None, Some(_)) => self.files.probe(std::slice::from_ref(source))?[0],
-                (None, None) => None,
+        let follows = self.follows();
+        self.context = Some(context.clone());
+        self.keeps_positions = context.durable || follows;
+        self.times.unseen = follows && self.positions.is_empty();
+        let files = self.files.clone();
+        let mut discovery = Discovery::new(files.input.clone());
+        // The sources are dealt to the tasks in turn, if they are all that there will be.
+        let mut dealt = 0;
+        let mut mine = Vec::new();
+        for (number, source) in files.sources.iter().enumerate() {
+            refuse_stream(source, context.durable)?;
+            let key = match source.path() {
+                Some(_) if self.keeps_positions && !source.is_stream() => {
+                    let Some(key) = discovery.note(source) else {
+                        continue;
+                    };
+                    Some(key)
+                }
+                _ => None,
             };
-            let split = out.open_split(first.map(Timestamp::from_millis));
-            self.mine.push((source.clone(), split));
+            let task = match &key {
+                Some(key) if follows => owner(key, context.parallelism),
+                _ => dealt % context.parallelism,
+            };
+            dealt += 1;
+            if task == context.task {
+                let key = key.unwrap_or_else(|| source.path().map_or(source.name(), one_spelling));
+                mine.push((number, source.clone(), key));
+            }
         }
-        self.mine.reverse();
+        let keys: HashSet<&String> = mine.iter().map(|(.., key)| key).collect();
+        let read = discovery.keys();
+        self.positions.retain(|key, _| {
+            let unread = !read.contains(key);
+            keys.contains(key) || (unread && owner(key, context.parallelism) == context.task)
+        });
+        for (number, source, key) in mine {
+            self.take_in(number, source, key, context, out)?;
+        }
+        if self.inputs.is_empty() && files.end != AtEnd::Ends {
+            // It goes on without an end, and with nothing to hold a window open for.
+            out.idle();
+        }
+        self.discovery = follows.then_some(discovery);
         Ok(())
     }
 
     fn next(&mut self, out: &mut SpoutOut<S>) -> Result<Next> {
-        let Some(reading) = &mut self.reading else {
-            let Some((source, split)) = self.mine.pop() else {
-                return Ok(Next::End);
-            };
-            self.begin(&source, split)?;
+        if self.inputs.is_empty() {
+            return self.without_input(out);
+        }
+        if self.follows() && self.turn.is_none() {
+            match self.begin_turn(out)? {
+                Begun::Reads => {}
+                Begun::Quiet => return self.end_turn(out),
+                Begun::Gone => return Ok(Next::More),
+            }
+        }
+        let Some(input) = self.inputs.front_mut() else {
             return Ok(Next::More);
         };
-        let outcome = match &mut reading.from {
-            From::File(reader) => reader.next(&mut self.record)?,
-            From::Stream(reader) => match reader.next(&mut self.record)? {
+        let outcome = match &mut input.from {
+            None => {
+                self.begin()?;
+                return Ok(Next::More);
+            }
+            Some(From::File(open)) => open.reader.next(&mut self.record)?,
+            Some(From::Stream(reader)) => match reader.next(&mut self.record)? {
                 Arrived::Outcome(outcome) => outcome,
-                Arrived::Nothing(until_idle) => {
-                    return Ok(until_idle.map_or(Next::Idle, Next::After));
-                }
-                Arrived::Silence => {
-                    out.idle_split(reading.split);
-                    return Ok(Next::Idle);
+                arrived => {
+                    let silent = matches!(arrived, Arrived::Silence);
+                    if silent {
+                        out.idle_split(input.split);
+                    }
+                    return match arrived {
+                        _ if self.follows() => self.end_turn(out),
+                        Arrived::Nothing(Some(until_idle)) => Ok(Next::After(until_idle)),
+                        _ => Ok(Next::Idle),
+                    };
                 }
             },
         };
+        if let (Some(turn), true) = (&mut self.turn, outcome != Outcome::End) {
+            turn.records += 1;
+        }
         match outcome {
             Outcome::Record => self.take(out)?,
             Outcome::Bad(row) => out.dead_letter(bad(row)),
-            Outcome::End => self.end(out)?,
+            Outcome::End => return self.end(out),
+        }
+        if self.turn_is_over() {
+            return self.end_turn(out);
         }
         Ok(Next::More)
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        self.note_position(false);
+        states.keep("positions", &mut self.positions);
     }
 
     fn domain(&self) -> TimeDomain {

@@ -1,5 +1,6 @@
 //! The arguments, and what the process says and returns at its end.
 
+mod data;
 mod logs;
 mod progress;
 mod run;
@@ -35,6 +36,14 @@ enum Command {
     Describe(Describe),
     /// Run a topology until its input ends, Ctrl-C, or --for
     Run(run::Run),
+    /// Say what is in a data directory, and check that it is whole
+    Inspect(data::Inspect),
+    /// Show the entries of a table in a data directory, in the order of their keys
+    View(data::View),
+    /// Copy a data directory, also while a run goes on
+    Backup(data::Backup),
+    /// Give up what is stored in a data directory that no run has open
+    Reset(data::Reset),
 }
 
 #[derive(Args)]
@@ -64,6 +73,10 @@ pub(crate) fn main() -> i32 {
         Command::List => print(&list()),
         Command::Describe(describe) => describe.draw(),
         Command::Run(run) => run.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::View(view) => view.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Reset(reset) => reset.run(),
     };
     match ending {
         Ok(()) | Err(Ending::NobodyReads) => 0,

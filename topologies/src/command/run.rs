@@ -1,9 +1,10 @@
 //! Runs a topology, and says meanwhile and at the end what it has done.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use squall::{RunOptions, RunStats, Running, Summary, Timestamp};
+use squall::{DataDir, Restarts, RunOptions, RunStats, Running, Summary, Timestamp};
 use squall_topologies::duration;
 use squall_topologies::ready::{Prepared, Ready};
 use squall_topologies::rolling_top_words::STDOUT;
@@ -16,7 +17,7 @@ use super::status::Ending;
 const TICK: Duration = Duration::from_millis(200);
 
 /// How often `--stats` writes a line.
-const STATS_INTERVAL: Duration = Duration::from_secs(3);
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most tuples of a batch, as the runtime has it.
 const MOST_BATCH_TUPLES: u64 = 1 << 20;
@@ -68,6 +69,30 @@ struct Settings {
         value_parser = duration::parse_above_zero
     )]
     drain: Duration,
+    /// Keep the state in this directory: after a stop, a failure or a crash the run goes on
+    /// from its last commit, as if nothing had happened
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The time between two commits: about so much is read again after a crash, and so long
+    /// --json and --out wait for their lines
+    #[arg(
+        long,
+        global = true,
+        value_name = "DUR",
+        default_value = "1s",
+        requires = "data_dir",
+        value_parser = duration::parse_above_zero
+    )]
+    commit: Duration,
+    /// How often within a minute a failed run is restored from its last commit
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 10,
+        requires = "data_dir"
+    )]
+    restarts: u32,
     /// Write what each component has done: a line every few seconds, a table at the end
     #[arg(long, global = true)]
     stats: bool,
@@ -76,7 +101,7 @@ struct Settings {
 impl Run {
     pub(crate) fn run(self) -> Result<(), Ending> {
         let Self { topology, settings } = self;
-        let Prepared { topology, files } = topology.prepare()?;
+        let Prepared { topology, files } = topology.prepare(settings.data_dir.is_some())?;
         let bar = Bar::of(files.as_ref());
         let name = topology.name().to_owned();
         let running = topology.start(settings.options())?;
@@ -99,6 +124,12 @@ impl Settings {
             batch_tuples: usize::try_from(self.batch).unwrap_or(usize::MAX),
             run_for: self.run_for,
             drain: self.drain,
+            data_dir: self.data_dir.as_ref().map(DataDir::at),
+            commit: self.commit,
+            restarts: Restarts {
+                per_minute: self.restarts,
+                ..Restarts::default()
+            },
             ..RunOptions::default()
         }
     }

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use squall::RunError;
 use squall::connectors::files::{InputError, ProbeError};
+use squall::{DataDirError, Fatal, RunError, StoreError};
 use squall_topologies::ready::NotReady;
 
 /// Why there is no result, or no more of it.
@@ -14,6 +14,12 @@ pub(crate) enum Ending {
     NotReady(NotReady),
     Run(RunError),
     Print(io::Error),
+    DataDir(DataDirError),
+    /// A key that was asked for is not in its table.
+    NoKey {
+        table: String,
+        key: String,
+    },
     /// The reader of standard output has what it wants, as `head -1` does.
     NobodyReads,
 }
@@ -22,6 +28,10 @@ impl Ending {
     /// How a run has ended; `stdout` is the component that writes to standard output.
     pub(crate) fn of(error: RunError, stdout: &str) -> Self {
         if let RunError::Failed { task, cause } = &error {
+            let cause = match cause.downcast_ref::<Fatal>() {
+                Some(fatal) => fatal.cause(),
+                None => &**cause,
+            };
             let closed = cause
                 .downcast_ref::<io::Error>()
                 .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
@@ -37,9 +47,20 @@ impl Ending {
     pub(crate) fn status(&self) -> i32 {
         match self {
             Self::NobodyReads => 0,
-            Self::NotReady(_) | Self::Run(RunError::Plan(_) | RunError::Start { .. }) => 2,
+            Self::NotReady(_)
+            | Self::Run(
+                RunError::Plan(_)
+                | RunError::Start { .. }
+                | RunError::Misfit(_)
+                | RunError::Store(
+                    StoreError::InUse { .. }
+                    | StoreError::NotADataDirectory { .. }
+                    | StoreError::NewerFormat { .. },
+                ),
+            ) => 2,
             Self::Run(RunError::Failed { cause, .. }) if wrong_input(&**cause).is_some() => 2,
-            Self::Run(_) | Self::Print(_) => 1,
+            Self::DataDir(error) if error.is_wrong_use() => 2,
+            Self::Run(_) | Self::Print(_) | Self::DataDir(_) | Self::NoKey { .. } => 1,
         }
     }
 }
@@ -61,6 +82,8 @@ impl fmt::Display for Ending {
                 f.write_str(&chain(&**cause))
             }
             Self::Run(error) => f.write_str(&chain(error)),
+            Self::DataDir(error) => f.write_str(&chain(error)),
+            Self::NoKey { table, key } => write!(f, "`{table}` has no key `{key}`"),
             Self::Print(error) => write!(f, "cannot write to standard output: {error}"),
             Self::NobodyReads => f.write_str("standard output is closed"),
         }
@@ -70,6 +93,12 @@ impl fmt::Display for Ending {
 impl From<NotReady> for Ending {
     fn from(error: NotReady) -> Self {
         Self::NotReady(error)
+    }
+}
+
+impl From<DataDirError> for Ending {
+    fn from(error: DataDirError) -> Self {
+        Self::DataDir(error)
     }
 }
 

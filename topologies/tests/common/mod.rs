@@ -3,12 +3,14 @@
 // Each test program uses a part.
 #![allow(dead_code)]
 
+pub mod durable;
+
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -161,6 +163,30 @@ impl Session {
     /// Sends what Ctrl-C sends.
     pub fn interrupt(&self) {
         signal(self.child.id(), "-INT");
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the process ends within this time.
+    pub fn ends_within(&mut self, span: Duration) -> bool {
+        let until = Instant::now() + span;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.stderr.recv_timeout(left) {
+                Ok(line) => self.logged.push(line),
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
+    }
+
+    /// Ends the process as a crash does; gives all that was logged.
+    pub fn kill(self) -> String {
+        signal(self.child.id(), "-KILL");
+        self.end().1
     }
 
     /// Waits for the end; gives the status and all that was logged.

@@ -1,13 +1,18 @@
 //! squall beside a model that keeps every event: the same rankings for any events, windows,
 //! parallelism, batch size, credits, levels of mergers, drivers and orders of delivery.
 
+mod recovery;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount};
+use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic};
 use squall::testing::{Collected, Event, Events, TopologyTest};
-use squall::{Count, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis};
+use squall::topology::Stream;
+use squall::{
+    Count, DeadLetter, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis,
+};
 
 #[derive(Tuple, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Click {
@@ -99,12 +104,16 @@ fn idle_clicks(case: &Case) -> Vec<Click> {
     times.map(|at| Click { page: 3, at: *at }).collect()
 }
 
-fn top(places: usize, clicks: impl Iterator<Item = u8>) -> Vec<(u8, u64)> {
+fn top(places: usize, clicks: impl Iterator<Item = u8>, total: fn(u64) -> u64) -> Vec<(u8, u64)> {
     let mut counts = BTreeMap::new();
     for page in clicks {
         *counts.entry(page).or_insert(0_u64) += 1;
     }
-    let mut entries: Vec<_> = counts.into_iter().collect();
+    let mut entries: Vec<_> = counts
+        .into_iter()
+        .map(|(page, count)| (page, total(count)))
+        .filter(|(_, total)| *total > 0)
+        .collect();
     entries.sort_by_key(|(page, count)| (std::cmp::Reverse(*count), *page));
     entries.truncate(places);
     entries
@@ -112,7 +121,17 @@ fn top(places: usize, clicks: impl Iterator<Item = u8>) -> Vec<(u8, u64)> {
 
 type Rankings = Vec<(Window, Vec<(u8, u64)>)>;
 
-fn expected(case: &Case, clicks: &[Click]) -> Rankings {
+/// What is ranked of a number of clicks.
+fn as_counted(count: u64) -> u64 {
+    count
+}
+
+/// A total that rises, falls, and is nothing now and then.
+fn rising_and_falling(count: u64) -> u64 {
+    [0, 3, 9, 4, 1][(count % 5) as usize]
+}
+
+fn expected(case: &Case, clicks: &[Click], total: fn(u64) -> u64) -> Rankings {
     let within = |window: Window| {
         let inside = move |click: &&Click| {
             let time = Timestamp::from_millis(click.at);
@@ -121,9 +140,10 @@ fn expected(case: &Case, clicks: &[Click]) -> Rankings {
         top(
             case.places,
             clicks.iter().filter(inside).map(|click| click.page),
+            total,
         )
     };
-    let everything = top(case.places, clicks.iter().map(|click| click.page));
+    let everything = top(case.places, clicks.iter().map(|click| click.page), total);
     let panes = |slide: i64| clicks.iter().map(move |click| click.at.div_euclid(slide));
     match case.windows {
         Windows::All => vec![(Window::ALL, everything)],
@@ -172,14 +192,104 @@ fn options(case: &Case) -> RunOptions {
     }
 }
 
+/// What a topology gives.
+struct Results {
+    rankings: Collected<Ranking<u8>>,
+    late: Collected<Click>,
+    /// Where every late click is refused by a further bolt.
+    letters: Option<Collected<DeadLetter>>,
+}
+
 fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
     let topology = Topology::named("model");
+    let results = declare(&topology, case, case.parallelism, None);
+    let summary = match case.seed {
+        Some(seed) => TopologyTest::new(topology)
+            .options(options(case))
+            .seed(seed)
+            .run(),
+        None => topology.run(options(case)),
+    };
+    let summary = summary.expect("the topology ends well");
+    assert!(summary.input_ended);
+    assert_eq!(summary.stats.dead_letters(), 0);
+    let (rankings, late, _) = results.take();
+    (rankings, late, summary.stats.late())
+}
+
+impl Results {
+    fn take(self) -> (Rankings, Vec<Click>, Vec<String>) {
+        let rankings = self
+            .rankings
+            .take()
+            .into_iter()
+            .map(|ranking| (ranking.window, ranking.entries));
+        let letters = self.letters.map(|letters| letters.take());
+        let letters = letters.into_iter().flatten();
+        let reasons = letters.map(|letter| letter.reason).collect();
+        (rankings.collect(), self.late.take(), reasons)
+    }
+}
+
+/// How the counts are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ranks {
+    All,
+    Monotonic,
+    /// As totals that rise and fall.
+    Falling,
+}
+
+/// Ranks counts in the first number of tasks; the second makes totals of them that fall.
+fn rank<'t>(
+    topology: &'t Topology,
+    counts: &Stream<'t, Count<u8>>,
+    [rankers, others]: [usize; 2],
+    places: usize,
+    ranks: Ranks,
+) -> Stream<'t, Ranking<u8>> {
+    let all = || {
+        topology
+            .bolt("rankings", move || Rank::top(places))
+            .parallelism(rankers)
+    };
+    match ranks {
+        Ranks::All => all().fields_grouping(counts, Count::KEY).main_stream(),
+        Ranks::Monotonic => topology
+            .bolt("rankings", move || TopMonotonic::top(places))
+            .parallelism(rankers)
+            .fields_grouping(counts, Count::KEY)
+            .main_stream(),
+        Ranks::Falling => {
+            let fall = |count: &Count<u8>| {
+                Ok(Count {
+                    count: rising_and_falling(count.count),
+                    ..count.clone()
+                })
+            };
+            let falling = topology
+                .bolt("falling", move || Map::new(fall))
+                .parallelism(others)
+                .fields_grouping(counts, Count::KEY);
+            all().fields_grouping(&falling, Count::KEY).main_stream()
+        }
+    }
+}
+
+/// Declares the topology of a case; with `extras` it also has a bolt that refuses all late
+/// clicks, and ranks as that says.
+fn declare(
+    topology: &Topology,
+    case: &Case,
+    parallelism: [usize; 4],
+    extras: Option<Ranks>,
+) -> Results {
     let lateness = millis(case.lateness.unsigned_abs());
     let mut events = Events::splits(TimeDomain::Event, case.splits.clone()).lateness(lateness);
     if case.interleaved {
         events = events.interleaved();
     }
-    let [spouts, counters, rankers, others] = case.parallelism;
+    let [spouts, counters, rankers, others] = parallelism;
     let second = events.clone();
     let clicks = topology
         .spout("clicks", move || events.clone())
@@ -234,12 +344,24 @@ fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
         let idle = topology.spout("idle", move || idle.clone());
         counts = counts.also(&idle);
     }
-    let late = Collected::of(&topology, "late", &counts.stream(RollingCount::LATE));
-    let mut ranked = topology
-        .bolt("rankings", move || Rank::top(places))
-        .parallelism(rankers)
-        .fields_grouping(&counts, Count::KEY)
-        .main_stream();
+    let late = Collected::of(topology, "late", &counts.stream(RollingCount::LATE));
+    let letters = extras.map(|_| {
+        let refuse =
+            |click: &Click| -> squall::Result<Click> { Err(format!("{}", click.at).into()) };
+        let refused = topology
+            .bolt("refused", move || Map::new(refuse))
+            .shuffle_grouping(&counts.stream(RollingCount::LATE));
+        Collected::of(topology, "letters", &refused.dead_letters())
+    });
+    let counts = counts.main_stream();
+    let tasks = [rankers, others];
+    let mut ranked = rank(
+        topology,
+        &counts,
+        tasks,
+        places,
+        extras.unwrap_or(Ranks::All),
+    );
     for (level, tasks) in case.merger_levels.iter().enumerate() {
         ranked = topology
             .bolt(format!("merged-{level}"), move || {
@@ -252,23 +374,12 @@ fn run(case: &Case) -> (Rankings, Vec<Click>, u64) {
     let merged = topology
         .bolt("merged", move || MergeRankings::top(places))
         .global_grouping(&ranked);
-    let rankings = Collected::of(&topology, "collected", &merged);
-
-    let summary = match case.seed {
-        Some(seed) => TopologyTest::new(topology)
-            .options(options(case))
-            .seed(seed)
-            .run(),
-        None => topology.run(options(case)),
-    };
-    let summary = summary.expect("the topology ends well");
-    assert!(summary.input_ended);
-    assert_eq!(summary.stats.dead_letters(), 0);
-    let rankings = rankings
-        .take()
-        .into_iter()
-        .map(|ranking| (ranking.window, ranking.entries));
-    (rankings.collect(), late.take(), summary.stats.late())
+    let rankings = Collected::of(topology, "collected", &merged);
+    Results {
+        rankings,
+        late,
+        letters,
+    }
 }
 
 // --- cases ---
@@ -375,7 +486,7 @@ proptest! {
     #[test]
     fn any_run_gives_the_rankings_of_the_model(case in case()) {
         let (counted, mut late) = judge(&case);
-        let wanted = expected(&case, &counted);
+        let wanted = expected(&case, &counted, as_counted);
         let (rankings, mut diverted, late_count) = run(&case);
         prop_assert_eq!(rankings, wanted);
         late.sort();

@@ -1,0 +1,162 @@
+//! What a counter keeps over a failure.
+
+use std::collections::HashMap;
+
+use super::SlidingWindowCounter;
+use super::slot::{CHANGED, COUNT, Counts};
+use crate::error::Result;
+use crate::key::{KeyValue, shard_of};
+use crate::state::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit};
+
+/// The counts of a counter, as state: in the section of each slot its keys with their
+/// counts, and of running totals their sums in a section without a slot. Sums of a window
+/// are not stored; they are summed up again.
+pub(super) struct Kept<'c, K>(pub(super) &'c mut SlidingWindowCounter<K>);
+
+/// Writes counts into the section at hand.
+struct Writer<'w, K> {
+    keys: &'w [Option<K>],
+    shards: &'w [u8],
+    changes: &'w mut Changes,
+    any_whole: bool,
+}
+
+impl<K: KeyValue> Writer<'_, K> {
+    /// Writes a count that has changed, or whose unit is to be written whole.
+    #[inline]
+    fn write(&mut self, number: usize, count: &mut u64) -> Result {
+        if *count & CHANGED == 0 && (!self.any_whole || *count == 0) {
+            return Ok(());
+        }
+        let unit = self.changes.unit(self.shards[number]);
+        if *count & CHANGED == 0 && !self.changes.is_whole(unit) {
+            return Ok(());
+        }
+        *count &= COUNT;
+        match &self.keys[number] {
+            Some(key) => self.changes.put(unit, key, count),
+            None => Err("a number without a key has a count".into()),
+        }
+    }
+}
+
+impl<K: KeyValue> State for Kept<'_, K> {
+    fn shape(&self) -> Shape {
+        let slot = match self.0.span {
+            Some(span) => format!("panes of {span:?}"),
+            None => "panes".to_owned(),
+        };
+        let slots = match self.0.slots {
+            Some(slots) => format!("{slots} to a window"),
+            None => "all to a window".to_owned(),
+        };
+        Shape {
+            kind: format!("table in {slot}, {slots},"),
+            key: crate::state::type_name::<K>(),
+            value: crate::state::type_name::<u64>(),
+            by_key: true,
+            tasks: AcrossTasks::Fixed,
+        }
+    }
+
+    fn track(&mut self) {
+        let shard = |key: &Option<K>| key.as_ref().map_or(0, shard);
+        self.0.shards = Some(self.0.keys.iter().map(shard).collect());
+    }
+
+    fn save(&mut self, changes: &mut Changes) -> Result {
+        let Some(shards) = &self.0.shards else {
+            return Err("counts are stored that are not tracked".into());
+        };
+        for slot in self.0.left.drain(..) {
+            changes.drop_section(&Some(slot))?;
+        }
+        let any_whole = changes.any_whole();
+        let mut writer = Writer {
+            keys: &self.0.keys,
+            shards,
+            changes,
+            any_whole,
+        };
+        let sums_changed = std::mem::take(&mut self.0.sums_changed);
+        if self.0.slots.is_none() && (sums_changed || any_whole) {
+            writer.changes.section(&None::<i64>)?;
+            for (number, sum) in self.0.sums.iter_mut().enumerate() {
+                writer.write(number, sum)?;
+            }
+        }
+        for closed in &mut self.0.closed {
+            let unsaved = std::mem::take(&mut closed.unsaved);
+            if unsaved || any_whole {
+                writer.changes.section(&Some(closed.slot))?;
+                for (number, count) in &mut closed.counts {
+                    writer.write(*number as usize, count)?;
+                }
+            }
+            closed.stored = true;
+        }
+        for open in &mut self.0.open {
+            let unsaved = std::mem::take(&mut open.unsaved);
+            if unsaved || any_whole {
+                writer.changes.section(&Some(open.slot))?;
+                match &mut open.counts {
+                    Counts::Dense(counts) => {
+                        for (number, count) in counts.iter_mut().enumerate() {
+                            writer.write(number, count)?;
+                        }
+                    }
+                    Counts::Sparse(counts) => {
+                        for (number, count) in counts {
+                            writer.write(*number as usize, count)?;
+                        }
+                    }
+                }
+            }
+            open.stored = true;
+        }
+        // The next tuple looks for its slot, and notes that it is not saved any more.
+        self.0.latest = usize::MAX;
+        Ok(())
+    }
+
+    fn load(&mut self, unit: &StoredUnit<'_>) -> Result {
+        // A slot that is gone is gone from this unit.
+        let mut sections: HashMap<Option<i64>, HashMap<K, u64, ahash::RandomState>> =
+            HashMap::new();
+        unit.each(|entry: Entry<Option<i64>, K, u64>| {
+            match entry {
+                Entry::Put(section, key, count) => {
+                    let section = section.ok_or("a count without a section")?;
+                    sections.entry(section).or_default().insert(key, count);
+                }
+                Entry::Drop(section) => {
+                    sections.remove(&section);
+                }
+                // Within a slot counts only grow.
+                Entry::Delete(..) => return Err("a count was deleted by itself".into()),
+            }
+            Ok(())
+        })?;
+        for (section, counts) in sections {
+            for (key, count) in counts {
+                let number = self.0.number_of(&key);
+                match section {
+                    Some(slot) => self.0.put(number, slot, count),
+                    None => self.0.sums[number as usize] = count,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self) -> Result {
+        self.0.close_again();
+        Ok(())
+    }
+}
+
+/// The shard of a key; there are 256.
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn shard<K: KeyValue>(key: &K) -> u8 {
+    shard_of(key.route_hash()) as u8
+}

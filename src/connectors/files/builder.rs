@@ -1,0 +1,288 @@
+//! [`Files`]: what to read, and how.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Delimiter, FieldSelector, FileSpout, Format, InputError, Probe, ProbeError, Progress, Record,
+    Source, TimeFormat, probe, resolve,
+};
+use crate::error::Result;
+use crate::stream::{Out, Streams};
+
+/// What to read: files, how their records are made, and where their times are.
+///
+/// Cheap to clone: a factory clones it for each task. The sources are dealt to the tasks in
+/// turn, and each task reads its own in order; a watermark over all of them makes event
+/// time work whatever the parallelism. A record that cannot be read goes to the dead
+/// letters, with its file and line.
+///
+/// With a data directory the spout keeps, for each file, how far it was read, and goes on from
+/// there after a failure and in the next run:
+///
+/// - a file that was read to its end is not read again, and of one that was appended to what
+///   is new; a gzip file may not grow;
+/// - a file goes by its absolute path with links followed: another spelling is the same file
+///   (one that several names lead to is read once), another path is a new file;
+/// - a file that is shorter than what was read of it, or of which the first or the latest
+///   4 KiB that were read have changed, is refused with a [`PositionError`];
+/// - a last line without a line end is a record, unless the input may grow
+///   ([`Files::follow`], [`Files::keep_open`]): then it is left until its line end comes;
+/// - standard input and pipes are refused: they cannot be read again.
+///
+/// [`PositionError`]: super::PositionError
+///
+/// ```
+/// use squall::connectors::files::{Files, Split};
+/// use squall::testing::{Collected, TopologyTest};
+/// use squall::{Topology, Word};
+///
+/// let path = std::env::temp_dir().join(format!("squall-files-{}.txt", std::process::id()));
+/// std::fs::write(&path, "to be\nor not to be\n")?;
+/// let files = Files::at(path.to_str().unwrap())?;
+/// let topology = Topology::named("words");
+/// let words = topology.spout("words", move || {
+///     let mut scratch = String::new();
+///     files.decode::<Word, _>(move |record, out| {
+///         Split::Words.for_each_word(record.text(), &mut scratch, |word| {
+///             out.emit(Word { word: word.into() });
+///         });
+///         Ok(())
+///     })
+/// });
+/// let collected = Collected::of(&topology, "collected", &words);
+/// TopologyTest::new(topology).run()?;
+/// let words: Vec<_> = collected.take().into_iter().map(|word| word.word).collect();
+/// assert_eq!(words, ["to", "be", "or", "not", "to", "be"]);
+/// std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub(super) sources: Arc<[Source]>,
+    /// What the sources were found by, where more of them may be found later.
+    pub(super) input: Option<Arc<str>>,
+    pub(super) format: Option<Format>,
+    pub(super) delimiter: Option<Delimiter>,
+    pub(super) fields: Arc<[FieldSelector]>,
+    pub(super) time: Option<(FieldSelector, TimeFormat)>,
+    pub(super) lateness: Duration,
+    pub(super) idle_after: Option<Duration>,
+    /// The time of each source's first record, where [`Files::check`] has looked.
+    pub(super) firsts: Option<Arc<[Option<i64>]>>,
+    pub(super) end: AtEnd,
+    pub(super) progress: Progress,
+}
+
+/// What happens at the end of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtEnd {
+    /// The input has ended.
+    Ends,
+    /// It has ended for now: windows stay open.
+    Pauses,
+    /// More is waited for.
+    Waits,
+}
+
+impl Files {
+    /// A file, the files of a folder in name order, a glob, or `-` for standard input.
+    ///
+    /// # Errors
+    /// Where there is nothing to read.
+    pub fn at(input: &str) -> Result<Self, InputError> {
+        Ok(Self::of(resolve(input)?).found_by(input))
+    }
+
+    /// As [`Files::at`] and [`Files::follow`]; a folder may still be empty, and a glob without
+    /// a match.
+    ///
+    /// # Errors
+    /// Where there is no such file or folder.
+    pub fn following(input: &str) -> Result<Self, InputError> {
+        let sources = match resolve(input) {
+            Err(InputError::EmptyFolder { .. } | InputError::NoMatch { .. }) => Vec::new(),
+            found => found?,
+        };
+        Ok(Self::of(sources).found_by(input).follow())
+    }
+
+    fn found_by(mut self, input: &str) -> Self {
+        self.input = Some(input.into());
+        self
+    }
+
+    /// These sources, in this order.
+    #[must_use]
+    pub fn of(sources: Vec<Source>) -> Self {
+        Self {
+            sources: sources.into(),
+            input: None,
+            format: None,
+            delimiter: None,
+            fields: Arc::default(),
+            time: None,
+            lateness: Duration::ZERO,
+            idle_after: None,
+            firsts: None,
+            end: AtEnd::Ends,
+            progress: Progress::default(),
+        }
+    }
+
+    /// The format of all sources; by default each has that of its suffix.
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// The column delimiter of CSV; by default a tab for `.tsv`, else a comma.
+    #[must_use]
+    pub fn delimiter(mut self, delimiter: Delimiter) -> Self {
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// The fields that are going to be read: a CSV file that lacks one is refused at the
+    /// start, instead of each of its rows.
+    #[must_use]
+    pub fn fields(mut self, fields: impl IntoIterator<Item = FieldSelector>) -> Self {
+        self.fields = fields.into_iter().collect();
+        self
+    }
+
+    /// Reads each record's time from a field: the topology runs by event time. A record
+    /// whose time cannot be read goes to the dead letters.
+    #[must_use]
+    pub fn event_time(mut self, field: &str, format: TimeFormat) -> Self {
+        self.time = Some((FieldSelector::named(field), format));
+        self
+    }
+
+    /// By how much a record may be older than the newest before it in its file.
+    #[must_use]
+    pub fn lateness(mut self, lateness: Duration) -> Self {
+        self.lateness = lateness;
+        self
+    }
+
+    /// Leaves a stream (standard input, a pipe), or a file that is [followed](Files::follow),
+    /// that has been silent for this long out of the watermark until its next record; by
+    /// default it holds the watermark.
+    #[must_use]
+    pub fn idle_after(mut self, silence: Duration) -> Self {
+        self.idle_after = Some(silence);
+        self
+    }
+
+    /// Follows files that grow: at the end of a file more is waited for, looked for ten times a
+    /// second, and the run ends only when it is stopped. New files of a folder or glob are
+    /// picked up as they appear; each file is read by the task that the hash of its path gives.
+    /// A file is read as far as it is there, then it is the next one's turn.
+    ///
+    /// - A line is read when its line end is there, a CSV row when its quotes are closed too.
+    /// - A gzip file is read once to its end: move it into the folder when it is complete.
+    /// - A file that has become shorter or was changed ends the run with an error, one that is
+    ///   gone is left out until it is there again. A file that is renamed is a new file at its new path: a glob that
+    ///   matches the names of rotated logs reads them again.
+    /// - By event time a file at its end holds the watermark back, for its next record may
+    ///   come at any time; see [`Files::idle_after`].
+    ///
+    /// ```
+    /// use squall::connectors::Files;
+    /// use squall::testing::{Collected, TopologyTest};
+    /// use squall::{RunOptions, Topology, Word, secs};
+    ///
+    /// let path = std::env::temp_dir().join(format!("squall-follow-{}", std::process::id()));
+    /// std::fs::write(&path, "whole\nunfin")?;
+    /// let files = Files::at(path.to_str().unwrap())?.follow();
+    /// let topology = Topology::named("follow");
+    /// let lines = topology.spout("lines", move || {
+    ///     files.decode::<Word, _>(|record, out| {
+    ///         out.emit(Word { word: record.text().into() });
+    ///         Ok(())
+    ///     })
+    /// });
+    /// let collected = Collected::of(&topology, "collected", &lines);
+    /// let options = RunOptions { run_for: Some(secs(1)), ..RunOptions::default() };
+    /// let summary = TopologyTest::new(topology).options(options).run()?;
+    /// assert!(!summary.input_ended);
+    /// assert_eq!(collected.take(), [Word { word: "whole".into() }]);
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn follow(mut self) -> Self {
+        self.end = AtEnd::Waits;
+        self
+    }
+
+    /// Reads to the end of the files and leaves windows open there, so that a later run with
+    /// the same data directory goes on with what was appended meanwhile: the spout says
+    /// [`Next::Pause`](crate::Next::Pause) in the end. A last line without a line end is left
+    /// to that run.
+    ///
+    /// By event time the file whose latest record is the oldest says which windows are open:
+    /// more of it may come.
+    #[must_use]
+    pub fn keep_open(mut self) -> Self {
+        self.end = AtEnd::Pauses;
+        self
+    }
+
+    /// Looks at the first records of every file: whether they can be read, have the
+    /// fields, and have times of the format given. Also notes where each file begins in
+    /// time. Streams are looked at when their first records come.
+    ///
+    /// # Errors
+    /// The first thing that would make the run fail or do nothing.
+    pub fn check(mut self) -> Result<Self, ProbeError> {
+        let firsts = self.probe(&self.sources)?;
+        self.firsts = Some(firsts.into());
+        Ok(self)
+    }
+
+    pub(super) fn probe(&self, sources: &[Source]) -> Result<Vec<Option<i64>>, ProbeError> {
+        probe(&Probe {
+            sources,
+            format: self.format,
+            delimiter: self.delimiter,
+            fields: &self.fields,
+            time: self.time.as_ref().map(|(field, format)| (field, format)),
+        })
+    }
+
+    /// The bytes of all files as they are on disk; none where one is a stream.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        let sizes = self.sources.iter().map(|source| {
+            let path = source.path().filter(|_| !source.is_stream())?;
+            std::fs::metadata(path).ok().map(|metadata| metadata.len())
+        });
+        sizes.sum()
+    }
+
+    /// Tells, while they are read, how far; shared by all clones.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// What is going to be read, in order.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The spout that emits what `decode` makes of each record; an error of `decode` sends
+    /// the record to the dead letters.
+    #[must_use]
+    pub fn decode<S, F>(&self, decode: F) -> FileSpout<S, F>
+    where
+        S: Streams,
+        F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    {
+        FileSpout::new(self.clone(), decode)
+    }
+}

@@ -1,0 +1,170 @@
+//! What is stored as of one commit, read without the types of the topology.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::error::DataDirError;
+use super::layout::{self, Commit};
+use super::manifest::{KeptComponent, Manifest};
+use crate::error::{BoxError, Result};
+use crate::state::{AnyEntry, Shape, entries};
+use crate::store::{Reader, StoreError};
+
+/// A store as of one commit, with the names of what is in it.
+pub(crate) struct Contents<'r> {
+    reader: &'r Reader,
+    pub(super) dir: Option<&'r Path>,
+    /// Whether nobody waits for the result any more.
+    given_up: &'r dyn Fn() -> bool,
+}
+
+/// What a unit holds: in each section its keys with their values, all as they are encoded.
+pub(super) type Image = BTreeMap<Option<Vec<u8>>, HashMap<Vec<u8>, Vec<u8>, ahash::RandomState>>;
+
+/// Whether the section of an entry is a part of its key. In a table it is the time at which
+/// the entry was written.
+pub(super) fn has_sections(shape: &Shape) -> bool {
+    shape.kind != "table"
+}
+
+/// What the values of a unit, in the order of their epochs, add up to.
+pub(super) fn replay(values: &[Vec<u8>], sections: bool) -> Result<Image> {
+    let mut image = Image::new();
+    let at = |section: Option<&[u8]>| section.filter(|_| sections).map(<[u8]>::to_vec);
+    for value in values {
+        for entry in entries(value) {
+            match entry? {
+                AnyEntry::Put(section, key, value) => {
+                    let section = image.entry(at(section)).or_default();
+                    section.insert(key.to_vec(), value.to_vec());
+                }
+                AnyEntry::Delete(section, key) => {
+                    if let Some(section) = image.get_mut(&at(section)) {
+                        section.remove(key);
+                    }
+                }
+                AnyEntry::Drop(section) => {
+                    image.remove(&at(Some(section)));
+                }
+            }
+        }
+    }
+    Ok(image)
+}
+
+impl<'r> Contents<'r> {
+    pub(crate) fn new(
+        reader: &'r Reader,
+        dir: Option<&'r Path>,
+        given_up: &'r dyn Fn() -> bool,
+    ) -> Self {
+        Self {
+            reader,
+            dir,
+            given_up,
+        }
+    }
+
+    /// The directory in words.
+    pub(super) fn dir(&self) -> String {
+        self.dir.map_or_else(
+            || "the store in memory".to_owned(),
+            |dir| dir.display().to_string(),
+        )
+    }
+
+    pub(crate) fn manifest(&self) -> Result<Option<Manifest>, DataDirError> {
+        self.record(layout::MANIFEST)
+    }
+
+    pub(crate) fn commit(&self) -> Result<Option<Commit>, DataDirError> {
+        self.record(layout::COMMIT)
+    }
+
+    fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, DataDirError> {
+        let Some(bytes) = self.reader.get(key)? else {
+            return Ok(None);
+        };
+        let read = serde_json::from_slice(&bytes);
+        read.map(Some).map_err(|error| self.failed(error.into()))
+    }
+
+    /// Every component of which anything is stored; nothing more is known of those that
+    /// keep no state, and only have something to deliver or have panicked.
+    pub(crate) fn components(
+        &self,
+    ) -> Result<BTreeMap<String, Option<KeptComponent>>, DataDirError> {
+        let manifest = self.manifest()?.unwrap_or_default();
+        let kept = manifest.components.into_iter();
+        let mut components: BTreeMap<_, _> = kept.map(|(id, kept)| (id, Some(kept))).collect();
+        let mut more = BTreeSet::new();
+        for family in [b"o", b"q"] {
+            self.each(family, &mut |key, _| {
+                more.insert(layout::read_component(key)?);
+                Ok(())
+            })?;
+        }
+        for id in more {
+            components.entry(id).or_insert(None);
+        }
+        Ok(components)
+    }
+
+    /// Calls `each` for every key that begins so.
+    pub(super) fn each(
+        &self,
+        prefix: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result,
+    ) -> Result<(), DataDirError> {
+        let read = self.reader.prefix(prefix, &mut |key, value| {
+            if (self.given_up)() {
+                return Err(DataDirError::Ended.into());
+            }
+            each(key, value)
+        });
+        read.map_err(|error| self.failed(error))
+    }
+
+    /// Calls `each` for every unit of a state with its values in order, one at a time:
+    /// together they may be as large as memory.
+    pub(super) fn units(
+        &self,
+        component: &str,
+        state: &str,
+        mut each: impl FnMut(u16, &[Vec<u8>]) -> Result,
+    ) -> Result<(), DataDirError> {
+        let mut unit: Option<u16> = None;
+        let mut values = Vec::new();
+        self.each(&layout::state(component, state), &mut |key, value| {
+            let number = layout::read_unit(key)?.unit;
+            if let Some(before) = unit.replace(number).filter(|before| *before != number) {
+                each(before, &values)?;
+                values.clear();
+            }
+            values.push(value.to_vec());
+            Ok(())
+        })?;
+        let Some(unit) = unit else { return Ok(()) };
+        each(unit, &values).map_err(|error| self.failed(error))
+    }
+
+    /// An error while reading: what the store did not say itself is damage.
+    pub(super) fn failed(&self, error: BoxError) -> DataDirError {
+        let error = match error.downcast::<DataDirError>() {
+            Ok(error) => return *error,
+            Err(error) => error,
+        };
+        match error.downcast::<StoreError>() {
+            Ok(error) => (*error).into(),
+            Err(error) => damaged(self.dir, error.to_string()).into(),
+        }
+    }
+}
+
+/// The error that what is stored cannot be read.
+pub(super) fn damaged(dir: Option<&Path>, what: String) -> StoreError {
+    let file = dir.map_or_else(|| "(in memory)".into(), |dir| dir.join("store.redb"));
+    StoreError::Damaged { file, what }
+}

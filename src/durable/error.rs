@@ -1,0 +1,83 @@
+//! What can go wrong when somebody looks into a data directory.
+
+use crate::store::StoreError;
+
+/// Why a data directory could not be looked into, copied or reset.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataDirError {
+    /// The directory cannot be opened, is damaged, or is in use by somebody who cannot be
+    /// asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing was ever committed, so there is no table.
+    #[error("`{dir}` holds nothing yet: no run has committed anything")]
+    NothingCommitted {
+        /// The data directory.
+        dir: String,
+    },
+    /// No table, or several, go by the name that was asked for.
+    #[error("there is no one table `{asked}`: there are {tables}", tables = tables.join(", "))]
+    UnknownTable {
+        /// What was asked for.
+        asked: String,
+        /// All tables, as `component.state`.
+        tables: Vec<String>,
+    },
+    /// No component of this id has anything stored.
+    #[error(
+        "there is no component `{asked}` that keeps anything: there {are}",
+        are = if components.is_empty() {
+            "is none".to_owned()
+        } else {
+            format!("are {}", components.join(", "))
+        }
+    )]
+    UnknownComponent {
+        /// What was asked for.
+        asked: String,
+        /// All components of which something is stored.
+        components: Vec<String>,
+    },
+    /// The directory is in use, and its holder gave no answer, or only a part of one.
+    #[error("{in_use}; it was asked, but {why}")]
+    NoAnswer {
+        /// Who has the directory.
+        in_use: StoreError,
+        /// What became of the question.
+        why: String,
+    },
+    /// The run that has the directory open answered with an error.
+    #[error("{message}")]
+    Answered {
+        /// What it said.
+        message: String,
+        /// As [`DataDirError::is_wrong_use`].
+        wrong_use: bool,
+    },
+    /// The run that had the directory open has ended meanwhile.
+    #[error("the run that has the directory has ended meanwhile: ask again")]
+    Ended,
+}
+
+impl DataDirError {
+    /// Whether asking otherwise helps: another directory, table or component, or another
+    /// time. Everything else is a failure.
+    #[must_use]
+    pub fn is_wrong_use(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(
+                error,
+                StoreError::InUse { .. }
+                    | StoreError::NotADataDirectory { .. }
+                    | StoreError::NewerFormat { .. }
+            ),
+            Self::NothingCommitted { .. }
+            | Self::UnknownTable { .. }
+            | Self::UnknownComponent { .. }
+            | Self::NoAnswer { .. } => true,
+            Self::Answered { wrong_use, .. } => *wrong_use,
+            Self::Ended => false,
+        }
+    }
+}

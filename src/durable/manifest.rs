@@ -1,0 +1,291 @@
+//! Whose state it is: what is stored of a topology, and whether another one may take it over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::{AcrossTasks, Shape};
+
+/// The topology that a data directory belongs to, as far as its state depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The topology's name.
+    pub topology: String,
+    /// The components by id; those that keep nothing are left out.
+    pub components: BTreeMap<String, KeptComponent>,
+}
+
+/// What a data directory knows of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptComponent {
+    /// How many tasks it has.
+    pub tasks: usize,
+    /// What its inputs are grouped by, as `fields(word)`; empty for spouts.
+    pub grouped_by: Vec<String>,
+    /// Whether state by key belongs to the shards of the keys, and not to the task.
+    pub by_shard: bool,
+    /// Its states by name.
+    pub states: BTreeMap<String, Shape>,
+}
+
+/// Why a topology cannot go on with what is stored in a data directory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the topology does not fit what is stored in `{dir}`: {mistakes}",
+    mistakes = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+)]
+pub struct Misfit {
+    /// The data directory.
+    pub dir: String,
+    /// Every way in which it does not fit.
+    pub mistakes: Vec<MisfitOf>,
+}
+
+/// One way in which a topology does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MisfitOf {
+    /// It is another topology.
+    Topology {
+        /// The name of the one that is stored.
+        stored: String,
+        /// The name of this one.
+        found: String,
+    },
+    /// A component, or one of its states, is gone.
+    Gone {
+        /// The component.
+        component: String,
+        /// The state; none where the whole component is gone.
+        state: Option<String>,
+    },
+    /// Something is not what it was.
+    Changed {
+        /// The component.
+        component: String,
+        /// What has changed: the state `totals`, the grouping, the parallelism.
+        what: String,
+        /// As it is stored.
+        stored: String,
+        /// As the topology has it.
+        found: String,
+    },
+}
+
+impl fmt::Display for MisfitOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topology { stored, found } => write!(
+                f,
+                "it holds the state of the topology `{stored}`, and this one is `{found}`: give \
+                 each topology a directory of its own"
+            ),
+            Self::Gone {
+                component,
+                state: None,
+            } => write!(
+                f,
+                "it holds state of the component `{component}`, which the topology does not \
+                 have: bring it back, or give its state up by `squall reset DIR --component \
+                 {component}`"
+            ),
+            Self::Gone {
+                component,
+                state: Some(state),
+            } => write!(
+                f,
+                "it holds the state `{state}` of `{component}`, which the component does not \
+                 keep any more: bring it back, or give its state up by `squall reset DIR \
+                 --component {component}`"
+            ),
+            Self::Changed {
+                component,
+                what,
+                stored,
+                found,
+            } => write!(
+                f,
+                "{what} of `{component}` is stored as {stored}, and the topology has {found}: \
+                 change it back, or give the state up by `squall reset DIR --component \
+                 {component}`"
+            ),
+        }
+    }
+}
+
+impl Manifest {
+    /// Whether `self` can go on with what is stored of `before`; `units` tells how many
+    /// units of tasks a state has stored.
+    ///
+    /// # Errors
+    /// Every way in which it does not fit.
+    pub(crate) fn follows(
+        &self,
+        before: &Self,
+        dir: &str,
+        units: impl Fn(&str, &str) -> usize,
+    ) -> Result<(), Misfit> {
+        let mut mistakes = Vec::new();
+        if self.topology != before.topology {
+            mistakes.push(MisfitOf::Topology {
+                stored: before.topology.clone(),
+                found: self.topology.clone(),
+            });
+        }
+        for (id, stored) in &before.components {
+            match self.components.get(id) {
+                None => mistakes.push(MisfitOf::Gone {
+                    component: id.clone(),
+                    state: None,
+                }),
+                Some(found) => compare(id, stored, found, &units, &mut mistakes),
+            }
+        }
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(Misfit {
+            dir: dir.to_owned(),
+            mistakes,
+        })
+    }
+}
+
+fn compare(
+    component: &str,
+    stored: &KeptComponent,
+    found: &KeptComponent,
+    units: impl Fn(&str, &str) -> usize,
+    mistakes: &mut Vec<MisfitOf>,
+) {
+    let mut changed = |what: String, stored: String, found: String| {
+        if stored != found {
+            mistakes.push(MisfitOf::Changed {
+                component: component.to_owned(),
+                what,
+                stored,
+                found,
+            });
+        }
+    };
+    let groupings = |component: &KeptComponent| component.grouped_by.join(" and ");
+    changed(
+        "the grouping".to_owned(),
+        groupings(stored),
+        groupings(found),
+    );
+    for (name, shape) in &stored.states {
+        let Some(now) = found.states.get(name) else {
+            continue;
+        };
+        changed(
+            format!("the state `{name}`"),
+            shape.to_string(),
+            now.to_string(),
+        );
+        let by_task = !(shape.by_key && stored.by_shard);
+        let fixed = now.tasks == AcrossTasks::Fixed && !found.grouped_by.is_empty();
+        if by_task && fixed && stored.tasks != found.tasks && units(component, name) > 1 {
+            changed(
+                format!("the parallelism (its state `{name}` belongs to the tasks)"),
+                format!("{} tasks", stored.tasks),
+                format!("{} tasks", found.tasks),
+            );
+        }
+    }
+    for name in stored.states.keys() {
+        if !found.states.contains_key(name) {
+            mistakes.push(MisfitOf::Gone {
+                component: component.to_owned(),
+                state: Some(name.clone()),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(change: impl FnOnce(&mut KeptComponent)) -> Manifest {
+        let shape = Shape {
+            kind: "table".to_owned(),
+            key: "Text".to_owned(),
+            value: "u64".to_owned(),
+            by_key: true,
+            tasks: AcrossTasks::Fixed,
+        };
+        let mut component = KeptComponent {
+            tasks: 4,
+            grouped_by: vec!["fields(word)".to_owned()],
+            by_shard: true,
+            states: BTreeMap::from([("totals".to_owned(), shape)]),
+        };
+        change(&mut component);
+        Manifest {
+            topology: "words".to_owned(),
+            components: BTreeMap::from([("counts".to_owned(), component)]),
+        }
+    }
+
+    fn said(after: &Manifest, before: &Manifest) -> String {
+        let misfit = after.follows(before, "data", |_, _| 4);
+        misfit.map_or_else(|misfit| misfit.to_string(), |()| "fits".to_owned())
+    }
+
+    #[test]
+    fn parallelism_may_change_where_state_moves_with_its_shards() {
+        let before = manifest(|_| {});
+        assert_eq!(said(&manifest(|counts| counts.tasks = 8), &before), "fits");
+        let by_task = |tasks| {
+            manifest(|counts| {
+                counts.by_shard = false;
+                counts.tasks = tasks;
+            })
+        };
+        assert_eq!(
+            said(&by_task(8), &by_task(4)),
+            "the topology does not fit what is stored in `data`: the parallelism (its state \
+             `totals` belongs to the tasks) of `counts` is stored as 4 tasks, and the topology \
+             has 8 tasks: change it back, or give the state up by `squall reset DIR --component \
+             counts`"
+        );
+    }
+
+    #[test]
+    fn both_sides_of_a_change_are_named() {
+        let before = manifest(|_| {});
+        let other = manifest(|counts| {
+            counts.grouped_by = vec!["fields(user)".to_owned()];
+            if let Some(shape) = counts.states.get_mut("totals") {
+                shape.value = "String".to_owned();
+            }
+        });
+        let said = said(&other, &before);
+        assert!(
+            said.contains("fields(word), and the topology has fields(user)"),
+            "{said}"
+        );
+        assert!(
+            said.contains(
+                "`totals` of `counts` is stored as a table of Text to u64, and the topology has \
+                 a table of Text to String"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_is_gone_is_named_and_what_is_new_fits() {
+        let mut more = manifest(|_| {});
+        let counts = more.components["counts"].clone();
+        more.components.insert("others".to_owned(), counts);
+        assert_eq!(said(&more, &manifest(|_| {})), "fits");
+        let gone = said(&manifest(|_| {}), &more);
+        assert!(gone.contains("state of the component `others`"), "{gone}");
+        assert!(
+            gone.contains("squall reset DIR --component others"),
+            "{gone}"
+        );
+    }
+}

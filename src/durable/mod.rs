@@ -1,0 +1,37 @@
+//! A data directory: what is in it, whose it is, and how others look into it.
+//!
+//! | what | for whom |
+//! |---|---|
+//! | `layout`, `manifest` | the runtime, which writes it |
+//! | `contents`, `inspect`, `view`, `json` | people, who look into it without its types |
+//! | `views`, `table_view`, `following`, `bell` | programs, which read tables with their types |
+//! | `protocol`, `socket` | other processes, while a run has the directory |
+
+mod bell;
+mod contents;
+mod data_dir;
+mod error;
+mod following;
+mod inspect;
+mod json;
+pub(crate) mod layout;
+mod manifest;
+mod protocol;
+#[cfg(unix)]
+mod socket;
+mod table_view;
+mod view;
+mod views;
+
+pub(crate) use bell::Bell;
+pub use data_dir::DataDir;
+pub use error::DataDirError;
+pub use following::{TableChange, TableChanges};
+pub use inspect::{InspectedComponent, InspectedState, Inspection, QuarantinedTuple};
+pub use layout::Commit;
+pub use manifest::{KeptComponent, Manifest, Misfit, MisfitOf};
+#[cfg(unix)]
+pub(crate) use socket::Socket;
+pub use table_view::TableView;
+pub use view::Row;
+pub use views::{Snapshot, ViewError, Views};

@@ -1,0 +1,195 @@
+//! Which epochs are committed, and how far each commit is.
+//!
+//! A commit is on its way from the cut of its epoch until every sink has delivered it. Only
+//! then the next one is cut, but for the last epoch of the run, which does not wait to be
+//! cut and waits to be written.
+
+use std::time::Duration;
+
+use super::coordinator::Action;
+use super::metrics::Percentiles;
+use super::report::CommitStats;
+use crate::context::Epoch;
+use crate::store::Batch;
+use crate::time::Timestamp;
+
+pub(crate) struct Commits {
+    /// The least time between the cuts of two commits.
+    interval: Duration,
+    last_cut: Duration,
+    committed: u64,
+    sinks: usize,
+    collecting: Option<Collecting>,
+    /// Saved by all tasks, and waiting for the commit before it.
+    ready: Option<(Epoch, Vec<Batch>)>,
+    writing: bool,
+    /// How many sinks have not delivered the epoch that was committed last.
+    delivering: usize,
+    settled: Vec<Batch>,
+    settling: bool,
+    times: Percentiles,
+    stats: CommitStats,
+}
+
+struct Collecting {
+    epoch: Epoch,
+    batches: Vec<Batch>,
+    missing: usize,
+}
+
+/// What is left to be done when every task has finished.
+pub(crate) enum Settle {
+    Wait,
+    Commit(Epoch, Vec<Batch>),
+    Done,
+}
+
+impl Commits {
+    /// `committed` is the epoch that the run goes on from, 0 where it begins.
+    pub(crate) fn new(interval: Duration, committed: u64, now: Duration, sinks: usize) -> Self {
+        Self {
+            interval,
+            last_cut: now,
+            committed,
+            sinks,
+            collecting: None,
+            ready: None,
+            writing: false,
+            delivering: 0,
+            settled: Vec::new(),
+            settling: false,
+            times: Percentiles::default(),
+            stats: CommitStats::default(),
+        }
+    }
+
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// What the run before had committed may not be delivered.
+    pub(crate) fn begin(&mut self) -> Option<Action> {
+        (self.committed > 0).then(|| self.deliver()).flatten()
+    }
+
+    fn deliver(&mut self) -> Option<Action> {
+        self.delivering = self.sinks;
+        (self.sinks > 0).then_some(Action::Deliver(self.committed))
+    }
+
+    /// An epoch is cut: whether it is going to be committed.
+    pub(crate) fn cut(&mut self, epoch: &Epoch, now: Duration, tasks: usize) -> bool {
+        let busy = self.collecting.is_some()
+            || self.ready.is_some()
+            || self.writing
+            || self.delivering > 0;
+        let due = now >= self.last_cut.saturating_add(self.interval) && !busy;
+        if !due && !epoch.last {
+            return false;
+        }
+        self.last_cut = now;
+        let epoch = Epoch {
+            commit: true,
+            ..*epoch
+        };
+        match &mut self.collecting {
+            // The commit before the last is still being collected: tasks save both, and
+            // they are written as one.
+            Some(collecting) => {
+                collecting.epoch = epoch;
+                collecting.missing += tasks;
+            }
+            None => {
+                self.collecting = Some(Collecting {
+                    epoch,
+                    batches: Vec::new(),
+                    missing: tasks,
+                });
+            }
+        }
+        true
+    }
+
+    /// A task has saved what it has to commit.
+    pub(crate) fn saved(&mut self, _number: u64, batch: Batch) -> Option<Action> {
+        let collecting = self.collecting.as_mut()?;
+        collecting.batches.push(batch);
+        collecting.missing -= 1;
+        if collecting.missing > 0 {
+            return None;
+        }
+        let Collecting { epoch, batches, .. } = self.collecting.take()?;
+        self.ready = Some((epoch, batches));
+        self.write()
+    }
+
+    fn write(&mut self) -> Option<Action> {
+        if self.writing || self.delivering > 0 {
+            return None;
+        }
+        let (epoch, batches) = self.ready.take()?;
+        self.writing = true;
+        Some(Action::Commit(epoch, batches))
+    }
+
+    /// The store has written an epoch.
+    pub(crate) fn written(&mut self, epoch: u64) -> Option<Action> {
+        self.writing = false;
+        self.committed = epoch;
+        if self.settling {
+            return None;
+        }
+        self.deliver().or_else(|| self.write())
+    }
+
+    /// A sink has delivered an epoch.
+    pub(crate) fn delivered(&mut self, epoch: u64) -> Option<Action> {
+        if epoch == self.committed {
+            self.delivering = self.delivering.saturating_sub(1);
+        }
+        self.write()
+    }
+
+    /// A sink has delivered the last epoch, and this says so.
+    pub(crate) fn settled(&mut self, batch: Batch) {
+        if !batch.is_empty() {
+            self.settled.push(batch);
+        }
+    }
+
+    /// Every task has finished after epoch `last`.
+    pub(crate) fn settle(&mut self, last: u64, now: Timestamp) -> Settle {
+        if self.committed < last || self.writing {
+            return Settle::Wait;
+        }
+        if self.settled.is_empty() {
+            return Settle::Done;
+        }
+        self.settling = true;
+        self.writing = true;
+        let epoch = Epoch {
+            number: last + 1,
+            time: now,
+            last: true,
+            closes: false,
+            commit: true,
+        };
+        Settle::Commit(epoch, std::mem::take(&mut self.settled))
+    }
+
+    /// How long a commit took, and how much it wrote.
+    pub(crate) fn note(&mut self, took: Duration, bytes: usize) {
+        self.times.add(took);
+        self.stats.commits += 1;
+        self.stats.bytes += bytes as u64;
+    }
+
+    pub(crate) fn stats(&self) -> CommitStats {
+        CommitStats {
+            epoch: self.committed,
+            p50: self.times.at(0.5),
+            p99: self.times.at(0.99),
+            ..self.stats
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A task's side of durability: what it keeps is loaded before it begins, and what has
+//! changed of it is saved at every commit.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::context::Epoch;
+use crate::durable::layout;
+use crate::error::Result;
+use crate::key::{SHARDS, task_of_shard};
+use crate::state::{Changes, Ledger, Shape, State, StoredUnit};
+use crate::store::Batch;
+
+/// What is stored of one task.
+pub(crate) struct Keeper {
+    component: String,
+    task: usize,
+    tasks: usize,
+    /// State by key belongs to the shards of the keys.
+    by_shard: bool,
+    ledgers: BTreeMap<String, Ledger>,
+    /// The tasks, of this run and of the one before, whose outboxes this one delivers.
+    outboxes: Vec<u16>,
+    /// The epoch whose delivery is to be recorded with the next commit.
+    delivered: Option<u64>,
+}
+
+impl Keeper {
+    pub(crate) fn new(component: &str, task: usize, tasks: usize, by_shard: bool) -> Self {
+        Self {
+            component: component.to_owned(),
+            task,
+            tasks,
+            by_shard,
+            ledgers: BTreeMap::new(),
+            outboxes: vec![number(task)],
+            delivered: None,
+        }
+    }
+
+    /// Whether a state of this shape is divided by shards.
+    fn is_by_shard(&self, shape: &Shape) -> bool {
+        self.by_shard && shape.by_key
+    }
+
+    fn ledger(&mut self, name: &str, shape: &Shape) -> &mut Ledger {
+        let units = if self.is_by_shard(shape) { SHARDS } else { 1 };
+        let ledger = self.ledgers.entry(name.to_owned());
+        ledger.or_insert_with(|| Ledger::new(units))
+    }
+
+    /// The shards that belong to the task.
+    fn shards(&self) -> Range<usize> {
+        let mine = |shard: &usize| task_of_shard(*shard, self.tasks) == self.task;
+        let first = (0..SHARDS).find(mine).unwrap_or(SHARDS);
+        let count = (0..SHARDS).filter(mine).count();
+        first..first + count
+    }
+
+    /// Takes in one stored unit of a state.
+    pub(crate) fn load(
+        &mut self,
+        name: &str,
+        state: &mut dyn State,
+        unit: u16,
+        values: &[Vec<u8>],
+        merges: bool,
+    ) -> Result {
+        state.load(&StoredUnit::new(values, merges))?;
+        let unit = usize::from(unit);
+        let (image, changes) = values.split_first().map_or((0, 0), |(image, changes)| {
+            (image.len(), changes.iter().map(Vec::len).sum())
+        });
+        let shape = state.shape();
+        let by_shard = self.is_by_shard(&shape);
+        self.ledger(name, &shape)
+            .loaded(if by_shard { unit } else { 0 }, image, changes);
+        Ok(())
+    }
+
+    /// What is stored of the state lies under other units than it will.
+    pub(crate) fn store_anew(&mut self, name: &str, shape: &Shape) {
+        self.ledger(name, shape).store_anew();
+    }
+
+    /// The task delivers what another one was to deliver in the run before.
+    pub(crate) fn takes_outbox_of(&mut self, task: u16) {
+        if !self.outboxes.contains(&task) {
+            self.outboxes.push(task);
+        }
+    }
+
+    /// This epoch and those before it were delivered.
+    pub(crate) fn delivered(&mut self, epoch: u64) {
+        self.delivered = Some(epoch);
+    }
+
+    /// Adds what has changed of a state since it was saved last.
+    pub(crate) fn save(
+        &mut self,
+        name: &str,
+        state: &mut dyn State,
+        epoch: &Epoch,
+        batch: &mut Batch,
+    ) -> Result {
+        let shape = state.shape();
+        let by_shard = self.is_by_shard(&shape);
+        let shards = self.shards();
+        let (component, task) = (self.component.clone(), self.task);
+        let ledger = self.ledger(name, &shape);
+        let mut whole = ledger.whole();
+        if by_shard {
+            for (unit, whole) in whole.iter_mut().enumerate() {
+                *whole = *whole && shards.contains(&unit);
+            }
+        }
+        let mut changes = Changes::new(
+            ledger.units(),
+            epoch.time,
+            |unit| whole[unit],
+            |unit| ledger.is_stored(unit),
+        );
+        state.save(&mut changes)?;
+        for (unit, bytes) in changes.into_units().enumerate() {
+            if bytes.is_empty() && !whole[unit] {
+                continue;
+            }
+            if by_shard && !shards.contains(&unit) {
+                return Err(format!(
+                    "the state `{name}` holds a key of shard {unit}, which belongs to another \
+                     task: its keys must be what the tuples are grouped by"
+                )
+                .into());
+            }
+            let number = number(if by_shard { unit } else { task });
+            if whole[unit] {
+                batch.delete_range(
+                    layout::unit(&component, name, number, 0),
+                    layout::unit(&component, name, number, epoch.number),
+                );
+            }
+            ledger.saved(unit, whole[unit], bytes.len());
+            let key = layout::unit(&component, name, number, epoch.number);
+            if bytes.is_empty() {
+                batch.delete(key);
+            } else {
+                batch.put(key, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what is to be delivered, and takes out what was.
+    pub(crate) fn save_outbox(
+        &mut self,
+        outbox: Option<(&Epoch, Arc<Vec<u8>>)>,
+        batch: &mut Batch,
+    ) {
+        let component = &self.component;
+        if let Some(delivered) = self.delivered.take() {
+            for task in &self.outboxes {
+                batch.delete_range(
+                    layout::outbox(component, *task, 0),
+                    layout::outbox(component, *task, delivered.saturating_add(1)),
+                );
+            }
+        }
+        if let Some((epoch, bytes)) = outbox
+            && !bytes.is_empty()
+        {
+            let key = layout::outbox(component, number(self.task), epoch.number);
+            batch.put(key, bytes.to_vec());
+        }
+    }
+}
+
+/// Tasks and shards are counted in two bytes; a component has 256 tasks at most where they
+/// are keyed, and never so many threads elsewhere.
+fn number(unit: usize) -> u16 {
+    u16::try_from(unit).unwrap_or(u16::MAX)
+}

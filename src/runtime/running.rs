@@ -1,0 +1,323 @@
+//! A run as its user sees it, and the thread that keeps it going: it ends the run, or
+//! restores it from the last commit after a failure.
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use ractor::ActorRef;
+
+use super::actors::{Attempt, CoordinatorMessage, Roll, launch};
+use super::clock::Clock;
+use super::options::RunOptions;
+use super::program::{Ended, InHand, PAUSE_PIECE, Program};
+use super::report::{RunError, RunStats, Summary};
+use super::supervisor::{Supervisor, Verdict};
+#[cfg(unix)]
+use crate::durable::Socket;
+use crate::durable::Views;
+use crate::topology::Topology;
+
+/// A topology that runs on threads of its own.
+///
+/// Dropping it lets the topology run on.
+#[must_use = "wait for the end of the run, or its result is lost"]
+pub struct Running {
+    control: Control,
+    views: Option<Views>,
+    // A receiver may not be shared between threads by itself; `stats` and `stop` are called
+    // from others while one waits.
+    end: Mutex<End>,
+}
+
+/// The end of a run, once it is known.
+struct End {
+    ends: mpsc::Receiver<Result<Summary, RunError>>,
+    result: Option<Result<Summary, RunError>>,
+}
+
+/// Who coordinates the run at present; shared by its user, the signals and the thread of the
+/// run, hence the lock.
+#[derive(Clone, Default)]
+struct Control(Arc<Mutex<Controlled>>);
+
+#[derive(Default)]
+struct Controlled {
+    /// None while the run is being restored.
+    coordinator: Option<ActorRef<CoordinatorMessage>>,
+    /// How often a stop was asked for.
+    stops: u32,
+}
+
+impl Control {
+    fn with<T>(&self, change: impl FnOnce(&mut Controlled) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks for a graceful stop, and the second time for one at once.
+    fn stop(&self) {
+        self.with(|controlled| {
+            controlled.stops += 1;
+            if let Some(coordinator) = &controlled.coordinator {
+                // Where it is gone the run has ended already.
+                let _ = coordinator.cast(CoordinatorMessage::Stop);
+            }
+        });
+    }
+
+    /// Another coordinator is there, or none; it hears of the stops before its time.
+    fn pass_to(&self, coordinator: Option<ActorRef<CoordinatorMessage>>) {
+        self.with(|controlled| {
+            if let Some(coordinator) = &coordinator {
+                for _ in 0..controlled.stops {
+                    let _ = coordinator.cast(CoordinatorMessage::Stop);
+                }
+            }
+            controlled.coordinator = coordinator;
+        });
+    }
+
+    fn coordinator(&self) -> Option<ActorRef<CoordinatorMessage>> {
+        self.with(|controlled| controlled.coordinator.clone())
+    }
+
+    fn stops(&self) -> u32 {
+        self.with(|controlled| controlled.stops)
+    }
+}
+
+/// After a run that went well its tasks, and what they hold open, are waited for so long.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// After a failure user code that still runs is waited for so long.
+const CLOSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
+
+impl Running {
+    /// Asks for a graceful stop: spouts stop, what was accepted is processed, and
+    /// [`Running::wait`] returns. A second call ends the run at once.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// What the run has done so far; none after its end, and while it is being restored
+    /// after a failure.
+    #[must_use]
+    pub fn stats(&self) -> Option<RunStats> {
+        let (reply, stats) = mpsc::sync_channel(1);
+        self.control
+            .coordinator()?
+            .cast(CoordinatorMessage::Stats(reply))
+            .ok()?;
+        stats.recv_timeout(Duration::from_secs(1)).ok()
+    }
+
+    /// The state of the run for readers, as of its last commit; none without a data
+    /// directory.
+    #[must_use]
+    pub fn views(&self) -> Option<Views> {
+        self.views.clone()
+    }
+
+    /// Waits for the end of the run, at most for `timeout`; says whether it has come.
+    #[must_use]
+    pub fn ends_within(&self, timeout: Duration) -> bool {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if end.result.is_none() {
+            end.result = match end.ends.recv_timeout(timeout) {
+                Ok(result) => Some(result),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => Some(Err(RunError::Interrupted)),
+            };
+        }
+        end.result.is_some()
+    }
+
+    /// Waits for the end of the run, and until every task has dropped its user code (at
+    /// most for 5 s; after a failure 500 ms, since user code may never return).
+    ///
+    /// # Errors
+    /// As [`Topology::run`].
+    pub fn wait(self) -> Result<Summary, RunError> {
+        let end = self.end.into_inner();
+        let End { ends, result } = end.unwrap_or_else(PoisonError::into_inner);
+        result.unwrap_or_else(|| ends.recv().unwrap_or(Err(RunError::Interrupted)))
+    }
+}
+
+impl Topology {
+    /// Runs the topology until its input ends, Ctrl-C, or a failure. With a data directory
+    /// ([`RunOptions::data_dir`]) it goes on from the last commit, also after a failure.
+    ///
+    /// # Errors
+    /// Mistakes in the plan, a data directory that cannot be used, and tasks that cannot get
+    /// ready, before anything runs; then the first failure, naming the component and task,
+    /// or what kept a stop from ending.
+    pub fn run(self, options: RunOptions) -> Result<Summary, RunError> {
+        self.start(options)?.wait()
+    }
+
+    /// Starts the topology and gives it back as a handle.
+    ///
+    /// # Errors
+    /// Mistakes in the plan, a data directory that cannot be used, and tasks that cannot get
+    /// ready; nothing runs then.
+    pub fn start(self, options: RunOptions) -> Result<Running, RunError> {
+        let faults = options.faults.clone();
+        let program = Program::new(self, options, Clock::system(), faults)?;
+        let control = Control::default();
+        let attempt = begin(&program, &control)?;
+        if program.options.signals {
+            pass_signals(&control)?;
+        }
+        let store = program.store.as_ref();
+        let views = store.map(|store| Views::of_run(store, program.bell.clone()));
+        #[cfg(unix)]
+        let socket = store.and_then(Socket::open);
+        let (ended, ends) = mpsc::sync_channel(1);
+        let of_run = control.clone();
+        thread::Builder::new()
+            .name("run".to_owned())
+            .spawn(move || {
+                let result = keep_going(&program, &of_run, attempt);
+                // The data directory is let go of before anybody hears of the end.
+                #[cfg(unix)]
+                drop(socket);
+                drop(program);
+                // Nobody waits any more where the handle was dropped.
+                let _ = ended.send(result);
+            })
+            .map_err(RunError::Thread)?;
+        Ok(Running {
+            control,
+            views,
+            end: Mutex::new(End { ends, result: None }),
+        })
+    }
+}
+
+/// Makes the tasks and starts them.
+fn begin(program: &Program, control: &Control) -> Result<Attempt, RunError> {
+    let roll = Roll::default();
+    let assembly = program.assemble(|task| roll.waker(task))?;
+    let attempt = launch(assembly, roll, &program.clock)?;
+    control.pass_to(Some(attempt.coordinator.clone()));
+    Ok(attempt)
+}
+
+/// Waits for the end of the run; restores it after a failure, as far as that goes.
+fn keep_going(
+    program: &Program,
+    control: &Control,
+    mut attempt: Attempt,
+) -> Result<Summary, RunError> {
+    let mut supervisor = Supervisor::new(program.options.restarts);
+    loop {
+        let ended = attempt.ended.recv().unwrap_or(Ended::Killed);
+        control.pass_to(None);
+        let (mut error, in_hand) = match ended {
+            Ended::Done(result) => {
+                close(
+                    attempt,
+                    if result.is_ok() {
+                        CLOSE
+                    } else {
+                        CLOSE_AFTER_FAILURE
+                    },
+                );
+                return result;
+            }
+            // The coordinator is gone without a word: it has panicked.
+            Ended::Killed => return Err(RunError::Interrupted),
+            Ended::Failed(error, in_hand) => (error, in_hand),
+        };
+        if !close(attempt, program.options.drain) {
+            tracing::warn!("user code of a task does not return: the topology is not restored");
+            return Err(error);
+        }
+        note(program, in_hand)?;
+        attempt = loop {
+            match supervisor.failed(program.clock.elapsed(), error) {
+                Verdict::Restart(pause) => wait(control, pause),
+                Verdict::End(error) => return Err(error),
+            }
+            match begin(program, control) {
+                Ok(attempt) => break attempt,
+                // Another attempt would find the same.
+                Err(failed @ (RunError::Store(_) | RunError::Misfit(_))) => return Err(failed),
+                Err(failed) => error = failed,
+            }
+        };
+    }
+}
+
+/// Remembers the tuple that user code panicked on.
+fn note(program: &Program, in_hand: Option<InHand>) -> Result<(), RunError> {
+    let Some(in_hand) = in_hand else {
+        return Ok(());
+    };
+    Ok(program.note(&in_hand)?)
+}
+
+/// Waits until the tasks are gone, and the last commit is written; says whether they are.
+fn close(attempt: Attempt, patience: Duration) -> bool {
+    let gone = attempt.gone.recv_timeout(patience);
+    if let Some(store) = attempt.store {
+        // It ends when the coordinator is gone, which was the last to speak.
+        let _ = store.join();
+    }
+    gone == Err(mpsc::RecvTimeoutError::Disconnected)
+}
+
+/// Waits before the run is restored, but not once a stop was asked for.
+fn wait(control: &Control, pause: Duration) {
+    let mut left = pause;
+    while left > Duration::ZERO && control.stops() == 0 {
+        let piece = left.min(PAUSE_PIECE);
+        thread::park_timeout(piece);
+        left = left.saturating_sub(piece);
+    }
+}
+
+/// Turns every Ctrl-C and SIGTERM into a stop, on a thread of its own: no user code can
+/// take Ctrl-C away.
+fn pass_signals(control: &Control) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::Thread)?;
+    let control = control.clone();
+    let listen = move || runtime.block_on(stop_at_signals(&control));
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(listen)
+        .map_err(RunError::Thread)?;
+    Ok(())
+}
+
+async fn stop_at_signals(control: &Control) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        );
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            tracing::warn!("signals cannot be handled: Ctrl-C will not stop gracefully");
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("stopping");
+            control.stop();
+        }
+    }
+    #[cfg(not(unix))]
+    while tokio::signal::ctrl_c().await.is_ok() {
+        tracing::info!("stopping");
+        control.stop();
+    }
+}

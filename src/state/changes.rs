@@ -1,0 +1,204 @@
+//! What a state writes at a commit.
+
+use serde::Serialize;
+
+use super::codec::{encode, push_varint};
+use crate::error::Result;
+use crate::time::Timestamp;
+
+/// An entry begins with a number: the length of what follows it, times four, plus one of
+/// these.
+pub(super) mod op {
+    /// A key; then a value with its length.
+    pub(in super::super) const PUT: u64 = 0;
+    /// A key that is gone.
+    pub(in super::super) const DELETE: u64 = 1;
+    /// The section of the entries that follow.
+    pub(in super::super) const SECTION: u64 = 2;
+    /// A section that is gone, with all that was in it.
+    pub(in super::super) const DROP: u64 = 3;
+}
+
+/// The changes of one state, by unit; filled by [`State::save`](super::State::save).
+pub struct Changes {
+    units: Vec<Unit>,
+    /// When the cut was made that is being committed.
+    time: Timestamp,
+    section: Vec<u8>,
+    /// Counts the sections; 0 before the first one.
+    section_number: u32,
+}
+
+#[derive(Default)]
+struct Unit {
+    bytes: Vec<u8>,
+    whole: bool,
+    stored: bool,
+    section_number: u32,
+}
+
+impl Changes {
+    /// For units of which some are to be written whole, and some have something stored.
+    pub(crate) fn new(
+        units: usize,
+        time: Timestamp,
+        whole: impl Fn(usize) -> bool,
+        stored: impl Fn(usize) -> bool,
+    ) -> Self {
+        let units = (0..units).map(|unit| Unit {
+            whole: whole(unit),
+            stored: stored(unit),
+            ..Unit::default()
+        });
+        Self {
+            units: units.collect(),
+            time,
+            section: Vec::new(),
+            section_number: 0,
+        }
+    }
+
+    /// When the cut was made that is being committed.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// Whether the units are shards. Otherwise the only one is that of the task, number 0.
+    #[must_use]
+    pub fn by_shard(&self) -> bool {
+        self.units.len() > 1
+    }
+
+    /// The unit of a shard.
+    #[inline]
+    #[must_use]
+    pub fn unit(&self, shard: u8) -> usize {
+        if self.by_shard() {
+            usize::from(shard)
+        } else {
+            0
+        }
+    }
+
+    /// Whether all that a unit holds must be written, and not only what has changed.
+    #[inline]
+    #[must_use]
+    pub fn is_whole(&self, unit: usize) -> bool {
+        self.units[unit].whole
+    }
+
+    /// Whether all units are to be written whole, or any.
+    #[must_use]
+    pub fn any_whole(&self) -> bool {
+        self.units.iter().any(|unit| unit.whole)
+    }
+
+    /// Notes the new value of a key.
+    ///
+    /// # Errors
+    /// Where one of them cannot be encoded.
+    #[inline]
+    pub fn put<K, V>(&mut self, unit: usize, key: &K, value: &V) -> Result
+    where
+        K: Serialize + ?Sized,
+        V: Serialize + ?Sized,
+    {
+        let bytes = self.begin(unit);
+        push_sized(bytes, op::PUT, |bytes| encode(key, bytes))?;
+        push_sized_value(bytes, |bytes| encode(value, bytes))
+    }
+
+    /// Notes that a key is gone.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn delete<K: Serialize + ?Sized>(&mut self, unit: usize, key: &K) -> Result {
+        // What was never stored, or is stored anew, need not be deleted.
+        if self.units[unit].whole || !self.units[unit].stored {
+            return Ok(());
+        }
+        let bytes = self.begin(unit);
+        push_sized(bytes, op::DELETE, |bytes| encode(key, bytes))
+    }
+
+    /// The section of the entries that follow.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn section<S: Serialize + ?Sized>(&mut self, section: &S) -> Result {
+        self.section.clear();
+        self.section_number += 1;
+        encode(section, &mut self.section)
+    }
+
+    /// Notes that a section is gone with all of its entries.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn drop_section<S: Serialize + ?Sized>(&mut self, section: &S) -> Result {
+        for unit in &mut self.units {
+            if unit.stored && !unit.whole {
+                push_sized(&mut unit.bytes, op::DROP, |bytes| encode(section, bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a unit, within the section at hand.
+    #[inline]
+    fn begin(&mut self, unit: usize) -> &mut Vec<u8> {
+        let unit = &mut self.units[unit];
+        if unit.section_number != self.section_number {
+            unit.section_number = self.section_number;
+            push_varint(
+                (self.section.len() as u64) << 2 | op::SECTION,
+                &mut unit.bytes,
+            );
+            unit.bytes.extend_from_slice(&self.section);
+        }
+        &mut unit.bytes
+    }
+
+    /// The bytes of each unit.
+    pub(crate) fn into_units(self) -> impl Iterator<Item = Vec<u8>> {
+        self.units.into_iter().map(|unit| unit.bytes)
+    }
+}
+
+/// Appends what `encode` gives, with its length and an operation before it.
+#[inline]
+fn push_sized(
+    bytes: &mut Vec<u8>,
+    operation: u64,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result,
+) -> Result {
+    sized(bytes, encode, |length| length << 2 | operation)
+}
+
+/// Appends what `encode` gives, with its length before it.
+#[inline]
+fn push_sized_value(bytes: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>) -> Result) -> Result {
+    sized(bytes, encode, |length| length)
+}
+
+#[inline]
+fn sized(
+    bytes: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result,
+    header: impl FnOnce(u64) -> u64,
+) -> Result {
+    // Most lengths fit into one byte; for the others room is made afterwards.
+    let at = bytes.len();
+    bytes.push(0);
+    encode(bytes)?;
+    let number = header((bytes.len() - at - 1) as u64);
+    if number < 0x80 {
+        bytes[at] = number.to_le_bytes()[0];
+    } else {
+        let mut varint = Vec::with_capacity(10);
+        push_varint(number, &mut varint);
+        bytes.splice(at..=at, varint);
+    }
+    Ok(())
+}

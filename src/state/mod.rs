@@ -1,0 +1,193 @@
+//! Keyed state: what a bolt, spout or sink keeps and gets back after a failure.
+//!
+//! A component declares what it keeps ([`States::keep`]); the runtime loads it before
+//! `prepare`, and at every commit takes what has changed since the last one. There is no
+//! snapshot code to write. The kinds of state:
+//!
+//! | kind | what it is |
+//! |---|---|
+//! | [`Table`] | a value for each key |
+//! | [`Tables`] | a table for each of several sections, such as windows |
+//! | [`Value`] | one value for a task |
+//!
+//! What is stored of a state is divided into *units*. State by key, in a component whose
+//! inputs are all grouped by fields, has one unit for each [shard](crate::shard_of), so it
+//! moves with its shard when the parallelism changes. All other state has one unit for each
+//! task. A unit is stored as one whole *image* and the *changes* after it; when the changes
+//! outweigh the image, the next commit stores a new image in their place (see [`Ledger`]).
+//!
+//! Everything is encoded as `MessagePack`, structs as maps with the names of their fields: a
+//! field that was added with `#[serde(default)]` reads as its default.
+
+mod changes;
+mod codec;
+mod ledger;
+mod stored;
+mod table;
+mod tables;
+mod value;
+
+pub use changes::Changes;
+pub(crate) use ledger::Ledger;
+pub(crate) use stored::{AnyEntry, entries};
+pub use stored::{Entry, StoredUnit};
+pub use table::Table;
+pub use tables::Tables;
+pub use value::Value;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::time::Timestamp;
+
+/// What a component keeps, to be declared in its `state` method.
+///
+/// ```
+/// use squall::{Bolt, Out, Result, States, Table, Text, Tuple, testing::BoltTest};
+///
+/// #[derive(Tuple, Clone, Debug)]
+/// struct Purchase { user: Text, cents: u64 }
+///
+/// #[derive(Default)]
+/// struct Totals { totals: Table<Text, u64> }
+/// impl Bolt for Totals {
+///     type Input = Purchase;
+///     type Output = ();
+///     fn execute(&mut self, purchase: &Purchase, _: &mut Out<()>) -> Result {
+///         *self.totals.entry(&purchase.user) += purchase.cents;
+///         Ok(())
+///     }
+///     fn state(&mut self, states: &mut States<'_>) {
+///         states.keep("totals", &mut self.totals);
+///     }
+/// }
+/// # BoltTest::new(Totals::default()).send(Purchase { user: "a".into(), cents: 1 }).run()?;
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+pub struct States<'v> {
+    visit: &'v mut dyn FnMut(&str, &mut dyn State) -> Result,
+    failed: Result,
+}
+
+impl States<'_> {
+    /// Declares a state under a name that is unique in the component and stays the same
+    /// from version to version of the program.
+    pub fn keep(&mut self, name: &str, state: &mut dyn State) {
+        if self.failed.is_ok() {
+            self.failed = (self.visit)(name, state);
+        }
+    }
+
+    /// Calls `visit` for every state that `declare` keeps, up to its first error.
+    pub(crate) fn visit(
+        mut visit: impl FnMut(&str, &mut dyn State) -> Result,
+        declare: impl FnOnce(&mut States<'_>),
+    ) -> Result {
+        let mut states = States {
+            visit: &mut visit,
+            failed: Ok(()),
+        };
+        declare(&mut states);
+        states.failed
+    }
+}
+
+/// Something that can be kept: the kinds of this crate, and those of bolts whose state is
+/// laid out for speed.
+pub trait State: Send {
+    /// What it is; stored state of another shape is refused.
+    fn shape(&self) -> Shape;
+
+    /// Begins to note what changes. Without a store nothing is noted.
+    fn track(&mut self);
+
+    /// Writes what has changed since the last call; whole units where
+    /// [`Changes::is_whole`] asks for it.
+    ///
+    /// # Errors
+    /// Where a key or value cannot be encoded.
+    fn save(&mut self, changes: &mut Changes) -> Result;
+
+    /// Takes in what is stored of one unit.
+    ///
+    /// # Errors
+    /// Where a key or value cannot be decoded, or units cannot be merged.
+    fn load(&mut self, unit: &StoredUnit<'_>) -> Result;
+
+    /// All units were loaded.
+    ///
+    /// # Errors
+    /// Where they do not fit together.
+    fn loaded(&mut self) -> Result {
+        Ok(())
+    }
+
+    /// Forgets what was not written for its time to live; called at every epoch.
+    fn expire(&mut self, now: Timestamp) {
+        let _ = now;
+    }
+}
+
+/// What a state is: stored beside it, and compared before it is loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// The kind, as `table`, with what belongs to it, as the slide of a window.
+    pub kind: String,
+    /// The type of the keys; empty where there are none.
+    pub key: String,
+    /// The type of the values.
+    pub value: String,
+    /// Whether each entry belongs to the shard of its key.
+    pub by_key: bool,
+    /// What happens to the units of tasks when the parallelism changes.
+    pub tasks: AcrossTasks,
+}
+
+impl fmt::Display for Shape {
+    /// `a table of Text to u64`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind, key, value, ..
+        } = self;
+        if key.is_empty() {
+            write!(f, "a {kind} of {value}")
+        } else {
+            write!(f, "a {kind} of {key} to {value}")
+        }
+    }
+}
+
+/// What happens to state by task when the number of tasks changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcrossTasks {
+    /// Nothing can be done: another parallelism is refused.
+    Fixed,
+    /// The tasks' units are merged, each into one task.
+    Merged,
+    /// The tasks' units are merged into one, which every task gets.
+    Shared,
+}
+
+/// A type's name without the paths of its modules: `Option<Text>`.
+pub(crate) fn type_name<T: ?Sized>() -> String {
+    let full = std::any::type_name::<T>();
+    let mut name = String::new();
+    let mut word = String::new();
+    for c in full.chars() {
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+        } else if c == ':' {
+            word.clear();
+        } else {
+            name.push_str(&std::mem::take(&mut word));
+            name.push(c);
+        }
+    }
+    name + &word
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,58 @@
+//! The changes of one commit.
+
+/// Changes that are committed together, in the order in which they were added.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    changes: Vec<Change>,
+    bytes: usize,
+}
+
+/// One change.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// The key has this value from now on.
+    Put(Vec<u8>, Vec<u8>),
+    /// The key has no value from now on.
+    Delete(Vec<u8>),
+    /// The keys from the first one up to, and without, the second have no value from now on.
+    DeleteRange(Vec<u8>, Vec<u8>),
+}
+
+impl Batch {
+    /// Gives `key` the value `value`, in place of any that it has.
+    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes += key.len() + value.len();
+        self.changes.push(Change::Put(key, value));
+    }
+
+    /// Deletes `key`; one that has no value is fine.
+    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.changes.push(Change::Delete(key));
+    }
+
+    /// Deletes every key in `from..to`; none where `from` is not below `to`.
+    pub(crate) fn delete_range(&mut self, from: Vec<u8>, to: Vec<u8>) {
+        self.changes.push(Change::DeleteRange(from, to));
+    }
+
+    /// Adds the changes of another batch after those of this one.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.changes.extend(other.changes);
+    }
+
+    /// Bytes of the keys and values that are put.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether it changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The changes, in order.
+    pub(super) fn into_changes(self) -> impl Iterator<Item = Change> {
+        self.changes.into_iter()
+    }
+}

@@ -1,0 +1,178 @@
+//! The model beside runs that fail, at every point where they can, and go on: the results
+//! are the same as without failures.
+
+use proptest::prelude::*;
+use squall::testing::{Event, Fault, Faults, TopologyTest};
+use squall::{DataDir, Restarts, RunOptions, Topology, millis};
+
+use super::{
+    Case, Click, Rankings, Ranks, Windows, as_counted, case, declare, expected, judge, options,
+    rising_and_falling,
+};
+
+/// How many tasks the components have, and the levels of mergers.
+type Tasks = ([usize; 4], [usize; 2]);
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+struct Trouble {
+    /// Of these points of [`Faults::POINTS`], at which pass, and what.
+    faults: Vec<(usize, u64, Fault)>,
+    commit_ms: u64,
+    ranks: Ranks,
+    /// Runs that are stopped after so many milliseconds; the next one has other numbers of
+    /// tasks.
+    stops: Vec<(u64, Tasks)>,
+}
+
+impl Trouble {
+    fn faults(&self, threads: bool) -> Faults {
+        let faults = self.faults.iter();
+        faults.fold(Faults::none(), |all, (point, nth, fault)| {
+            // On threads a kill is one of this process.
+            let fault = match fault {
+                Fault::Kill if threads => Fault::Panic,
+                fault => *fault,
+            };
+            all.at(Faults::POINTS[*point], *nth, fault)
+        })
+    }
+
+    fn options(&self, case: &Case, data_dir: &DataDir, faults: &Faults) -> RunOptions {
+        RunOptions {
+            data_dir: Some(data_dir.clone()),
+            commit: millis(self.commit_ms),
+            restarts: Restarts {
+                per_minute: 1_000,
+                first_pause: millis(1),
+                longest_pause: millis(1),
+            },
+            faults: faults.clone(),
+            ..options(case)
+        }
+    }
+}
+
+/// What all runs together have given.
+fn run(case: &Case, trouble: &Trouble) -> (Rankings, Vec<Click>, Vec<String>) {
+    let data_dir = DataDir::in_memory().expect("memory is there");
+    let (mut rankings, mut late, mut letters) = (Vec::new(), Vec::new(), Vec::new());
+    let mut case = case.clone();
+    let ranks = match case.windows {
+        Windows::Sliding { .. } => Ranks::All,
+        Windows::All | Windows::Running { .. } => trouble.ranks,
+    };
+    // Each happens once in all runs.
+    let faults = trouble.faults(case.seed.is_none());
+    let mut stops = trouble.stops.iter();
+    loop {
+        let topology = Topology::named("model");
+        let stop = stops.next();
+        let mut options = trouble.options(&case, &data_dir, &faults);
+        options.run_for = stop.map(|(after, _)| millis(*after));
+        let results = declare(&topology, &case, case.parallelism, Some(ranks));
+        let summary = match case.seed {
+            Some(seed) => TopologyTest::new(topology)
+                .options(options)
+                .seed(seed)
+                .run(),
+            None => topology.run(options),
+        };
+        let (more, more_late, more_letters) = results.take();
+        rankings.extend(more);
+        late.extend(more_late);
+        letters.extend(more_letters);
+        match summary {
+            Ok(summary) if summary.input_ended => return (rankings, late, letters),
+            // Before anything runs a failure ends the run; it is begun again.
+            Err(error) if !error.to_string().contains("on purpose") => panic!("{error}"),
+            _ => {}
+        }
+        if let Some((_, (parallelism, levels))) = stop {
+            case.parallelism = *parallelism;
+            for (tasks, new) in case.merger_levels.iter_mut().zip(levels) {
+                *tasks = *new;
+            }
+        }
+    }
+}
+
+fn trouble(ranks: impl Strategy<Value = Ranks>) -> impl Strategy<Value = Trouble> {
+    let fault = prop_oneof![Just(Fault::Panic), Just(Fault::Error), Just(Fault::Kill)];
+    let point = 0..Faults::POINTS.len();
+    let faults = prop::collection::vec((point, 1_u64..60, fault), 0..6);
+    let tasks = prop::array::uniform4(1_usize..4);
+    let stop = (1_u64..60, (tasks, prop::array::uniform2(1_usize..4)));
+    let stops = prop::collection::vec(stop, 0..6);
+    let commit_ms = prop_oneof![Just(0), 1_u64..60];
+    (faults, commit_ms, ranks, stops).prop_map(|(faults, commit_ms, ranks, stops)| Trouble {
+        faults,
+        commit_ms,
+        ranks,
+        stops,
+    })
+}
+
+/// A case whose events take their time, so that a stop comes between them.
+fn slow_case() -> impl Strategy<Value = Case> {
+    let waits = prop::collection::vec(0_u64..12, 1..20);
+    (case(), waits).prop_map(|(mut case, waits)| {
+        let mut waits = waits.into_iter().cycle();
+        for split in &mut case.splits {
+            let events = std::mem::take(split).into_iter();
+            *split = events
+                .flat_map(|event| [Event::Wait(millis(waits.next().unwrap_or(0))), event])
+                .collect();
+        }
+        case
+    })
+}
+
+/// Running totals in place of the windows of a case.
+fn totals() -> impl Strategy<Value = Windows> {
+    prop_oneof![
+        1 => Just(Windows::All),
+        4 => (1_i64..60).prop_map(|slide| Windows::Running { slide }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 600,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn runs_that_fail_and_go_on_give_the_rankings_of_the_model(
+        mut case in prop_oneof![case(), slow_case()],
+        totals in prop::option::weighted(0.3, totals()),
+        trouble in trouble(prop_oneof![Just(Ranks::All), Just(Ranks::Monotonic)]),
+    ) {
+        case.windows = totals.unwrap_or(case.windows);
+        let (counted, mut late) = judge(&case);
+        let wanted = expected(&case, &counted, as_counted);
+        let (rankings, mut diverted, mut letters) = run(&case, &trouble);
+        prop_assert_eq!(rankings, wanted);
+        late.sort();
+        diverted.sort();
+        prop_assert_eq!(&diverted, &late);
+        let mut reasons: Vec<_> = late.iter().map(|click| click.at.to_string()).collect();
+        reasons.sort();
+        letters.sort();
+        prop_assert_eq!(letters, reasons);
+    }
+
+    #[test]
+    fn totals_that_rise_and_fall_are_right_whatever_the_parallelism_becomes(
+        mut case in slow_case(),
+        totals in totals(),
+        trouble in trouble(Just(Ranks::Falling)),
+    ) {
+        case.windows = totals;
+        let (counted, _) = judge(&case);
+        let wanted = expected(&case, &counted, rising_and_falling);
+        let (rankings, ..) = run(&case, &trouble);
+        prop_assert_eq!(rankings, wanted);
+    }
+}

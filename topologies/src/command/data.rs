@@ -1,0 +1,139 @@
+//! Looks into data directories, copies and resets them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use squall::{DataDir, Row};
+
+use super::print;
+use super::status::Ending;
+
+/// The directory that all of these take.
+#[derive(Args)]
+struct Dir {
+    /// The data directory; a run that has it open answers
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+}
+
+impl Dir {
+    fn data_dir(&self) -> DataDir {
+        DataDir::at(&self.dir)
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    dir: Dir,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    pub(crate) fn run(&self) -> Result<(), Ending> {
+        let inspection = self.dir.data_dir().inspect()?;
+        if !self.json {
+            return print(&inspection.to_string());
+        }
+        print(&line(&inspection))
+    }
+}
+
+/// What stands under the help of `view`.
+const KEY_STATUS: &str = "\
+The exit status is 1 where there is no such key, as for a search that finds nothing.";
+
+#[derive(Args)]
+#[command(after_help = KEY_STATUS)]
+pub(crate) struct View {
+    #[command(flatten)]
+    dir: Dir,
+    /// The table: COMPONENT.STATE, COMPONENT where it has one state, or STATE where no other
+    /// component has one of that name
+    table: String,
+    /// Show this key alone: as text, or as JSON where it is not text
+    #[arg(long, value_name = "K", allow_hyphen_values = true)]
+    key: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl View {
+    pub(crate) fn run(&self) -> Result<(), Ending> {
+        let rows = self.dir.data_dir().view(&self.table, self.key.as_deref())?;
+        if rows.is_empty()
+            && let Some(key) = &self.key
+        {
+            return Err(Ending::NoKey {
+                table: self.table.clone(),
+                key: key.clone(),
+            });
+        }
+        if self.json {
+            return print(&rows.iter().map(line).collect::<String>());
+        }
+        print(&Row::aligned(&rows))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    dir: Dir,
+    /// The directory to make: empty or absent
+    #[arg(value_name = "TO")]
+    to: PathBuf,
+}
+
+impl Backup {
+    pub(crate) fn run(&self) -> Result<(), Ending> {
+        self.dir.data_dir().backup(&self.to)?;
+        tracing::info!(
+            "`{}` is a copy of `{}`",
+            self.to.display(),
+            self.dir.dir.display()
+        );
+        Ok(())
+    }
+}
+
+/// What stands under the help of `reset`.
+const WHAT_STAYS: &str = "\
+Without --component everything goes. With it the rest stays, the positions of the spouts \
+included: a bolt that is reset begins with nothing and sees only what comes from now on; a \
+spout that is reset reads its input again, and what is not reset counts it twice.";
+
+#[derive(Args)]
+#[command(after_help = WHAT_STAYS)]
+pub(crate) struct Reset {
+    #[command(flatten)]
+    dir: Dir,
+    /// Give up the state of this component alone
+    #[arg(long, value_name = "ID")]
+    component: Option<String>,
+}
+
+impl Reset {
+    pub(crate) fn run(&self) -> Result<(), Ending> {
+        let component = self.component.as_deref();
+        self.dir.data_dir().reset(component)?;
+        let dir = self.dir.dir.display();
+        if let Some(id) = component {
+            tracing::info!("`{dir}` holds nothing of `{id}` any more");
+        } else {
+            tracing::info!("`{dir}` holds nothing any more");
+        }
+        Ok(())
+    }
+}
+
+/// One line of JSON. What is shown here has only text for the keys of its maps, which is all
+/// that JSON could refuse.
+fn line(value: &impl serde::Serialize) -> String {
+    let mut line = serde_json::to_string(value).unwrap_or_default();
+    line.push('\n');
+    line
+}
