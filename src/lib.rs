@@ -1,4 +1,5 @@
-//! Topologies of spouts and bolts, with exact rolling counts and rankings, in one process.
+//! Topologies of spouts and bolts, with exact rolling counts and rankings, in one process,
+//! exactly once over crashes.
 //!
 //! A *spout* emits tuples, *bolts* turn them into others, *sinks* hand them to the outside
 //! world; a *topology* wires them by *groupings*, which say who of a component's tasks gets
@@ -53,6 +54,7 @@
 //!
 //!    Topology  declares components and wires them; gives a Plan: checked, drawn, compared
 //!    run       makes a task of each instance, cuts epochs, hands out credits
+//!    store     one batch for each committed epoch: state, positions, what sinks deliver
 //!    testing   runs the same tasks on one thread, with virtual time
 //! ```
 //!
@@ -64,11 +66,16 @@
 //! - **How it is wired**: [`Topology`], and the plan that it makes, in [`topology`].
 //! - **How it runs**: [`Topology::run`] with [`RunOptions`], which ends in a [`Summary`] or a
 //!   [`RunError`]; [`Topology::start`] gives a [`Running`] topology to look at and to stop.
+//! - **What survives**: with a [`DataDir`] what a component declares in its `state` method
+//!   ([`Table`], [`Tables`], [`Value`]); a failed run goes on from its last commit
+//!   ([`Restarts`]), and [`Views`] read what is committed.
 //! - **How it is tested**: [`testing`].
 //!
-//! Three ideas explain the rest. A **watermark** on every batch says that no earlier time
+//! Four ideas explain the rest. A **watermark** on every batch says that no earlier time
 //! follows; where it passes the end of a window, the window closes. An **epoch** is a mark that
 //! every spout puts into its output and every task passes after exactly the tuples before it.
+//! A **commit** is an epoch whose state, positions and output are stored in one batch: what
+//! came after it is done again after a crash, and nothing twice.
 //! **Credits** bound what is on its way to a task by what it takes in a tenth of a second.
 //! `ARCHITECTURE.md` in the repository tells the rest, with reasons.
 #![forbid(unsafe_code)]

@@ -156,7 +156,7 @@ impl Splits {
 impl State for Splits {
     fn shape(&self) -> Shape {
         Shape {
-            kind: "times of splits".to_owned(),
+            kind: "record of times of splits".to_owned(),
             key: "String".to_owned(),
             value: "Timestamp".to_owned(),
             by_key: false,

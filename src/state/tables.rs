@@ -123,7 +123,7 @@ where
 {
     fn shape(&self) -> Shape {
         Shape {
-            kind: format!("tables by {}", type_name::<S>()),
+            kind: format!("set of tables by {}", type_name::<S>()),
             key: type_name::<K>(),
             value: type_name::<V>(),
             by_key: true,
