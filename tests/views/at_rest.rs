@@ -249,7 +249,10 @@ fn a_typed_read_of_another_type_is_refused_naming_both() {
         .table::<i64, u64>("audit", "sizes")
         .unwrap_err()
         .to_string();
-    assert!(said.contains("a tables by i64 of i64 to u64"), "{said}");
+    assert!(
+        said.contains("a set of tables by i64 of i64 to u64"),
+        "{said}"
+    );
     let said = snapshot
         .value::<u64>("audit", "sizes", 0)
         .unwrap_err()
