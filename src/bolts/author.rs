@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::key::KeyValue;
-use crate::ranking::{Origin, Ranking};
-use crate::state::{States, Value};
+use crate::ranking::{Origin, Ranking, top_of};
+use crate::state::{States, Table, Value};
 use crate::time::Window;
 
 /// The task that makes rankings. After a change of parallelism its readers know its totals
@@ -40,6 +40,17 @@ impl Author {
     /// Whether the component has no other task.
     pub(super) fn is_alone(&self) -> bool {
         self.origin.tasks == 1
+    }
+
+    /// The ranking of the largest of these counts.
+    pub(super) fn top<K: KeyValue>(
+        &self,
+        window: Window,
+        places: usize,
+        counts: &Table<K, u64>,
+    ) -> Ranking<K> {
+        let entries = counts.iter().map(|(key, count)| (key, *count));
+        self.ranking(window, top_of(places, entries))
     }
 
     pub(super) fn ranking<K: KeyValue>(

@@ -6,7 +6,7 @@ use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Count, Ranking, check_places, top_of};
+use crate::ranking::{Count, Ranking, check_places};
 use crate::state::{States, Table};
 use crate::stream::Out;
 use crate::time::{Timestamp, Window};
@@ -75,17 +75,15 @@ impl<K: KeyValue> Rank<K> {
         } else {
             counts
         };
-        let entries = top_of(self.places, ranked.iter().map(|(key, count)| (key, *count)));
-        let ranking = self.author.ranking(window, entries);
+        let ranking = self.author.top(window, self.places, ranked);
         out.emit_at(ranking, window.last_moment());
     }
 
     /// The totals as they stand, once after a change of parallelism.
     fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
         if std::mem::take(&mut self.resend) {
-            let totals = self.totals.iter().map(|(key, count)| (key, *count));
-            let entries = top_of(self.places, totals);
-            out.emit(self.author.ranking(Window::STANDING, entries));
+            let standing = self.author.top(Window::STANDING, self.places, &self.totals);
+            out.emit(standing);
         }
     }
 

@@ -267,13 +267,7 @@ impl Snapshot {
         K: KeyValue + Sync,
         V: DeserializeOwned + Send + Sync + 'static,
     {
-        let (kept, shape) = self.shape(
-            component,
-            state,
-            "table",
-            &type_name::<K>(),
-            &type_name::<V>(),
-        )?;
+        let (kept, shape) = self.table_shape::<K, V>(component, state)?;
         let by_shard = kept.by_shard && shape.by_key;
         if !by_shard && kept.tasks > 1 {
             return Err(ViewError::OfTasks {
@@ -299,13 +293,7 @@ impl Snapshot {
         K: KeyValue + Sync,
         V: DeserializeOwned + Send + Sync + 'static,
     {
-        let (kept, shape) = self.shape(
-            component,
-            state,
-            "table",
-            &type_name::<K>(),
-            &type_name::<V>(),
-        )?;
+        let (kept, shape) = self.table_shape::<K, V>(component, state)?;
         if kept.by_shard && shape.by_key {
             let task_of = |shard: u16| crate::key::task_of_shard(shard.into(), kept.tasks);
             return TableView::new(self.clone(), component, state, true, |unit| {
@@ -339,6 +327,16 @@ impl Snapshot {
             }
         })?;
         Ok(found)
+    }
+
+    /// What is stored of a table of these types.
+    fn table_shape<K, V>(
+        &self,
+        component: &str,
+        state: &str,
+    ) -> Result<(&KeptComponent, &Shape), ViewError> {
+        let (key, value) = (type_name::<K>(), type_name::<V>());
+        self.shape(component, state, "table", &key, &value)
     }
 
     /// What is stored of a state, which must be of this kind and these types.

@@ -1,7 +1,6 @@
 //! The operator around a [`Sink`]: it delivers directly, or by an outbox.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use super::{AnyBolt, Outbox, Staged, bolt::typed};
 use crate::batch::AnyBatch;
@@ -17,7 +16,7 @@ pub(crate) struct SinkOperator<S: Sink> {
     name: String,
     /// What is committed, or about to be, and was not delivered. Bounded by the commits on
     /// their way: the next one begins when the one before it was delivered.
-    undelivered: VecDeque<(Epoch, Arc<Vec<u8>>)>,
+    undelivered: VecDeque<(Epoch, Vec<u8>)>,
 }
 
 impl<S: Sink> SinkOperator<S> {
@@ -111,13 +110,14 @@ impl<S: Sink> AnyBolt for SinkOperator<S> {
 }
 
 impl<S: Sink> Outbox for SinkOperator<S> {
-    fn hand_over(&mut self, epoch: &Epoch) -> Result<Arc<Vec<u8>>> {
-        let outbox = Arc::new(self.sink.outbox()?.unwrap_or_default());
-        self.put_back(*epoch, Arc::clone(&outbox));
-        Ok(outbox)
+    fn hand_over(&mut self, epoch: &Epoch) -> Result<&[u8]> {
+        let outbox = self.sink.outbox()?.unwrap_or_default();
+        self.put_back(*epoch, outbox);
+        let handed_over = self.undelivered.back();
+        Ok(handed_over.map_or(&[], |(_, outbox)| outbox))
     }
 
-    fn put_back(&mut self, epoch: Epoch, outbox: Arc<Vec<u8>>) {
+    fn put_back(&mut self, epoch: Epoch, outbox: Vec<u8>) {
         self.undelivered.push_back((epoch, outbox));
     }
 

@@ -111,7 +111,7 @@ impl Commits {
     }
 
     /// A task has saved what it has to commit.
-    pub(crate) fn saved(&mut self, _number: u64, batch: Batch) -> Option<Action> {
+    pub(crate) fn saved(&mut self, batch: Batch) -> Option<Action> {
         let collecting = self.collecting.as_mut()?;
         collecting.batches.push(batch);
         collecting.missing -= 1;

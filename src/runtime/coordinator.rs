@@ -166,7 +166,7 @@ impl Coordinator {
                 state.finished = true;
                 self.end_if_done()
             }
-            Report::Saved(number, batch) => self.commits.as_mut()?.saved(number, batch),
+            Report::Saved(batch) => self.commits.as_mut()?.saved(batch),
             Report::Delivered(number) => self.commits.as_mut()?.delivered(number),
             Report::Settled(batch) => {
                 self.commits.as_mut()?.settled(batch);

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::context::Epoch;
 use crate::durable::layout;
@@ -152,11 +151,7 @@ impl Keeper {
     }
 
     /// Adds what is to be delivered, and takes out what was.
-    pub(crate) fn save_outbox(
-        &mut self,
-        outbox: Option<(&Epoch, Arc<Vec<u8>>)>,
-        batch: &mut Batch,
-    ) {
+    pub(crate) fn save_outbox(&mut self, outbox: Option<(&Epoch, Vec<u8>)>, batch: &mut Batch) {
         let component = &self.component;
         if let Some(delivered) = self.delivered.take() {
             for task in &self.outboxes {
@@ -170,7 +165,7 @@ impl Keeper {
             && !bytes.is_empty()
         {
             let key = layout::outbox(component, number(self.task), epoch.number);
-            batch.put(key, bytes.to_vec());
+            batch.put(key, bytes);
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) enum Report {
         closes: bool,
     },
     /// What is to be committed of an epoch that the task has passed.
-    Saved(u64, Batch),
+    Saved(Batch),
     /// A sink has delivered a committed epoch.
     Delivered(u64),
     /// What is to be committed after the last delivery.

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
 
 use super::assemble::assemble;
 use super::clock::Clock;
@@ -254,7 +253,3 @@ impl Ended {
         }
     }
 }
-
-/// The pause before a run is restored is waited out in pieces of this length, so that a stop
-/// is noticed.
-pub(crate) const PAUSE_PIECE: Duration = Duration::from_millis(50);

@@ -380,7 +380,7 @@ impl Component<'_> {
             };
             self.keepers[task].takes_outbox_of(before);
             if let Some(outbox) = self.tasks[task].outbox() {
-                outbox.put_back(epoch, Arc::new(bytes));
+                outbox.put_back(epoch, bytes);
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use ractor::ActorRef;
 use super::actors::{Attempt, CoordinatorMessage, Roll, launch};
 use super::clock::Clock;
 use super::options::RunOptions;
-use super::program::{Ended, InHand, PAUSE_PIECE, Program};
+use super::program::{Ended, InHand, Program};
 use super::report::{RunError, RunStats, Summary};
 use super::supervisor::{Supervisor, Verdict};
 #[cfg(unix)]
@@ -267,6 +267,10 @@ fn close(attempt: Attempt, patience: Duration) -> bool {
     }
     gone == Err(mpsc::RecvTimeoutError::Disconnected)
 }
+
+/// The pause before a run is restored is waited out in pieces of this length, so that a stop
+/// is noticed.
+const PAUSE_PIECE: Duration = Duration::from_millis(50);
 
 /// Waits before the run is restored, but not once a stop was asked for.
 fn wait(control: &Control, pause: Duration) {

@@ -76,9 +76,9 @@ impl Task {
             && let Some(outbox) = bolt.outbox()
         {
             let bytes = outbox.hand_over(&epoch)?;
-            keeper.save_outbox(Some((&epoch, bytes)), &mut batch);
+            keeper.save_outbox(Some((&epoch, bytes.to_vec())), &mut batch);
         }
-        self.report(Report::Saved(epoch.number, batch));
+        self.report(Report::Saved(batch));
         self.note_work(began);
         Ok(())
     }
