@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use memchr::memchr;
+
 use super::format::Delimiter;
 use super::lines::{Lines, MAX_RECORD_BYTES, Piece, trim_line_end};
 
@@ -263,7 +265,7 @@ impl Quotes {
     /// Follows the next bytes of the row, of which only the last may be a line end outside quotes.
     fn follow(&mut self, bytes: &[u8]) {
         // Most rows have no quotes at all, and finding that out is much faster than the states.
-        if !bytes.contains(&b'"') {
+        if memchr(b'"', bytes).is_none() {
             match (self.state, bytes.last()) {
                 (State::Quoted, _) | (_, None) => {}
                 (_, Some(&last)) if last == self.delimiter => self.state = State::ColumnStart,

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use memchr::memchr;
+
 use super::gzip::MaybeGzip;
 
 /// The longest record that is read, in bytes with its line ends: 16 MiB.
@@ -107,9 +109,23 @@ impl Lines {
     }
 
     fn take(&mut self, into: &mut Vec<u8>, room: usize) -> io::Result<usize> {
-        let taken = (&mut self.input)
-            .take(room as u64)
-            .read_until(b'\n', into)?;
+        let mut taken = 0;
+        while taken < room {
+            let there = match self.input.fill_buf() {
+                Ok(there) => &there[..there.len().min(room - taken)],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let end = memchr(b'\n', there);
+            let part = &there[..end.map_or(there.len(), |end| end + 1)];
+            into.extend_from_slice(part);
+            let length = part.len();
+            self.input.consume(length);
+            taken += length;
+            if end.is_some() || length == 0 {
+                break;
+            }
+        }
         self.offset += taken as u64;
         Ok(taken)
     }

@@ -17,6 +17,7 @@
 //! | `record` | one [`Record`], its place in the input, and its fields |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
+//! | `runs` | where in a text the runs of letters and digits are, 64 bytes at a time |
 //! | `words` | [`Split`]: the text of a field becomes words |
 //! | `probe` | [`probe()`]: all of the above on the first records, before a run starts |
 //! | `progress` | how many bytes have been read: [`Progress`] |
@@ -73,6 +74,7 @@ mod progress;
 mod reader;
 mod reading;
 mod record;
+mod runs;
 mod spout;
 mod stream;
 mod time;

@@ -1,9 +1,13 @@
 //! Text becomes words.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+
+use super::runs::{ascii_bytes, bits, each_run, low_bits};
+use crate::text::Text;
 
 /// How text is cut into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,78 +44,110 @@ impl Split {
     /// assert_eq!(words(Split::AsciiWords, "Ça va? 2½"), ["a", "va", "2"]);
     /// assert_eq!(words(Split::None, "Ça va?"), ["Ça va?"]);
     /// ```
-    pub fn for_each_word(&self, text: &str, scratch: &mut String, word: impl FnMut(&str)) {
+    pub fn for_each_word(&self, text: &str, scratch: &mut String, mut word: impl FnMut(&str)) {
+        self.each(text, scratch, |text, range| word(&text[range]));
+    }
+
+    /// The same with each word as a [`Text`] of its own, which is quicker than to make one of
+    /// each word that [`Split::for_each_word`] gives.
+    pub fn for_each_text(&self, text: &str, scratch: &mut String, mut word: impl FnMut(Text)) {
+        self.each(text, scratch, |text, range| {
+            word(Text::of_part(text, range));
+        });
+    }
+
+    /// Calls `found` with a text, and with where in it each word is.
+    #[inline]
+    fn each(self, text: &str, scratch: &mut String, mut found: impl FnMut(&str, Range<usize>)) {
         match self {
-            Split::AsciiWords => ascii_words(text, scratch, word),
+            Split::AsciiWords => ascii_words(text, scratch, found),
             // Of ASCII text both make the same words.
-            Split::Words if text.is_ascii() => ascii_words(text, scratch, word),
-            Split::Words => unicode_words(text, scratch, word),
+            Split::Words if text.is_ascii() => ascii_words(text, scratch, found),
+            Split::Words => unicode_words(text, scratch, found),
             Split::None => {
-                let mut word = word;
                 if !text.is_empty() {
-                    word(text);
+                    found(text, 0..text.len());
                 }
             }
         }
     }
 }
 
-fn ascii_words(text: &str, scratch: &mut String, mut word: impl FnMut(&str)) {
+/// Behind the text, so that it goes on after the last word: [`Text::of_part`] reads 16 bytes.
+const BEHIND: &str = "                ";
+
+fn ascii_words(text: &str, scratch: &mut String, mut found: impl FnMut(&str, Range<usize>)) {
     scratch.clear();
     scratch.push_str(text);
     scratch.make_ascii_lowercase();
-    let bytes = scratch.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        while at < bytes.len() && IS_WORD[usize::from(bytes[at])] {
-            at += 1;
-        }
-        if start < at {
-            word(&scratch[start..at]);
-        }
-        // What ended the run is no part of a word either.
-        at += 1;
-    }
+    scratch.push_str(BEHIND);
+    // What is not ASCII separates, so both ends of a run are ends of characters.
+    each_run(scratch, |_, _| 0, |run| found(scratch, run));
 }
 
-/// Whether a byte belongs to a word: one look-up instead of four comparisons.
-static IS_WORD: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    table
-};
-
-fn unicode_words(text: &str, scratch: &mut String, mut word: impl FnMut(&str)) {
+fn unicode_words(text: &str, scratch: &mut String, mut found: impl FnMut(&str, Range<usize>)) {
     lower(text, scratch);
-    let mut start = 0;
-    let mut inside = false;
-    for (at, char) in scratch.char_indices() {
-        let belongs = match u8::try_from(char) {
-            Ok(byte) if byte.is_ascii() => IS_WORD[usize::from(byte)],
-            _ => is_letter_or_number(char),
-        };
-        if belongs != inside {
-            if inside {
-                word(&scratch[start..at]);
+    scratch.push_str(BEHIND);
+    let mut others = Others::default();
+    let belonging = |at, block: &[u8]| others.belonging(scratch, at, block);
+    each_run(scratch, belonging, |run| found(scratch, run));
+}
+
+/// The characters outside ASCII, block by block.
+#[derive(Default)]
+struct Others {
+    /// Where the last character ends, which may be in a later block.
+    end: usize,
+    /// Whether it belongs to a word.
+    belongs: bool,
+}
+
+impl Others {
+    /// The bytes of such characters that belong to words, in the block that begins here.
+    fn belonging(&mut self, text: &str, begin: usize, block: &[u8]) -> u64 {
+        let mut left = bits(block, |byte| !byte.is_ascii());
+        let mut belonging = 0;
+        loop {
+            // The bytes of the last character, as far as they are in this block.
+            let rest = low_bits(self.end.saturating_sub(begin)) & left;
+            left ^= rest;
+            if self.belongs {
+                belonging |= rest;
             }
-            inside = belongs;
-            start = at;
+            if left == 0 {
+                return belonging;
+            }
+            let at = begin + left.trailing_zeros() as usize;
+            let Some(char) = text[at..].chars().next() else {
+                return belonging;
+            };
+            self.end = at + char.len_utf8();
+            self.belongs = is_letter_or_number(char);
         }
-    }
-    if inside {
-        word(&scratch[start..]);
     }
 }
 
 fn is_letter_or_number(char: char) -> bool {
+    match char {
+        // What is met most is told without a search in the tables: punctuation, and letters.
+        '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' | '×' | '÷' => false,
+        'À'..='ʯ' | 'Σ'..='ϵ' | 'Ѐ'..='ҁ' | 'ぁ'..='ゖ' | '一'..='鿿' | '가'..='힣' => {
+            true
+        }
+        _ => matches!(
+            char.general_category_group(),
+            GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
+        ),
+    }
+}
+
+/// Whether a character is for certain its own lower case: punctuation, small letters, letters of
+/// scripts that have one case. Of what is met most this is told without a search in the tables.
+fn stays(char: char) -> bool {
     matches!(
-        char.general_category_group(),
-        GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
+        char,
+        '\u{2000}'..='\u{206f}' | 'ß'..='ÿ' | 'ά'..='ώ' | 'а'..='џ'
+            | '\u{590}'..='\u{109f}' | '\u{3000}'..='\u{a63f}' | '\u{ac00}'..='\u{d7ff}'
     )
 }
 
@@ -124,13 +160,24 @@ fn lower(text: &str, into: &mut String) {
         into.push_str(&text.to_lowercase());
         return;
     }
-    for char in text.chars() {
-        if char.is_ascii() {
-            into.push(char.to_ascii_lowercase());
-        } else {
-            into.extend(char.to_lowercase());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (ascii, others) = rest.split_at(ascii_bytes(rest.as_bytes()));
+        into.push_str(ascii);
+        let mut chars = others.chars();
+        rest = others;
+        while let Some(char) = chars.next()
+            && !char.is_ascii()
+        {
+            if stays(char) {
+                into.push(char);
+            } else {
+                into.extend(char.to_lowercase());
+            }
+            rest = chars.as_str();
         }
     }
+    into.make_ascii_lowercase();
 }
 
 impl FromStr for Split {
@@ -163,6 +210,9 @@ mod tests {
     fn words(split: Split, text: &str) -> Vec<String> {
         let (mut words, mut scratch) = (Vec::new(), "left over".to_owned());
         split.for_each_word(text, &mut scratch, |word| words.push(word.to_owned()));
+        let mut texts = Vec::new();
+        split.for_each_text(text, &mut scratch, |word| texts.push(word.to_string()));
+        assert_eq!(texts, words, "{text:?}");
         words
     }
 
@@ -206,6 +256,35 @@ mod tests {
             let text = format!("A{char}Z");
             lower(&text, &mut scratch);
             assert_eq!(scratch, text.to_lowercase());
+        }
+    }
+
+    #[test]
+    fn every_character_belongs_to_a_word_or_not_wherever_it_stands() {
+        for char in '\0'..=char::MAX {
+            let group = char.general_category_group();
+            let expected = matches!(
+                group,
+                GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
+            );
+            assert_eq!(is_letter_or_number(char), expected, "{char:?}");
+        }
+        // A word begins, ends and goes on at each place of a block, with characters of each
+        // length.
+        for other in ["-", "é", "—", "日", "𝒳", "😀"] {
+            for before in 0..70 {
+                let before = &"a ".repeat(35)[..before];
+                let text = format!("{before}{other}b{other}{other} c");
+                for text in [text.clone(), format!("é{text}"), text.repeat(3)] {
+                    let expected = text.split(|char| !is_letter_or_number(char));
+                    let expected: Vec<_> = expected.filter(|word| !word.is_empty()).collect();
+                    let expected: Vec<_> = expected.iter().map(|w| w.to_lowercase()).collect();
+                    assert_eq!(words(Split::Words, &text), expected, "{text}");
+                    let expected = text.split(|char: char| !char.is_ascii_alphanumeric());
+                    let expected: Vec<_> = expected.filter(|word| !word.is_empty()).collect();
+                    assert_eq!(words(Split::AsciiWords, &text), expected, "{text}");
+                }
+            }
         }
     }
 
