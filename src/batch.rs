@@ -1,7 +1,9 @@
 //! A batch: the tuples of one message, of one type, with their times.
 
 use std::any::Any;
+use std::cell::Cell;
 
+use crate::key::KeyHash;
 use crate::time::Timestamp;
 
 /// Tuples of one type with what is known of each beside its fields.
@@ -19,6 +21,17 @@ pub struct Columns {
     runs: Vec<Run>,
     /// Empty, or one receiving task for each tuple up to the last addressed one.
     targets: Vec<u32>,
+    /// Empty, or the hash of each tuple's key.
+    pub hashes: Vec<KeyHash>,
+    /// How many tuples were combined into those that are here; 0 where none were.
+    pub combined: usize,
+}
+
+/// Tuples of one key and one pane, as one.
+#[derive(Clone, Debug)]
+pub struct Combined<K> {
+    pub key: K,
+    pub count: u64,
 }
 
 /// Neighbouring tuples of one time.
@@ -43,17 +56,43 @@ impl<T> Default for Batch<T> {
 }
 
 impl<T> Batch<T> {
-    #[inline]
+    // Forced: it runs twice for every tuple, and is called from several places, where the
+    // compiler leaves it a call.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub fn push(&mut self, tuple: T, time: Timestamp, late: bool) {
         let run = self.columns.runs.last();
         if run.is_none_or(|run| run.time != time || run.late != late) {
-            self.columns.runs.push(Run {
-                time,
-                late,
-                start: position(self.tuples.len()),
-            });
+            self.begin_run(time, late);
         }
         self.tuples.push(tuple);
+    }
+
+    /// Pushes tuples of one time; gives how many they were.
+    #[inline]
+    pub fn extend(
+        &mut self,
+        tuples: impl IntoIterator<Item = T>,
+        time: Timestamp,
+        late: bool,
+    ) -> usize {
+        let before = self.tuples.len();
+        let mut tuples = tuples.into_iter();
+        // A run has a tuple at least.
+        if let Some(first) = tuples.next() {
+            self.push(first, time, late);
+            self.tuples.extend(tuples);
+        }
+        self.tuples.len() - before
+    }
+
+    #[cold]
+    fn begin_run(&mut self, time: Timestamp, late: bool) {
+        self.columns.runs.push(Run {
+            time,
+            late,
+            start: position(self.tuples.len()),
+        });
     }
 
     /// Addresses the tuple that was pushed last to one task of the readers.
@@ -69,6 +108,52 @@ impl<T> Batch<T> {
     }
 }
 
+/// Some neighbouring tuples of a batch, with what is known of each.
+pub struct Neighbours<'b, T> {
+    pub(crate) tuples: &'b [T],
+    pub(crate) hashes: &'b [KeyHash],
+    columns: &'b Columns,
+    first: usize,
+    /// Tuples with a time before it are late.
+    watermark: Timestamp,
+    /// The position in the batch of the tuple that user code has in hand.
+    pub(crate) cursor: &'b Cell<Option<usize>>,
+}
+
+impl<'b, T> Neighbours<'b, T> {
+    /// All tuples of a batch from the `first` on.
+    pub fn from(
+        batch: &'b Batch<T>,
+        first: usize,
+        watermark: Timestamp,
+        cursor: &'b Cell<Option<usize>>,
+    ) -> Self {
+        let columns = &batch.columns;
+        Self {
+            tuples: &batch.tuples[first..],
+            hashes: columns.hashes.get(first..).unwrap_or_default(),
+            columns,
+            first,
+            watermark,
+            cursor,
+        }
+    }
+
+    /// Puts a tuple into hand.
+    #[inline]
+    pub(crate) fn take(&self, position: usize) -> &'b T {
+        self.cursor.set(Some(self.first + position));
+        &self.tuples[position]
+    }
+
+    /// How many in a row have the same time, the time, and whether they are late.
+    pub(crate) fn times(&self) -> impl Iterator<Item = (usize, Timestamp, bool)> {
+        let end = self.first + self.tuples.len();
+        let runs = self.columns.runs_from(self.first, end);
+        runs.map(|(count, time, late)| (count, time, late || time < self.watermark))
+    }
+}
+
 impl Columns {
     /// The runs of a batch of this many tuples, in order: how many tuples each has, their
     /// time, and whether they are late.
@@ -77,6 +162,24 @@ impl Columns {
         let ends = ends.chain(std::iter::once(tuples));
         let runs = self.runs.iter().zip(ends);
         runs.map(|(run, end)| (end - run.start as usize, run.time, run.late))
+    }
+
+    /// The runs of the tuples between two positions; the first may be the rest of a run.
+    pub fn runs_from(
+        &self,
+        first: usize,
+        end: usize,
+    ) -> impl Iterator<Item = (usize, Timestamp, bool)> {
+        let after = self.runs.partition_point(|run| run.start as usize <= first);
+        let runs = &self.runs[after.saturating_sub(1)..];
+        let ends = runs.iter().skip(1).map(|run| run.start as usize);
+        let ends = ends.chain(std::iter::once(end));
+        let runs = runs.iter().zip(ends);
+        let runs = runs.take_while(move |(run, _)| (run.start as usize) < end);
+        runs.map(move |(run, run_end)| {
+            let tuples = run_end.min(end) - first.max(run.start as usize);
+            (tuples, run.time, run.late)
+        })
     }
 
     /// The task that the emitter named.
@@ -90,6 +193,8 @@ impl Columns {
     pub fn clear(&mut self) {
         self.runs.clear();
         self.targets.clear();
+        self.hashes.clear();
+        self.combined = 0;
     }
 }
 
@@ -101,6 +206,8 @@ fn position(index: usize) -> u32 {
 /// A batch whose tuple type is known to sender and receiver alone.
 pub trait AnyBatch: Any + Send {
     fn tuples(&self) -> usize;
+    /// How many tuples they stand for: more, where some were combined.
+    fn stands_for(&self) -> usize;
     fn clear_all(&mut self);
     fn as_any(&mut self) -> &mut dyn Any;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
@@ -109,6 +216,13 @@ pub trait AnyBatch: Any + Send {
 impl<T: Send + 'static> AnyBatch for Batch<T> {
     fn tuples(&self) -> usize {
         self.tuples.len()
+    }
+
+    fn stands_for(&self) -> usize {
+        match self.columns.combined {
+            0 => self.tuples.len(),
+            combined => combined,
+        }
     }
 
     fn clear_all(&mut self) {
@@ -146,10 +260,32 @@ mod tests {
             batch.push(tuple, Timestamp::from_millis(time), late);
         }
         assert_eq!(runs(&batch), [(2, 1, false), (1, 2, false), (1, 1, true)]);
+        assert_eq!(batch.extend([], Timestamp::from_millis(9), false), 0);
+        assert_eq!(batch.extend(['e', 'f'], Timestamp::from_millis(1), true), 2);
+        assert_eq!(runs(&batch), [(2, 1, false), (1, 2, false), (3, 1, true)]);
         batch.clear();
         assert_eq!(runs(&batch), []);
         batch.push('e', Timestamp::from_millis(1), true);
         assert_eq!(runs(&batch), [(1, 1, true)]);
+    }
+
+    #[test]
+    fn runs_can_be_read_between_any_tuples() {
+        let mut batch = Batch::default();
+        for (tuple, time) in [1, 1, 1, 2, 3, 3].into_iter().enumerate() {
+            batch.push(tuple, Timestamp::from_millis(time), false);
+        }
+        let between = |first: usize, end: usize| {
+            let runs = batch.columns.runs_from(first, end);
+            runs.map(|(tuples, time, _)| (tuples, time.millis()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(between(0, 6), [(3, 1), (1, 2), (2, 3)]);
+        assert_eq!(between(2, 6), [(1, 1), (1, 2), (2, 3)]);
+        assert_eq!(between(3, 6), [(1, 2), (2, 3)]);
+        assert_eq!(between(5, 6), [(1, 3)]);
+        assert_eq!(between(1, 2), [(1, 1)]);
+        assert_eq!(between(2, 5), [(1, 1), (1, 2), (1, 3)]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Bolts: what happens to tuples.
 
+use std::borrow::Cow;
+
+use crate::batch::{AnyBatch, Neighbours};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
-use crate::key::KeyValue;
+use crate::key::{KeyHash, KeyValue};
 use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, Streams};
 use crate::time::{Timestamp, WindowShape};
@@ -57,6 +60,25 @@ pub trait Bolt: Send + 'static {
         Ok(())
     }
 
+    /// As [`KeyedBolt::execute_many`], for the bolt around a keyed one.
+    #[doc(hidden)]
+    #[inline]
+    fn execute_many(&mut self, tuples: &Neighbours<'_, Self::Input>) -> usize {
+        let _ = tuples;
+        0
+    }
+
+    /// The same for tuples that were combined; false where the batch is none of such.
+    #[doc(hidden)]
+    fn execute_combined(
+        &mut self,
+        batch: &mut dyn AnyBatch,
+        out: &mut Out<Self::Output>,
+    ) -> Result<bool> {
+        let _ = (batch, out);
+        Ok(false)
+    }
+
     /// Takes one tuple.
     ///
     /// # Errors
@@ -108,6 +130,32 @@ pub trait Bolt: Send + 'static {
     {
         vec![DEFAULT_STREAM]
     }
+
+    /// Whether the work is so little that it needs no thread of its own: a filter's or a map's.
+    #[must_use]
+    fn is_light() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+}
+
+/// Tuples that came together, in order, with their keys.
+pub trait KeyedTuples<K: KeyValue> {
+    /// The hash of each tuple's key.
+    fn hashes(&self) -> &[KeyHash];
+
+    /// The key of the tuple at this position.
+    fn key(&self, position: usize) -> Cow<'_, K>;
+
+    /// How many tuples of that key and time stand at this position: 1, unless they were
+    /// [combined](KeyedBolt::combines).
+    fn count(&self, position: usize) -> u64;
+
+    /// The times of the tuples: how many in a row have the same, the time, and whether they
+    /// are late.
+    fn times(&self) -> impl Iterator<Item = (usize, Timestamp, bool)>;
 }
 
 /// A bolt that gets each tuple's key from its fields grouping, so that the key by which
@@ -132,6 +180,46 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     fn prepare(&mut self, context: &Context) -> Result {
         let _ = context;
         Ok(())
+    }
+
+    /// Takes as many of the first tuples at once as it can, and says how many; the others come
+    /// by [`KeyedBolt::execute`], with which the result must be the same.
+    ///
+    /// For bolts that can do better than tuple by tuple: one that keeps its keys in a
+    /// [`KeyIndex`](crate::KeyIndex) can look for all of them before it uses the first one, so
+    /// that it waits for the memory once.
+    #[inline]
+    fn execute_many<B: KeyedTuples<Self::Key>>(&mut self, tuples: &B) -> usize
+    where
+        Self: Sized,
+    {
+        let _ = tuples;
+        0
+    }
+
+    /// Whether the result depends only on how many tuples a key has in each pane of the
+    /// [window](KeyedBolt::window) (without a window, on how many it has at all), and not on
+    /// what else is in them.
+    ///
+    /// If so, senders may count what they have of a key and a pane, and send the count in place
+    /// of the tuples: a combiner. It is given to [`KeyedBolt::execute_many`], which must take
+    /// all of it. Late tuples, and those that belong to no pane, are sent as they are.
+    #[must_use]
+    fn combines() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
+    /// The field of the main stream that holds the key, if one does: what is read by that field
+    /// is in the right task already.
+    #[must_use]
+    fn key_field() -> Option<&'static str>
+    where
+        Self: Sized,
+    {
+        None
     }
 
     /// Takes one tuple with its key.

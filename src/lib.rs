@@ -78,7 +78,7 @@
 //! came after it is done again after a crash, and nothing twice.
 //! **Credits** bound what is on its way to a task by what it takes in a tenth of a second.
 //! `ARCHITECTURE.md` in the repository tells the rest, with reasons.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 // The derive writes `::squall::`, also within this crate.
 extern crate self as squall;
@@ -106,7 +106,7 @@ mod time;
 pub mod topology;
 mod tuple;
 
-pub use bolt::{Bolt, KeyedBolt};
+pub use bolt::{Bolt, KeyedBolt, KeyedTuples};
 pub use context::{Context, Epoch};
 pub use durable::{
     Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
@@ -114,7 +114,9 @@ pub use durable::{
     TableView, ViewError, Views,
 };
 pub use error::{BoxError, Fatal, Result};
-pub use key::{By, Key, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard};
+pub use key::{
+    By, Key, KeyHash, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard,
+};
 pub use operator::CustomGrouping;
 pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
 pub use runtime::{
@@ -124,7 +126,7 @@ pub use sink::Sink;
 pub use spout::{Next, SplitId, Spout, SpoutOut};
 pub use squall_macros::Tuple;
 pub use state::{
-    AcrossTasks, Changes, Entry, Shape, State, States, StoredUnit, Table, Tables, Value,
+    AcrossTasks, Changes, Entry, KeyIndex, Shape, State, States, StoredUnit, Table, Tables, Value,
 };
 pub use store::StoreError;
 pub use stream::{DEAD_LETTERS, DEFAULT_STREAM, Out, Port, StreamAt, Streams};

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::batch::{AnyBatch, Batch};
+use crate::key::KeyHash;
 use crate::time::Timestamp;
 use crate::tuple::{DeadLetter, Tuple};
 
@@ -226,6 +227,8 @@ pub struct Out<S: Streams> {
     /// The time of the tuple in hand, given to what is emitted.
     pub(crate) time: Timestamp,
     pub(crate) late: bool,
+    /// The hash of the key in hand, where there is a key.
+    pub(crate) key_hash: Option<KeyHash>,
     /// The watermark that the readers have been promised.
     pub(crate) watermark: Timestamp,
     pub(crate) late_tuples: u64,
@@ -242,6 +245,7 @@ impl<S: Streams> Default for Out<S> {
             dead_letters: Batch::default(),
             time: Timestamp::MIN,
             late: false,
+            key_hash: None,
             watermark: Timestamp::MIN,
             late_tuples: 0,
             emitted: 0,
@@ -258,6 +262,17 @@ impl<S: Streams> Out<S> {
         S: StreamAt<0>,
     {
         self.stage::<0>(tuple, self.time);
+    }
+
+    /// Emits several tuples on the main stream, with the time of the tuple in hand; quicker than
+    /// one after the other.
+    #[inline]
+    pub fn emit_all(&mut self, tuples: impl IntoIterator<Item = S::Item>)
+    where
+        S: StreamAt<0>,
+    {
+        let batch = S::batch(&mut self.staged);
+        self.emitted += batch.extend(tuples, self.time, self.late);
     }
 
     /// Emits a tuple on a named stream, with the time of the tuple in hand.
@@ -321,6 +336,15 @@ impl<S: Streams> Out<S> {
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.time
+    }
+
+    /// The hash of the key in hand, which the fields grouping has worked out; none in a bolt
+    /// without a key. A keyed bolt that looks its key up in a [`KeyIndex`](crate::KeyIndex)
+    /// need not hash it again.
+    #[inline]
+    #[must_use]
+    pub fn key_hash(&self) -> Option<KeyHash> {
+        self.key_hash
     }
 
     /// The watermark: no tuple with an earlier time follows, but for late ones.

@@ -39,6 +39,10 @@ impl<T: Tuple, F: FnMut(&T) -> bool + Send + 'static> Bolt for Filter<T, F> {
     type Input = T;
     type Output = T;
 
+    fn is_light() -> bool {
+        true
+    }
+
     fn execute(&mut self, tuple: &T, out: &mut Out<T>) -> Result {
         if (self.keep)(tuple) {
             out.emit(tuple.clone());

@@ -50,6 +50,10 @@ where
     type Input = A;
     type Output = I::Item;
 
+    fn is_light() -> bool {
+        true
+    }
+
     fn execute(&mut self, tuple: &A, out: &mut Out<I::Item>) -> Result {
         for made in (self.make)(tuple) {
             out.emit(made);

@@ -37,6 +37,10 @@ impl<A: Tuple, B: Tuple, F: FnMut(&A) -> Result<B> + Send + 'static> Bolt for Ma
     type Input = A;
     type Output = B;
 
+    fn is_light() -> bool {
+        true
+    }
+
     fn execute(&mut self, tuple: &A, out: &mut Out<B>) -> Result {
         out.emit((self.make)(tuple)?);
         Ok(())

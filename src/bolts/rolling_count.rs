@@ -4,11 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::sliding_window_counter::SlidingWindowCounter;
-use crate::bolt::KeyedBolt;
+use crate::bolt::{KeyedBolt, KeyedTuples};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Count, check_places, top_of};
+use crate::ranking::{Count, check_places};
 use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, Port};
 use crate::time::{Timestamp, Window, WindowError, WindowShape};
@@ -169,8 +169,7 @@ impl<K: KeyValue> RollingCount<K> {
                 .changed()
                 .for_each(|(key, count)| emit(key, count));
         } else if let Some(places) = self.largest {
-            let largest = top_of(places, self.counter.sums());
-            for (key, count) in &largest {
+            for (key, count) in &self.counter.largest(places) {
                 emit(key, *count);
             }
         } else {
@@ -235,6 +234,32 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
         Ok(())
     }
 
+    fn execute_many<B: KeyedTuples<K>>(&mut self, tuples: &B) -> usize {
+        let Some((_, first, late)) = tuples.times().next() else {
+            return 0;
+        };
+        if late || !(self.pane_times.contains(&first) || matches!(self.find_pane(first), Ok(true)))
+        {
+            return 0;
+        }
+        let in_pane = tuples
+            .times()
+            .take_while(|(_, time, late)| !late && self.pane_times.contains(time));
+        let taken = in_pane.map(|(tuples, ..)| tuples).sum();
+        let hashes = &tuples.hashes()[..taken];
+        let (key, count) = (|at| tuples.key(at), |at| tuples.count(at));
+        self.counter.add_all(hashes, key, count, self.pane);
+        taken
+    }
+
+    fn combines() -> bool {
+        true
+    }
+
+    fn key_field() -> Option<&'static str> {
+        Some("key")
+    }
+
     #[inline]
     fn execute(&mut self, key: &K, tuple: &T, out: &mut Out<Self::Output>) -> Result {
         if out.is_late() {
@@ -246,7 +271,10 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
             out.emit_late(Self::LATE, tuple.clone());
             return Ok(());
         }
-        self.counter.add(key, self.pane, 1);
+        match out.key_hash() {
+            Some(hash) => self.counter.add_hashed(key, hash, self.pane, 1),
+            None => self.counter.add(key, self.pane, 1),
+        }
         Ok(())
     }
 

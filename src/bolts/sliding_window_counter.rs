@@ -3,11 +3,14 @@
 mod kept;
 mod slot;
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use crate::key::KeyValue;
-use crate::state::{States, Value};
+use crate::key::{KeyHash, KeyValue};
+use crate::ranking::top_of;
+use crate::state::{KeyIndex, States, Value};
 use kept::Kept;
 use slot::{CHANGED, COUNT, Counts};
 
@@ -47,14 +50,12 @@ pub struct SlidingWindowCounter<K> {
     slots: Option<usize>,
     /// How long a slot is; stored counts of slots of another length are refused.
     span: Option<Duration>,
-    numbers: HashMap<K, u32, ahash::RandomState>,
-    keys: Vec<Option<K>>,
-    /// The shard of each key, where changes are tracked.
-    shards: Option<Vec<u8>>,
-    unused: Vec<u32>,
+    index: KeyIndex<K>,
     /// The sum of each key; of running totals with the mark of what has changed.
     sums: Vec<u64>,
     sums_changed: bool,
+    /// What is being counted, by the numbers of its keys.
+    numbers: Vec<u32>,
     open: Vec<Open>,
     /// The position in `open` that was used last.
     latest: usize,
@@ -68,6 +69,9 @@ pub struct SlidingWindowCounter<K> {
     /// Of several tasks the last one holds: all had the same watermark at the cut.
     last_closed: Value<Option<i64>>,
 }
+
+/// How many keys are looked for at once.
+const TOUCHED: usize = 32;
 
 /// A slot that is not closed.
 #[derive(Debug, Default)]
@@ -117,12 +121,10 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         Self {
             slots,
             span: None,
-            numbers: HashMap::default(),
-            keys: Vec::new(),
-            shards: None,
-            unused: Vec::new(),
+            index: KeyIndex::new(),
             sums: Vec::new(),
             sums_changed: false,
+            numbers: Vec::new(),
             open: Vec::new(),
             latest: 0,
             closed: VecDeque::new(),
@@ -155,11 +157,17 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     /// Counts `count` occurrences of a key in a slot that is not closed.
     #[inline]
     pub fn add(&mut self, key: &K, slot: i64, count: u64) {
+        self.add_hashed(key, KeyHash::of(key), slot, count);
+    }
+
+    /// The same, where the key's hash is known.
+    #[inline]
+    pub fn add_hashed(&mut self, key: &K, hash: KeyHash, slot: i64, count: u64) {
         debug_assert!(self.last_closed.is_none_or(|closed| slot > closed));
         if count == 0 {
             return;
         }
-        let number = self.number_of(key);
+        let number = self.number_of(key, hash);
         if self
             .open
             .get(self.latest)
@@ -167,56 +175,102 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         {
             self.find(slot);
         }
-        let keys = self.keys.len();
-        self.open[self.latest].counts.add(number, count, keys);
+        let end = self.index.end();
+        self.open[self.latest].counts.add(number, count, end);
+    }
+
+    /// Counts several keys in a slot that is not closed: by their position `key` gives them, and
+    /// `count` how often they occurred.
+    ///
+    /// The numbers of many keys are looked for before the first one is counted: neither the
+    /// one nor the other waits for memory then, since what comes next can be under way.
+    pub fn add_all<'k>(
+        &mut self,
+        hashes: &[KeyHash],
+        key: impl Fn(usize) -> Cow<'k, K>,
+        count: impl Fn(usize) -> u64,
+        slot: i64,
+    ) where
+        K: 'k,
+    {
+        debug_assert!(self.last_closed.is_none_or(|closed| slot > closed));
+        if hashes.is_empty() {
+            return;
+        }
+        for (part, hashes) in hashes.chunks(TOUCHED).enumerate() {
+            self.index.touch(hashes);
+            for (position, hash) in hashes.iter().enumerate() {
+                let number = self.number_of(&key(part * TOUCHED + position), *hash);
+                self.numbers.push(number);
+            }
+        }
+        self.find(slot);
+        let end = self.index.end();
+        let open = &mut self.open[self.latest];
+        open.counts.add_all(&self.numbers, count, end);
+        self.numbers.clear();
     }
 
     /// Counts what is stored already.
     fn put(&mut self, number: u32, slot: i64, count: u64) {
         self.find(slot);
         let open = &mut self.open[self.latest];
-        open.counts.put(number, count, self.keys.len());
+        open.counts.put(number, count, self.index.end());
         open.stored = true;
     }
 
     #[inline]
-    fn number_of(&mut self, key: &K) -> u32 {
-        match self.numbers.get(key) {
-            Some(number) => *number,
-            None => self.number(key),
+    fn number_of(&mut self, key: &K, hash: KeyHash) -> u32 {
+        match self.index.find(key, hash) {
+            Some(number) => number,
+            None => self.add_key(key, hash),
         }
     }
 
     #[cold]
-    fn number(&mut self, key: &K) -> u32 {
-        let number = if let Some(number) = self.unused.pop() {
-            self.keys[number as usize] = Some(key.clone());
-            if let Some(shards) = &mut self.shards {
-                shards[number as usize] = kept::shard(key);
-            }
-            number
-        } else {
-            self.keys.push(Some(key.clone()));
-            self.sums.push(0);
-            if let Some(shards) = &mut self.shards {
-                shards.push(kept::shard(key));
-            }
-            // 2^32 keys do not fit into memory beside their table.
-            u32::try_from(self.keys.len() - 1).unwrap_or(u32::MAX)
-        };
-        self.numbers.insert(key.clone(), number);
+    #[inline(never)]
+    fn add_key(&mut self, key: &K, hash: KeyHash) -> u32 {
+        if self.index.is_full() {
+            self.forget_unused();
+        }
+        let number = self.index.number_of(key, hash);
+        self.sums.resize(self.index.end(), 0);
         number
     }
 
-    #[cold]
+    /// Forgets the keys that are in no slot, where they are at least half of all; otherwise
+    /// the index is going to grow.
+    fn forget_unused(&mut self) {
+        let mut used: Vec<bool> = self.sums.iter().map(|sum| *sum > 0).collect();
+        for number in self.zeros.iter().chain(&self.numbers) {
+            used[*number as usize] = true;
+        }
+        for open in &self.open {
+            open.counts.each(|number| used[number as usize] = true);
+        }
+        let kept = used.iter().filter(|used| **used).count();
+        if kept * 2 <= self.index.len() {
+            self.index.retain(|number| used[number as usize]);
+        }
+    }
+
     fn find(&mut self, slot: i64) {
         let position = self.open.iter().position(|open| open.slot == slot);
         self.latest = position.unwrap_or_else(|| {
-            let open = Open {
-                slot,
-                ..Open::default()
+            // As the one before it, most likely.
+            let many = self.closed.back().is_some_and(|closed| {
+                Counts::is_worth_an_array(closed.counts.len(), self.index.end())
+            });
+            let counts = if many {
+                Counts::Dense(vec![0; self.index.end()])
+            } else {
+                Counts::default()
             };
-            self.open.push(open);
+            self.open.push(Open {
+                slot,
+                counts,
+                ..Open::default()
+            });
             self.open.len() - 1
         });
         self.open[self.latest].unsaved = true;
@@ -268,9 +322,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     /// Closes a slot: its counts come into the sums, and those of the slot that the window
     /// has left go out. Slots before it must be closed or empty.
     pub fn close(&mut self, slot: i64) {
-        for number in std::mem::take(&mut self.zeros) {
-            self.forget(number);
-        }
+        self.zeros.clear();
         self.changed.clear();
         if let Some(position) = self.open.iter().position(|open| open.slot == slot) {
             let open = self.open.swap_remove(position);
@@ -369,47 +421,63 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         self.changed.clear();
     }
 
-    fn forget(&mut self, number: u32) {
-        let index = number as usize;
-        let open = || self.open.iter().any(|open| open.counts.holds(number));
-        let in_use = self.sums[index] > 0 || open();
-        if in_use {
-            return;
-        }
-        if let Some(key) = self.keys[index].take() {
-            self.numbers.remove(&key);
-            self.unused.push(number);
-        }
-    }
-
     /// The sum of a key as of the slot that was closed last; none for unknown keys.
     #[must_use]
     pub fn sum(&self, key: &K) -> Option<u64> {
-        let number = *self.numbers.get(key)?;
+        let number = self.index.find(key, KeyHash::of(key))?;
         let sum = self.sums[number as usize] & COUNT;
         (sum > 0 || self.zeros.contains(&number)).then_some(sum)
     }
 
     /// The keys with a sum above zero, as of the slot that was closed last.
     pub fn sums(&self) -> impl Iterator<Item = (&K, u64)> {
-        let numbered = self.keys.iter().zip(&self.sums);
-        let known = numbered.filter(|(_, sum)| **sum > 0);
-        known.filter_map(|(key, sum)| key.as_ref().map(|key| (key, *sum & COUNT)))
+        self.sums_from(1)
+    }
+
+    /// The keys with at least this sum, which is above zero.
+    fn sums_from(&self, least: u64) -> impl Iterator<Item = (&K, u64)> {
+        let numbered = (0..).zip(&self.sums);
+        let sums = numbered.map(|(number, sum)| (number, *sum & COUNT));
+        let above = sums.filter(move |(_, sum)| *sum >= least);
+        above.filter_map(|(number, sum)| Some((self.index.key(number)?, sum)))
+    }
+
+    /// The `places` largest sums above zero, best first; without looking at the other keys.
+    #[must_use]
+    pub fn largest(&self, places: usize) -> Vec<(K, u64)> {
+        top_of(places, self.sums_from(self.least_of(places)))
+    }
+
+    /// The sum that the last of so many largest has, or 1 where there are not so many.
+    fn least_of(&self, places: usize) -> u64 {
+        // The largest so far; the first one is the least of them.
+        let mut largest = BinaryHeap::with_capacity(places.min(self.sums.len()) + 1);
+        let mut least = 1;
+        for sum in self.sums.iter().map(|sum| *sum & COUNT) {
+            if sum >= least {
+                largest.push(Reverse(sum));
+                if largest.len() > places {
+                    largest.pop();
+                    least = largest.peek().map_or(least, |Reverse(sum)| *sum + 1);
+                }
+            }
+        }
+        largest.peek().map_or(1, |Reverse(sum)| *sum)
     }
 
     /// The keys of the slot that was closed last, with their sums.
     pub fn changed(&self) -> impl Iterator<Item = (&K, u64)> {
-        let changed = self.changed.iter().map(|number| *number as usize);
-        changed.filter_map(|index| {
-            let key = self.keys[index].as_ref()?;
-            Some((key, self.sums[index] & COUNT))
+        let changed = self.changed.iter();
+        changed.filter_map(|number| {
+            let key = self.index.key(*number)?;
+            Some((key, self.sums[*number as usize] & COUNT))
         })
     }
 
-    /// How many keys are in use.
+    /// How many keys are known: those in a slot, and at most about as many that were in one.
     #[must_use]
     pub fn keys(&self) -> usize {
-        self.numbers.len()
+        self.index.len()
     }
 }
 

@@ -1,7 +1,10 @@
 //! The operator around a [`Bolt`].
 
+use std::cell::Cell;
+use std::ops::Range;
+
 use super::{AnyBolt, Quarantine, Staged, refused};
-use crate::batch::{AnyBatch, Batch};
+use crate::batch::{AnyBatch, Batch, Neighbours};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
@@ -14,7 +17,7 @@ pub(crate) struct PlainOperator<B: Bolt> {
     out: Out<B::Output>,
     name: String,
     /// The position in its batch of the tuple that user code has in hand.
-    cursor: Option<usize>,
+    cursor: Cell<Option<usize>>,
     quarantine: Option<Quarantine>,
 }
 
@@ -24,7 +27,7 @@ impl<B: Bolt> PlainOperator<B> {
             bolt,
             out: Out::default(),
             name: String::new(),
-            cursor: None,
+            cursor: Cell::new(None),
             quarantine: None,
         }
     }
@@ -32,6 +35,28 @@ impl<B: Bolt> PlainOperator<B> {
     /// What was staged, for the test kit.
     pub(crate) fn into_out(self) -> Out<B::Output> {
         self.out
+    }
+
+    /// Takes tuples of one time, one after the other.
+    #[inline]
+    fn execute_each(&mut self, batch: &Batch<B::Input>, positions: Range<usize>) {
+        for position in positions {
+            let tuple = &batch.tuples[position];
+            if let Some(quarantine) = &self.quarantine
+                && let Some(message) = quarantine.get(&format!("{tuple:?}"))
+            {
+                let error = format!("panicked: {message}").into();
+                let letter = refused(&self.name, tuple, &error);
+                self.out.dead_letter(letter);
+                continue;
+            }
+            self.cursor.set(Some(position));
+            self.out.key_hash = batch.columns.hashes.get(position).copied();
+            if let Err(error) = self.bolt.execute(tuple, &mut self.out) {
+                let letter = refused(&self.name, tuple, &error);
+                self.out.dead_letter(letter);
+            }
+        }
     }
 
     /// An error where user code broke a promise through `Out`.
@@ -76,32 +101,27 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
     }
 
     fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result {
+        if self.bolt.execute_combined(batch, &mut self.out)? {
+            return self.check();
+        }
         let batch = typed::<B::Input>(batch, &self.name)?;
         let mut position = 0;
-        for (tuples, time, late) in batch.columns.runs(batch.tuples.len()) {
-            let end = position + tuples;
-            self.out.time = time;
-            self.out.late = late || time < self.out.watermark;
-            while position < end {
-                let tuple = &batch.tuples[position];
-                if let Some(quarantine) = &self.quarantine
-                    && let Some(message) = quarantine.get(&format!("{tuple:?}"))
-                {
-                    let error = format!("panicked: {message}").into();
-                    let letter = refused(&self.name, tuple, &error);
-                    self.out.dead_letter(letter);
-                    position += 1;
-                    continue;
-                }
-                self.cursor = Some(position);
-                if let Err(error) = self.bolt.execute(tuple, &mut self.out) {
-                    let letter = refused(&self.name, tuple, &error);
-                    self.out.dead_letter(letter);
-                }
-                position += 1;
+        while position < batch.tuples.len() {
+            if self.quarantine.is_none() {
+                let neighbours =
+                    Neighbours::from(batch, position, self.out.watermark, &self.cursor);
+                position += self.bolt.execute_many(&neighbours);
+            }
+            let runs = batch.columns.runs_from(position, batch.tuples.len());
+            if let Some((tuples, time, late)) = runs.into_iter().next() {
+                self.out.time = time;
+                self.out.late = late || time < self.out.watermark;
+                self.execute_each(batch, position..position + tuples);
+                position += tuples;
             }
         }
-        self.cursor = None;
+        self.cursor.set(None);
+        self.out.key_hash = None;
         self.check()
     }
 
@@ -134,7 +154,7 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
 
     fn in_hand(&self, batch: &mut dyn AnyBatch) -> Option<String> {
         let batch = typed::<B::Input>(batch, &self.name).ok()?;
-        let tuple = batch.tuples.get(self.cursor?)?;
+        let tuple = batch.tuples.get(self.cursor.get()?)?;
         Some(format!("{tuple:?}"))
     }
 

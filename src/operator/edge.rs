@@ -19,6 +19,22 @@ pub(crate) trait Outlet {
 
     /// Hands a batch over.
     fn send(&mut self, channel: usize, batch: Box<dyn AnyBatch>);
+
+    /// Whether the reader has taken all that was sent to it.
+    fn is_idle(&self, channel: usize) -> bool;
+
+    /// Hands over a batch that others of the same moment follow: it does not tell the reader
+    /// of a new watermark.
+    fn send_before(&mut self, channel: usize, batch: Box<dyn AnyBatch>);
+}
+
+/// How tuples are combined before they are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Combining {
+    /// The length of a pane in milliseconds; none where all times are one pane.
+    pub(crate) pane_ms: Option<i64>,
+    /// Also where it does not pay.
+    pub(crate) always: bool,
 }
 
 /// An edge with its types erased.
@@ -34,19 +50,27 @@ pub(crate) trait AnyEdge: Send {
     /// Sends what is buffered.
     fn flush(&mut self, outlet: &mut dyn Outlet);
 
+    /// Sends what is buffered for readers that have nothing to do.
+    fn flush_to_idle(&mut self, outlet: &mut dyn Outlet);
+
     /// Whether anything is buffered.
     fn is_empty(&self) -> bool;
+
+    /// From now on combines tuples, where the reader takes such.
+    fn combine(&mut self, combining: Combining) {
+        let _ = combining;
+    }
 }
 
 /// The open batches of an edge, one for each receiving task.
-struct Buffers<U> {
+pub(super) struct Buffers<U> {
     first_channel: usize,
     open: Vec<Option<Box<Batch<U>>>>,
     limits: Vec<usize>,
 }
 
-impl<U: Tuple> Buffers<U> {
-    fn new() -> Self {
+impl<U: Send + 'static> Buffers<U> {
+    pub(super) fn new() -> Self {
         Self {
             first_channel: 0,
             open: Vec::new(),
@@ -54,13 +78,18 @@ impl<U: Tuple> Buffers<U> {
         }
     }
 
-    fn connect(&mut self, first_channel: usize, tasks: usize) {
+    pub(super) fn connect(&mut self, first_channel: usize, tasks: usize) {
         self.first_channel = first_channel;
         self.open.resize_with(tasks, || None);
         self.limits = vec![1; tasks];
     }
 
-    fn read_limits(&mut self, outlet: &dyn Outlet) {
+    /// How many receiving tasks there are.
+    pub(super) fn tasks(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn read_limits(&mut self, outlet: &dyn Outlet) {
         for (task, limit) in self.limits.iter_mut().enumerate() {
             *limit = outlet.limit(self.first_channel + task);
         }
@@ -80,16 +109,59 @@ impl<U: Tuple> Buffers<U> {
         late: bool,
         outlet: &mut dyn Outlet,
     ) -> bool {
-        let batch = match &mut self.open[task] {
+        self.open(task, outlet).push(tuple, time, late);
+        self.send_if_full(task, outlet)
+    }
+
+    /// The open batch of a task.
+    // Forced: see above.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    pub(super) fn open(&mut self, task: usize, outlet: &mut dyn Outlet) -> &mut Batch<U> {
+        match &mut self.open[task] {
             Some(batch) => batch,
             none => none.insert(renewed(self.first_channel + task, outlet)),
-        };
-        batch.push(tuple, time, late);
-        if batch.tuples.len() < self.limits[task] {
-            return false;
         }
-        self.send(task, outlet);
-        true
+    }
+
+    /// Sends the open batch of a task where it is full; says whether it was.
+    // Forced: see above.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    pub(super) fn send_if_full(&mut self, task: usize, outlet: &mut dyn Outlet) -> bool {
+        let full = self.open[task]
+            .as_ref()
+            .is_some_and(|batch| batch.tuples.len() >= self.limits[task]);
+        if full {
+            self.send(task, outlet);
+        }
+        full
+    }
+
+    /// The same for a batch that others of the same moment follow; see
+    /// [`Outlet::send_before`].
+    #[inline]
+    pub(super) fn send_before_if_full(&mut self, task: usize, outlet: &mut dyn Outlet) {
+        let full = self.open[task]
+            .as_ref()
+            .is_some_and(|batch| batch.tuples.len() >= self.limits[task]);
+        if full {
+            self.send_before(task, outlet);
+        }
+    }
+
+    #[cold]
+    fn send_before(&mut self, task: usize, outlet: &mut dyn Outlet) {
+        if let Some(batch) = self.open[task].take_if(|batch| !batch.tuples.is_empty()) {
+            outlet.send_before(self.first_channel + task, batch);
+        }
+    }
+
+    /// Sends all open batches as ones that others of the same moment follow.
+    pub(super) fn flush_before(&mut self, outlet: &mut dyn Outlet) {
+        for task in 0..self.open.len() {
+            self.send_before(task, outlet);
+        }
     }
 
     #[cold]
@@ -99,13 +171,28 @@ impl<U: Tuple> Buffers<U> {
         }
     }
 
-    fn flush(&mut self, outlet: &mut dyn Outlet) {
+    pub(super) fn flush(&mut self, outlet: &mut dyn Outlet) {
         for task in 0..self.open.len() {
             self.send(task, outlet);
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn flush_to_idle(&mut self, outlet: &mut dyn Outlet) {
+        for task in 0..self.open.len() {
+            if outlet.is_idle(self.first_channel + task) {
+                self.send(task, outlet);
+            }
+        }
+    }
+
+    /// Whether no reader has anything to do.
+    pub(super) fn are_idle(&self, outlet: &dyn Outlet) -> bool {
+        let tasks = 0..self.open.len();
+        let mut channels = tasks.map(|task| self.first_channel + task);
+        channels.all(|channel| outlet.is_idle(channel))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.open
             .iter()
             .flatten()
@@ -116,7 +203,7 @@ impl<U: Tuple> Buffers<U> {
 /// An empty batch for a channel, recycled where there is one.
 #[cold]
 #[allow(clippy::unnecessary_box_returns)] // batches travel boxed, and come back so
-fn renewed<U: Tuple>(channel: usize, outlet: &mut dyn Outlet) -> Box<Batch<U>> {
+fn renewed<U: Send + 'static>(channel: usize, outlet: &mut dyn Outlet) -> Box<Batch<U>> {
     let recycled = outlet.recycled(channel);
     let recycled = recycled.and_then(|buffer| buffer.into_any().downcast().ok());
     recycled.unwrap_or_default()
@@ -183,6 +270,11 @@ impl<A: Tuple, U: FromTuple<A>, C: Choose<A>> AnyEdge for Edge<A, U, C> {
         self.choose.sent();
     }
 
+    fn flush_to_idle(&mut self, outlet: &mut dyn Outlet) {
+        self.buffers.flush_to_idle(outlet);
+        self.choose.sent();
+    }
+
     fn is_empty(&self) -> bool {
         self.buffers.is_empty()
     }
@@ -228,6 +320,10 @@ impl<A: Tuple, U: FromTuple<A>> AnyEdge for Broadcast<A, U> {
 
     fn flush(&mut self, outlet: &mut dyn Outlet) {
         self.buffers.flush(outlet);
+    }
+
+    fn flush_to_idle(&mut self, outlet: &mut dyn Outlet) {
+        self.buffers.flush_to_idle(outlet);
     }
 
     fn is_empty(&self) -> bool {

@@ -219,3 +219,24 @@ impl<T: Tuple, G: CustomGrouping<T>> Choose<T> for Custom<T, G> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ranking::Word;
+
+    #[test]
+    fn a_hot_key_is_shared_by_two_tasks_and_no_more() {
+        let mut grouping = PartialKey::new(Word::WORD);
+        Choose::<Word>::connect(&mut grouping, 5, 0);
+        let hot = Word {
+            word: "storm".into(),
+        };
+        let mut tuples = [0; 5];
+        for _ in 0..100 {
+            tuples[grouping.choose(&hot, None).unwrap()] += 1;
+        }
+        tuples.sort_unstable();
+        assert_eq!(tuples, [0, 0, 0, 50, 50]);
+    }
+}

@@ -5,18 +5,21 @@
 //! for each wire, which routes staged tuples into the batches of the receiving tasks.
 
 mod bolt;
+mod combiner;
 mod edge;
 mod grouping;
 mod keyed;
+mod keyed_edge;
 mod sink;
 mod spout;
 
 pub(crate) use bolt::PlainOperator;
-pub(crate) use edge::{AnyEdge, Broadcast, Edge, Outlet};
+pub(crate) use edge::{AnyEdge, Broadcast, Combining, Edge, Outlet};
 pub(crate) use grouping::{
     Choose, Custom, Direct, Fields, Global, LocalOrShuffle, PartialKey, Shuffle,
 };
 pub(crate) use keyed::WithKey;
+pub(crate) use keyed_edge::KeyedEdge;
 pub(crate) use sink::SinkOperator;
 pub(crate) use spout::{AnySpout, SpoutOperator};
 

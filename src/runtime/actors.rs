@@ -25,10 +25,26 @@ use crate::store::Batch;
 /// How many steps a task makes before it looks at its messages again.
 const STEPS: usize = 8;
 
-type Peers = Arc<OnceLock<Vec<ActorRef<TaskMessage>>>>;
+type Peers = Arc<OnceLock<Vec<Peer>>>;
+
+/// Where a task runs.
+#[derive(Clone)]
+struct Peer {
+    actor: ActorRef<TaskMessage>,
+    /// Its position among the tasks that run there.
+    place: usize,
+}
+
+impl Peer {
+    /// Sends the task something; one that is gone has failed or finished.
+    fn tell(&self, input: TaskInput) {
+        let _ = self.actor.cast(TaskMessage::Input(self.place, input));
+    }
+}
 
 enum TaskMessage {
-    Input(TaskInput),
+    /// For the task at this place.
+    Input(usize, TaskInput),
     /// All actors exist: begin.
     Begin,
     /// The timer has run out.
@@ -78,8 +94,13 @@ impl Timer {
 
 struct TaskActor;
 
+/// The tasks that share a thread.
 struct TaskState {
-    task: Task,
+    /// Each before those that read it.
+    tasks: Vec<Task>,
+    ids: Vec<TaskId>,
+    /// The one whose code is running.
+    at: usize,
     peers: Peers,
     coordinator: ActorRef<CoordinatorMessage>,
     clock: Clock,
@@ -118,17 +139,18 @@ impl Actor for TaskActor {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Failure::Error(error)),
             Err(panic) => {
-                let tuple = catch_unwind(AssertUnwindSafe(|| state.task.culprit()));
+                let task = &mut state.tasks[state.at];
+                let tuple = catch_unwind(AssertUnwindSafe(|| task.culprit()));
                 let tuple = tuple.unwrap_or_default();
                 Some(Failure::Panic(panic_message(&*panic), tuple))
             }
         };
         if let Some(failure) = failure {
             state.failed = true;
-            let failed = CoordinatorMessage::Failed(state.task.id, failure);
+            let failed = CoordinatorMessage::Failed(state.tasks[state.at].id, failure);
             // Without a coordinator the run is over and nobody is left to be told.
             let _ = state.coordinator.cast(failed);
-        } else if state.task.is_finished() {
+        } else if state.tasks.iter().all(Task::is_finished) {
             myself.stop(None);
         }
         Ok(())
@@ -138,20 +160,18 @@ impl Actor for TaskActor {
 impl TaskState {
     fn handle(&mut self, myself: &ActorRef<TaskMessage>, message: TaskMessage) -> UserResult {
         match message {
-            TaskMessage::Input(input) => self.task.accept(input)?,
+            TaskMessage::Input(place, input) => self.accept(place, input)?,
             TaskMessage::Timer => self.timer = None,
             TaskMessage::Continue => self.continues = false,
             TaskMessage::Begin => {}
         }
-        self.deliver();
         for _ in 0..STEPS {
-            if !self.task.can_step() {
-                break;
-            }
-            self.task.step()?;
-            self.deliver();
+            let Some(place) = self.next() else { break };
+            self.at = place;
+            self.tasks[place].step()?;
+            self.deliver()?;
         }
-        if self.task.can_step() {
+        if self.next().is_some() {
             if !self.continues {
                 self.continues = true;
                 // A send to oneself fails only when the actor is being stopped.
@@ -163,28 +183,49 @@ impl TaskState {
         Ok(())
     }
 
-    fn deliver(&mut self) {
-        let id = self.task.id;
+    /// The task whose turn it is: the last one that can do something, so that what one has
+    /// emitted is read before it emits more.
+    fn next(&self) -> Option<usize> {
+        self.tasks.iter().rposition(Task::can_step)
+    }
+
+    fn accept(&mut self, place: usize, input: TaskInput) -> UserResult {
+        self.at = place;
+        self.tasks[place].accept(input)?;
+        self.deliver()
+    }
+
+    /// Delivers what the task at hand has to say. What is for a task on this thread is there
+    /// at once.
+    fn deliver(&mut self) -> UserResult {
         let Some(peers) = self.peers.get() else {
-            return;
+            return Ok(());
         };
-        for outgoing in self.task.outgoing() {
-            // A reader that is gone has failed or finished; the coordinator knows.
+        let (alone, id) = (self.tasks.len() == 1, self.tasks[self.at].id);
+        let mut here = Vec::new();
+        for outgoing in self.tasks[self.at].outgoing() {
             match outgoing {
-                Outgoing::To(task, input) => {
-                    let _ = peers[task].cast(TaskMessage::Input(input));
+                Outgoing::To(task, input) if alone || !self.ids.contains(&task) => {
+                    peers[task].tell(input);
                 }
+                Outgoing::To(task, input) => here.push((peers[task].place, input)),
                 Outgoing::Report(report) => {
+                    // Without a coordinator the run is over.
                     let _ = self
                         .coordinator
                         .cast(CoordinatorMessage::Report(id, report));
                 }
             }
         }
+        for (place, input) in here {
+            self.accept(place, input)?;
+        }
+        Ok(())
     }
 
     fn set_timer(&mut self, myself: &ActorRef<TaskMessage>) {
-        let Some(deadline) = self.task.deadline() else {
+        let deadlines = self.tasks.iter().filter_map(Task::deadline);
+        let Some(deadline) = deadlines.min() else {
             return;
         };
         let span = deadline.saturating_sub(self.clock.elapsed());
@@ -205,8 +246,7 @@ struct TaskWaker {
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         if let Some(peers) = self.peers.get() {
-            // A task that is gone needs no waking.
-            let _ = peers[self.task].cast(TaskMessage::Input(TaskInput::Wake));
+            peers[self.task].tell(TaskInput::Wake);
         }
     }
 }
@@ -342,8 +382,7 @@ impl Actor for CoordinatorActor {
 impl CoordinatorState {
     fn tell(&self, task: TaskId, input: TaskInput) {
         if let Some(peers) = self.peers.get() {
-            // A task that is gone has failed; its report comes.
-            let _ = peers[task].cast(TaskMessage::Input(input));
+            peers[task].tell(input);
         }
     }
 
@@ -351,7 +390,7 @@ impl CoordinatorState {
         for peer in self.peers.get().into_iter().flatten() {
             // User code that does not return cannot be stopped; its thread ends with the
             // process.
-            peer.stop(None);
+            peer.actor.stop(None);
         }
         self.store = None;
         if let Some(tell) = self.ended.take() {
@@ -399,6 +438,7 @@ impl Roll {
 pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<Attempt, RunError> {
     let Assembly {
         mut tasks,
+        chains,
         coordinator,
         committer,
     } = assembly;
@@ -425,11 +465,15 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
     let coordinator = spawn_actor("coordinator".to_owned(), CoordinatorActor, state)?;
     let store = committer.map(|committer| start_store(committer, to_write, coordinator.clone()));
     let store = store.transpose()?;
-    let mut actors = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        let name = task.context.name();
+    let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(Some).collect();
+    let mut actors: Vec<Option<Peer>> = vec![None; tasks.len()];
+    for ids in chains {
+        let chain: Vec<Task> = ids.iter().filter_map(|id| tasks[*id].take()).collect();
+        let names: Vec<String> = chain.iter().map(|task| task.context.name()).collect();
         let state = TaskState {
-            task,
+            tasks: chain,
+            ids: ids.clone(),
+            at: 0,
             peers: Arc::clone(&peers),
             coordinator: coordinator.clone(),
             clock: clock.clone(),
@@ -438,21 +482,31 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
             failed: false,
             _alive: alive.clone(),
         };
-        match spawn_actor(name, TaskActor, state) {
-            Ok(actor) => actors.push(actor),
+        match spawn_actor(names.join("+"), TaskActor, state) {
+            Ok(actor) => {
+                for (place, id) in ids.into_iter().enumerate() {
+                    let actor = actor.clone();
+                    actors[id] = Some(Peer { actor, place });
+                }
+            }
             Err(error) => {
-                for actor in &actors {
-                    actor.stop(None);
+                for peer in actors.iter().flatten() {
+                    peer.actor.stop(None);
                 }
                 coordinator.stop(None);
                 return Err(error);
             }
         }
     }
-    // Nobody else sets the list, so it is empty until here.
-    let _ = peers.set(actors);
-    for actor in peers.get().into_iter().flatten() {
-        let _ = actor.cast(TaskMessage::Begin);
+    // Every task is in one chain; nobody else sets the list, so it is empty until here.
+    let _ = peers.set(actors.into_iter().flatten().collect());
+    for peer in peers
+        .get()
+        .into_iter()
+        .flatten()
+        .filter(|peer| peer.place == 0)
+    {
+        let _ = peer.actor.cast(TaskMessage::Begin);
     }
     let _ = coordinator.cast(CoordinatorMessage::Begin);
     Ok(Attempt {

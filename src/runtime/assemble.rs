@@ -17,9 +17,9 @@ use super::task::Task;
 use super::window::CreditWindow;
 use super::work::{Shared, Work};
 use crate::context::Context;
-use crate::operator::AnyEdge;
+use crate::operator::{AnyEdge, Combining};
 use crate::time::{TimeDomain, WindowShape};
-use crate::topology::{Definition, Make, Plan};
+use crate::topology::{Carriage, Definition, Make, Plan};
 
 /// A way from one task to another: the sender's output channel, the reader's input channel.
 #[derive(Clone, Copy)]
@@ -52,13 +52,18 @@ pub(super) fn assemble(
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
     let mut committer = None;
+    let mut anew = true;
     if let Some(store) = store {
         let restored = restore(store, &plan.name, components, &first_task, &mut tasks)?;
+        anew = restored.commit.is_none();
         let sinks = tasks.iter_mut().filter_map(Task::outbox).count();
         let epoch = restored.commit.map_or(0, |commit| commit.epoch);
         let now = program.clock.elapsed();
         commits = Some(Commits::new(program.options.commit, epoch, now, sinks));
         committer = Some(Committer::new(store.clone(), program, restored.first));
+    }
+    if anew {
+        combine(program, &first_task, &mut tasks);
     }
     let watched = tasks
         .iter()
@@ -82,6 +87,7 @@ pub(super) fn assemble(
         commits,
     );
     Ok(Assembly {
+        chains: chains(program, &first_task, tasks.len()),
         tasks,
         coordinator,
         committer,
@@ -95,6 +101,7 @@ fn make_tasks(
     waker: impl Fn(TaskId) -> Waker,
 ) -> (Vec<Task>, Vec<usize>) {
     let Program {
+        plan,
         options,
         clock,
         faults,
@@ -102,7 +109,7 @@ fn make_tasks(
         ..
     } = program;
     let components = &program.parts.components;
-    let mut wirings = wire(components, first_task);
+    let mut wirings = wire(plan, components, first_task);
 
     let shared = Shared {
         clock: clock.clone(),
@@ -182,7 +189,7 @@ fn work(component: &Definition, limit: Option<Arc<RateLimit>>) -> Work {
 }
 
 /// Connects every task of a component to every task of its readers.
-fn wire(components: &[Definition], first_task: &[TaskId]) -> Vec<Wiring> {
+fn wire(plan: &Plan, components: &[Definition], first_task: &[TaskId]) -> Vec<Wiring> {
     let count = components
         .iter()
         .map(|component| component.parallelism)
@@ -198,19 +205,23 @@ fn wire(components: &[Definition], first_task: &[TaskId]) -> Vec<Wiring> {
         }
     }
     for (number, component) in components.iter().enumerate() {
-        for input in &component.inputs {
+        for (place, input) in component.inputs.iter().enumerate() {
             // The check refuses streams of other topologies.
             let Some(source) = input.source else { continue };
             for sender_task in 0..components[source].parallelism {
                 let sender = first_task[source] + sender_task;
                 let mut edge = (input.edge)();
-                edge.connect(
-                    wirings[sender].readers.len(),
-                    component.parallelism,
-                    sender_task,
-                );
+                // In a chain there is only the task of the same number to send to.
+                let chained = plan.components[number].inputs[place].carriage == Carriage::Chained;
+                let (reader_tasks, as_sender) = if chained {
+                    (sender_task..sender_task + 1, 0)
+                } else {
+                    (0..component.parallelism, sender_task)
+                };
+                let first = wirings[sender].readers.len();
+                edge.connect(first, reader_tasks.len(), as_sender);
                 wirings[sender].edges[input.stream].push(edge);
-                for reader_task in 0..component.parallelism {
+                for reader_task in reader_tasks {
                     let reader = first_task[number] + reader_task;
                     let out = wirings[sender].readers.len();
                     let into = wirings[reader].senders.len();
@@ -227,6 +238,55 @@ fn wire(components: &[Definition], first_task: &[TaskId]) -> Vec<Wiring> {
         }
     }
     wirings
+}
+
+/// Lets senders combine what the plan says. Not in a run that goes on from an earlier one: what
+/// a failure is tried again with is every tuple by itself, so that the culprit is known; and
+/// panes that the earlier run has closed are known to the reader alone.
+fn combine(program: &Program, first_task: &[TaskId], tasks: &mut [Task]) {
+    let always = program.parts.combines_always();
+    // How many edges each stream has so far, in the order in which they were wired.
+    let mut edges: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for (number, component) in program.parts.components.iter().enumerate() {
+        for (place, input) in component.inputs.iter().enumerate() {
+            let Some(source) = input.source else { continue };
+            let edge = edges.entry((source, input.stream)).or_default();
+            if program.plan.components[number].inputs[place].carriage == Carriage::Combined {
+                let window = tasks[first_task[number]].windows();
+                let pane_ms = window.and_then(WindowShape::slide_ms);
+                let combining = Combining { pane_ms, always };
+                let senders = program.parts.components[source].parallelism;
+                for sender in tasks.iter_mut().skip(first_task[source]).take(senders) {
+                    sender.combine(input.stream, *edge, combining);
+                }
+            }
+            *edge += 1;
+        }
+    }
+}
+
+/// The tasks that share a thread, each before those that read it.
+fn chains(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Vec<TaskId>> {
+    let mut chains: Vec<Vec<TaskId>> = Vec::new();
+    let mut chain_of = vec![0; tasks];
+    for &number in &program.order {
+        let component = &program.parts.components[number];
+        let inputs = program.plan.components[number].inputs.iter();
+        let chained = inputs
+            .zip(&component.inputs)
+            .find_map(|(plan, input)| input.source.filter(|_| plan.carriage == Carriage::Chained));
+        for task in 0..component.parallelism {
+            let id = first_task[number] + task;
+            if let Some(source) = chained {
+                chain_of[id] = chain_of[first_task[source] + task];
+                chains[chain_of[id]].push(id);
+            } else {
+                chain_of[id] = chains.len();
+                chains.push(vec![id]);
+            }
+        }
+    }
+    chains
 }
 
 /// For each spout the spouts by event time whose tuples meet its own in some component.

@@ -194,6 +194,16 @@ impl Outlet for Channels {
     fn send(&mut self, channel: usize, batch: Box<dyn AnyBatch>) {
         self.put(channel, Message::Batch(batch, self.watermark));
     }
+
+    fn is_idle(&self, channel: usize) -> bool {
+        let channel = &self.channels[channel];
+        channel.in_flight == 0 && channel.pending.is_empty()
+    }
+
+    fn send_before(&mut self, channel: usize, batch: Box<dyn AnyBatch>) {
+        let told = self.channels[channel].told;
+        self.put(channel, Message::Batch(batch, told));
+    }
 }
 
 #[cfg(test)]

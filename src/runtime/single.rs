@@ -110,6 +110,8 @@ fn attempt(program: &Program, random: &mut fastrand::Rng) -> Result<Ended, RunEr
         tasks,
         coordinator,
         committer,
+        // There is one thread.
+        chains: _,
     } = program.assemble(waker)?;
     let mut single = Single {
         tasks,

@@ -4,14 +4,15 @@
 //! An actor drives it in a real run, the test kit on one thread with virtual time; both
 //! run this code and no other.
 
+mod sending;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::channels::Channels;
-use super::inputs::{Inputs, follows, passes_an_end};
+use super::inputs::{Inputs, follows};
 use super::keeper::Keeper;
-use super::log;
 use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
 use super::window::CreditWindow;
@@ -19,7 +20,7 @@ use super::work::{Shared, Work};
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
-use crate::operator::{AnyEdge, Staged};
+use crate::operator::AnyEdge;
 use crate::spout::Next;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 
@@ -239,22 +240,6 @@ impl Task {
         self.told_finished
     }
 
-    fn after_step(&mut self) {
-        let buffered = self.edges.iter().flatten().any(|edge| !edge.is_empty());
-        self.flush_at = match (buffered || self.tell_later, self.flush_at) {
-            (false, _) => None,
-            (true, Some(at)) => Some(at),
-            (true, None) => Some(
-                self.shared
-                    .clock
-                    .elapsed()
-                    .saturating_add(self.shared.linger),
-            ),
-        };
-        self.note_blocking();
-        self.tell_finished();
-    }
-
     fn note_blocking(&mut self) {
         match (self.channels.waits_for(), self.blocked_since) {
             (Some(reader), None) => {
@@ -317,7 +302,7 @@ impl Task {
         let Work::Bolt(bolt) = &mut self.work else {
             return Err("a spout was sent a batch".into());
         };
-        let tuples = batch.tuples();
+        let (tuples, stands_for) = (batch.tuples(), batch.stands_for());
         let began = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Working, began);
         bolt.execute(self.in_hand.insert(batch).as_mut())?;
@@ -329,7 +314,7 @@ impl Task {
         self.metrics.set_activity(Activity::Waiting, ended);
         let busy = ended.saturating_sub(began);
         Metrics::add_time(&self.metrics.busy_nanos, busy);
-        Metrics::add(&self.metrics.tuples_in, tuples);
+        Metrics::add(&self.metrics.tuples_in, stands_for);
         Metrics::add(&self.metrics.batches_in, 1);
         batch.clear_all();
         let (sender, channel) = self.inputs.sender(channel);
@@ -478,107 +463,5 @@ impl Task {
         self.put_epoch(epoch);
         self.after_step();
         Ok(())
-    }
-
-    // --- output ---
-
-    /// Moves what user code has staged into the batches of the readers; gives the number
-    /// of tuples that were emitted.
-    fn route(&mut self) -> Result<usize> {
-        let staged: &mut dyn Staged = match &mut self.work {
-            Work::Spout { spout, .. } => &mut **spout,
-            Work::Bolt(bolt) => &mut **bolt,
-        };
-        let late = staged.take_late();
-        if late > 0 {
-            Metrics::add(
-                &self.metrics.late,
-                usize::try_from(late).unwrap_or(usize::MAX),
-            );
-        }
-        let streams = staged.streams();
-        let mut emitted = 0;
-        for (stream, edges) in self.edges.iter_mut().enumerate() {
-            let Some(batch) = staged.staged(stream) else {
-                continue;
-            };
-            let tuples = batch.tuples();
-            if tuples == 0 {
-                continue;
-            }
-            let mut earlier_letters = None;
-            if stream == streams {
-                let letters = &self.metrics.dead_letters;
-                earlier_letters = Some(letters.load(Ordering::Relaxed));
-                Metrics::add(letters, tuples);
-            } else {
-                emitted += tuples;
-            }
-            let Some(last) = edges.len().checked_sub(1) else {
-                if let Some(earlier) = earlier_letters {
-                    log::dead_letters(batch, earlier);
-                }
-                batch.clear_all();
-                continue;
-            };
-            for (number, edge) in edges.iter_mut().enumerate() {
-                edge.route(batch, number == last, &mut self.channels)?;
-            }
-        }
-        Metrics::add(&self.metrics.tuples_out, emitted);
-        Ok(emitted)
-    }
-
-    fn flush(&mut self) {
-        for edge in self.edges.iter_mut().flatten() {
-            edge.flush(&mut self.channels);
-        }
-        self.flush_at = None;
-    }
-
-    /// What was routed so far is all before this watermark. Where it passes the end of a
-    /// window, the readers are told soon, so that a ranking need not wait for a full batch.
-    fn go_on_to(&mut self, watermark: Timestamp) {
-        let before = self.channels.watermark;
-        if watermark <= before {
-            return;
-        }
-        self.channels.watermark = watermark;
-        self.metrics.set_watermark(watermark);
-        if let Some(slowest) = self.inputs.slowest_sender() {
-            self.metrics.set_slowest(slowest);
-        }
-        if !passes_an_end(&self.shared.slides, before, watermark) {
-            return;
-        }
-        let now = self.shared.clock.elapsed();
-        match self.told_at {
-            Some(at) if now < at + TELL_INTERVAL && watermark != Timestamp::MAX => {
-                let soon = at + TELL_INTERVAL;
-                self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
-                self.tell_later = true;
-            }
-            _ => self.tell(now),
-        }
-    }
-
-    /// Sends what is buffered, and the watermark to those who have not heard of it.
-    fn tell(&mut self, now: Duration) {
-        self.flush();
-        self.channels.tell_watermark();
-        self.told_at = Some(now);
-        self.tell_later = false;
-    }
-
-    fn put_epoch(&mut self, epoch: Epoch) {
-        self.flush();
-        self.channels.tell_epoch(epoch);
-        self.tell_later = false;
-        self.passed = epoch.number;
-        self.finished = epoch.last;
-        if epoch.commit && self.keeper.is_some() {
-            self.saving = Some(epoch);
-        }
-        self.report(Report::Passed(epoch.number));
     }
 }

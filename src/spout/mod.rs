@@ -185,6 +185,17 @@ impl<S: Streams> SpoutOut<S> {
         self.out.emit(tuple);
     }
 
+    /// Emits tuples with one time of their own; for spouts whose input is one split.
+    #[inline]
+    pub fn emit_all_at(&mut self, tuples: impl IntoIterator<Item = S::Item>, time: Timestamp)
+    where
+        S: StreamAt<0>,
+    {
+        let split = self.whole();
+        self.record_at(split, time);
+        self.out.emit_all(tuples);
+    }
+
     /// The split was read to its end; it holds no watermark back any more.
     pub fn close_split(&mut self, split: SplitId) {
         self.hand = None;

@@ -21,6 +21,7 @@
 
 mod changes;
 mod codec;
+mod key_index;
 mod ledger;
 mod stored;
 mod table;
@@ -28,6 +29,7 @@ mod tables;
 mod value;
 
 pub use changes::Changes;
+pub use key_index::KeyIndex;
 pub(crate) use ledger::Ledger;
 pub(crate) use stored::{AnyEntry, entries};
 pub use stored::{Entry, StoredUnit};

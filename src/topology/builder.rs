@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::carriage::{Carriages, When};
 use super::component::{Component, Keyed, NoInput};
 use super::plan::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, StreamPlan};
 use crate::bolt::Bolt;
@@ -50,9 +51,15 @@ pub(crate) struct Parts {
     pub(crate) components: Vec<Definition>,
     /// The sinks that read every component's dead letters.
     dead_letter_sinks: Vec<usize>,
+    carriages: Carriages,
 }
 
 impl Parts {
+    /// Whether tuples are combined also where it does not pay.
+    pub(crate) fn combines_always(&self) -> bool {
+        self.carriages.combine == When::Always
+    }
+
     /// The name of the stream that an input reads, as its component has named it.
     fn stream_name(&self, input: &Input) -> String {
         let source = input.source.and_then(|source| self.components.get(source));
@@ -72,6 +79,12 @@ pub(crate) struct Definition {
     pub(crate) make: Make,
     /// Tuples per second over all tasks of a spout.
     pub(crate) rate: Option<f64>,
+    /// Whether it takes tuples that were combined.
+    pub(super) combines: bool,
+    /// The field of its main stream that holds the key by which it is grouped.
+    pub(super) key_field: Option<&'static str>,
+    /// Whether its work is so little that it needs no thread.
+    pub(super) light: bool,
 }
 
 type Factory<T> = Box<dyn Fn() -> T + Send>;
@@ -110,6 +123,24 @@ impl Topology {
         &self.name
     }
 
+    /// When tuples are combined by key before they are sent to a bolt that takes such
+    /// ([`KeyedBolt::combines`](crate::KeyedBolt::combines)). By default that is planned
+    /// wherever it can be, and each sender leaves it while it finds too few equal keys.
+    ///
+    /// A run that goes on from what an earlier one has stored does without.
+    pub fn combine(&self, when: When) {
+        self.parts.borrow_mut().carriages.combine = when;
+    }
+
+    /// When a bolt's tasks run on the threads of the tasks that they read. By default that is
+    /// done wherever it can be, which is with as many tasks on both sides and one input: where
+    /// the key stays (a count and its ranking), by shuffle or local-or-shuffle grouping into
+    /// what [is light](crate::Bolt::is_light) (a filter or map), and from the only task of a
+    /// bolt to the only task of another.
+    pub fn chain(&self, when: When) {
+        self.parts.borrow_mut().carriages.chain = when;
+    }
+
     /// Adds a spout; `factory` is called once for each task.
     pub fn spout<S: Spout>(
         &self,
@@ -143,6 +174,7 @@ impl Topology {
             outputs,
             make,
         );
+        self.change(index, |component| component.light = B::is_light());
         Component::new(self, index)
     }
 
@@ -197,6 +229,7 @@ impl Topology {
     pub fn plan(&self) -> Plan {
         self.wire_dead_letters();
         let parts = self.parts.borrow();
+        let carriages = parts.carriages;
         let components = parts.components.iter().map(|component| ComponentPlan {
             id: component.id.clone(),
             kind: component.kind,
@@ -205,13 +238,15 @@ impl Topology {
             inputs: component
                 .inputs
                 .iter()
-                .map(|input| InputPlan {
+                .enumerate()
+                .map(|(number, input)| InputPlan {
                     component: input.source.map_or_else(
                         || "a component of another topology".to_owned(),
                         |source| parts.components[source].id.clone(),
                     ),
                     stream: parts.stream_name(input),
                     grouping: input.grouping.clone(),
+                    carriage: carriages.of(&parts.components, component, number),
                 })
                 .collect(),
             outputs: component.outputs.clone(),
@@ -271,6 +306,9 @@ impl Topology {
             inputs: Vec::new(),
             make,
             rate: None,
+            combines: false,
+            key_field: None,
+            light: false,
         });
         components.len() - 1
     }

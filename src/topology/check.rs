@@ -28,7 +28,9 @@ impl Plan {
     /// is reported, each cycle once.
     ///
     /// ```
-    /// use squall::topology::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, PlanError};
+    /// use squall::topology::{
+    ///     Carriage, ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, PlanError,
+    /// };
     ///
     /// let component = |id: &str, kind, inputs| ComponentPlan {
     ///     id: id.into(),
@@ -42,6 +44,7 @@ impl Plan {
     ///     component: "wrods".into(),
     ///     stream: "default".into(),
     ///     grouping: Grouping::Shuffle,
+    ///     carriage: Carriage::Sent,
     /// };
     /// let plan = Plan {
     ///     name: "print".into(),

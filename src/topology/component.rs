@@ -8,7 +8,7 @@ use super::plan::{Grouping, KeyPart, KeyPlan};
 use crate::bolt::KeyedBolt;
 use crate::key::{GivenTo, Key};
 use crate::operator::{
-    AnyEdge, Broadcast, Choose, Custom, CustomGrouping, Direct, Edge, Fields, Global,
+    AnyEdge, Broadcast, Choose, Custom, CustomGrouping, Direct, Edge, Fields, Global, KeyedEdge,
     LocalOrShuffle, PartialKey, PlainOperator, Shuffle, WithKey,
 };
 use crate::spout::Spout;
@@ -268,6 +268,20 @@ impl<C, S, I> Component<'_, C, S, I> {
     }
 }
 
+impl<C, S, T: Tuple> Component<'_, C, S, T> {
+    /// The fields grouping of a bolt that is keyed by the same key.
+    fn keyed_grouping<A, K>(self, stream: &A, key: K) -> Self
+    where
+        A: AsStream<Item = T>,
+        K: Key<T>,
+    {
+        let plan = Grouping::Fields(key_plan(&key));
+        self.wire_edge(stream, plan, move || {
+            Box::new(KeyedEdge::<T, K>::new(key.clone()))
+        })
+    }
+}
+
 fn key_plan<T: Tuple>(key: &impl Key<T>) -> KeyPlan {
     let parts = key.parts().into_iter().map(|part| match part {
         Some(field) => KeyPart::Field(field.to_owned()),
@@ -322,6 +336,8 @@ impl<'t, B: 'static> Keyed<'t, B> {
         let bolt_key = key.clone();
         topology.change(index, |component| {
             component.outputs = stream_plans::<B::Output>(&B::streams());
+            component.combines = B::combines();
+            component.key_field = B::key_field();
             component.make = Make::Bolt(Box::new(move || {
                 Box::new(PlainOperator::new(WithKey::new(
                     factory(),
@@ -331,7 +347,7 @@ impl<'t, B: 'static> Keyed<'t, B> {
         });
         let reader = Component::<'t, B, B::Output, A::Item>::new(topology, index);
         Grouped {
-            component: reader.fields_grouping(stream, key.clone()),
+            component: reader.keyed_grouping(stream, key.clone()),
             key,
         }
     }
@@ -349,7 +365,7 @@ impl<B: KeyedBolt<T>, T: Tuple, K: Key<T>> Grouped<'_, B, T, K> {
     pub fn also<A: AsStream<Item = T>>(self, stream: &A) -> Self {
         let Self { component, key } = self;
         Self {
-            component: component.fields_grouping(stream, key.clone()),
+            component: component.keyed_grouping(stream, key.clone()),
             key,
         }
     }

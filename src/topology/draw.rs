@@ -6,6 +6,7 @@
 use std::{collections::HashMap, fmt, str::FromStr};
 
 use super::{
+    carriage::Carriage,
     mistake::plain,
     plan::{ComponentKind, DEFAULT_STREAM, InputPlan, Plan},
 };
@@ -118,7 +119,12 @@ impl Plan {
                     name => format!("stream {} of ", plain(name)),
                 };
                 let (from, grouping) = (plain(&input.component), input.grouping.label(plain));
-                lines.push(format!("  reads {stream}{from} by {grouping}"));
+                let carriage = match input.carriage {
+                    Carriage::Sent => "",
+                    Carriage::Combined => ", combined by its sender",
+                    Carriage::Chained => ", in its task",
+                };
+                lines.push(format!("  reads {stream}{from} by {grouping}{carriage}"));
             }
             for stream in &component.outputs {
                 let fields: Vec<_> = stream.fields.iter().map(|field| plain(field)).collect();
@@ -294,6 +300,11 @@ impl<'a> Nodes<'a> {
 /// The grouping, after the stream unless it is the main one.
 fn edge_label(input: &InputPlan, escape: fn(&str) -> String) -> String {
     let grouping = input.grouping.label(escape);
+    let grouping = match input.carriage {
+        Carriage::Sent => grouping,
+        Carriage::Combined => format!("{grouping}, combined"),
+        Carriage::Chained => format!("{grouping}, chained"),
+    };
     match input.stream.as_str() {
         DEFAULT_STREAM => grouping,
         stream => format!("{}: {grouping}", escape(stream)),

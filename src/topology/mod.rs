@@ -4,6 +4,7 @@
 //! in which order ([`Plan::topological_order`]) and how it looks ([`Plan::draw`]).
 
 mod builder;
+mod carriage;
 mod check;
 mod component;
 mod draw;
@@ -16,6 +17,7 @@ mod samples;
 
 pub use builder::Topology;
 pub(crate) use builder::{Definition, Make, Parts};
+pub use carriage::{Carriage, UnknownWhen, When};
 pub use check::MAX_FIELDS_TASKS;
 pub use component::{AsStream, Component, Grouped, Keyed, NoInput, Stream};
 pub use draw::{PlanFormat, UnknownPlanFormat};

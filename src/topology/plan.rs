@@ -7,6 +7,8 @@ use std::{fmt, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+use super::carriage::Carriage;
+
 pub use crate::stream::{DEAD_LETTERS, DEFAULT_STREAM};
 
 // A lock only because building `String`s needs the heap: filled on first use, then read-only, so
@@ -21,7 +23,8 @@ static DEAD_LETTERS_STREAM: LazyLock<StreamPlan> = LazyLock::new(|| StreamPlan {
 ///
 /// ```
 /// use squall::topology::{
-///     ComponentKind, ComponentPlan, DEFAULT_STREAM, Grouping, InputPlan, KeyPlan, Plan, StreamPlan,
+///     Carriage, ComponentKind, ComponentPlan, DEFAULT_STREAM, Grouping, InputPlan, KeyPlan, Plan,
+///     StreamPlan,
 /// };
 ///
 /// let plan = Plan {
@@ -48,6 +51,7 @@ static DEAD_LETTERS_STREAM: LazyLock<StreamPlan> = LazyLock::new(|| StreamPlan {
 ///                 component: "words".into(),
 ///                 stream: DEFAULT_STREAM.into(),
 ///                 grouping: Grouping::Fields(KeyPlan::fields(["word"])),
+///                 carriage: Carriage::Sent,
 ///             }],
 ///             outputs: vec![],
 ///         },
@@ -114,6 +118,9 @@ pub struct InputPlan {
     pub stream: String,
     /// Which task of the reader gets which tuple.
     pub grouping: Grouping,
+    /// How it gets there.
+    #[serde(default, skip_serializing_if = "Carriage::is_sent")]
+    pub carriage: Carriage,
 }
 
 /// Which task of the reading component gets a tuple.

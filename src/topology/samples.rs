@@ -1,5 +1,6 @@
 //! Plans that the tests of this layer share.
 
+use super::carriage::Carriage;
 use super::plan::{
     ComponentKind, ComponentPlan, DEFAULT_STREAM, Grouping, InputPlan, KeyPlan, Plan, StreamPlan,
 };
@@ -76,6 +77,7 @@ pub(super) fn input(component: &str, grouping: Grouping) -> InputPlan {
 
 pub(super) fn input_of(component: &str, stream: &str, grouping: Grouping) -> InputPlan {
     InputPlan {
+        carriage: Carriage::Sent,
         component: component.to_owned(),
         stream: stream.to_owned(),
         grouping,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::SlidingWindowCounter;
 use super::slot::{CHANGED, COUNT, Counts};
 use crate::error::Result;
-use crate::key::{KeyValue, shard_of};
-use crate::state::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit};
+use crate::key::{KeyHash, KeyValue, shard_of};
+use crate::state::{AcrossTasks, Changes, Entry, KeyIndex, Shape, State, StoredUnit};
 
 /// The counts of a counter, as state: in the section of each slot its keys with their
 /// counts, and of running totals their sums in a section without a slot. Sums of a window
@@ -15,8 +15,7 @@ pub(super) struct Kept<'c, K>(pub(super) &'c mut SlidingWindowCounter<K>);
 
 /// Writes counts into the section at hand.
 struct Writer<'w, K> {
-    keys: &'w [Option<K>],
-    shards: &'w [u8],
+    index: &'w KeyIndex<K>,
     changes: &'w mut Changes,
     any_whole: bool,
 }
@@ -24,19 +23,19 @@ struct Writer<'w, K> {
 impl<K: KeyValue> Writer<'_, K> {
     /// Writes a count that has changed, or whose unit is to be written whole.
     #[inline]
-    fn write(&mut self, number: usize, count: &mut u64) -> Result {
+    fn write(&mut self, number: u32, count: &mut u64) -> Result {
         if *count & CHANGED == 0 && (!self.any_whole || *count == 0) {
             return Ok(());
         }
-        let unit = self.changes.unit(self.shards[number]);
+        let Some(key) = self.index.key(number) else {
+            return Err("a number without a key has a count".into());
+        };
+        let unit = self.changes.unit(shard(key));
         if *count & CHANGED == 0 && !self.changes.is_whole(unit) {
             return Ok(());
         }
         *count &= COUNT;
-        match &self.keys[number] {
-            Some(key) => self.changes.put(unit, key, count),
-            None => Err("a number without a key has a count".into()),
-        }
+        self.changes.put(unit, key, count)
     }
 }
 
@@ -60,28 +59,23 @@ impl<K: KeyValue> State for Kept<'_, K> {
     }
 
     fn track(&mut self) {
-        let shard = |key: &Option<K>| key.as_ref().map_or(0, shard);
-        self.0.shards = Some(self.0.keys.iter().map(shard).collect());
+        // The mark in a count costs less than a look at whether anything is tracked.
     }
 
     fn save(&mut self, changes: &mut Changes) -> Result {
-        let Some(shards) = &self.0.shards else {
-            return Err("counts are stored that are not tracked".into());
-        };
         for slot in self.0.left.drain(..) {
             changes.drop_section(&Some(slot))?;
         }
         let any_whole = changes.any_whole();
         let mut writer = Writer {
-            keys: &self.0.keys,
-            shards,
+            index: &self.0.index,
             changes,
             any_whole,
         };
         let sums_changed = std::mem::take(&mut self.0.sums_changed);
         if self.0.slots.is_none() && (sums_changed || any_whole) {
             writer.changes.section(&None::<i64>)?;
-            for (number, sum) in self.0.sums.iter_mut().enumerate() {
+            for (number, sum) in (0..).zip(&mut self.0.sums) {
                 writer.write(number, sum)?;
             }
         }
@@ -90,7 +84,7 @@ impl<K: KeyValue> State for Kept<'_, K> {
             if unsaved || any_whole {
                 writer.changes.section(&Some(closed.slot))?;
                 for (number, count) in &mut closed.counts {
-                    writer.write(*number as usize, count)?;
+                    writer.write(*number, count)?;
                 }
             }
             closed.stored = true;
@@ -101,13 +95,13 @@ impl<K: KeyValue> State for Kept<'_, K> {
                 writer.changes.section(&Some(open.slot))?;
                 match &mut open.counts {
                     Counts::Dense(counts) => {
-                        for (number, count) in counts.iter_mut().enumerate() {
+                        for (number, count) in (0..).zip(counts) {
                             writer.write(number, count)?;
                         }
                     }
                     Counts::Sparse(counts) => {
                         for (number, count) in counts {
-                            writer.write(*number as usize, count)?;
+                            writer.write(*number, count)?;
                         }
                     }
                 }
@@ -139,7 +133,7 @@ impl<K: KeyValue> State for Kept<'_, K> {
         })?;
         for (section, counts) in sections {
             for (key, count) in counts {
-                let number = self.0.number_of(&key);
+                let number = self.0.number_of(&key, KeyHash::of(&key));
                 match section {
                     Some(slot) => self.0.put(number, slot, count),
                     None => self.0.sums[number as usize] = count,

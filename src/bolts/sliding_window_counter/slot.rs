@@ -47,6 +47,27 @@ impl Counts {
         }
     }
 
+    /// Counts each of the keys as often as `count` says by their position.
+    #[inline]
+    pub(super) fn add_all(&mut self, numbers: &[u32], count: impl Fn(usize) -> u64, keys: usize) {
+        let mut numbers = numbers.iter().enumerate();
+        while matches!(self, Self::Sparse(_)) {
+            let Some((position, number)) = numbers.next() else {
+                return;
+            };
+            self.add(*number, count(position), keys);
+        }
+        if let Self::Dense(counts) = self {
+            if counts.len() < keys {
+                counts.resize(keys, 0);
+            }
+            for (position, number) in numbers {
+                let sum = &mut counts[*number as usize];
+                *sum = (*sum + count(position)) | CHANGED;
+            }
+        }
+    }
+
     /// Puts a count that is stored already.
     pub(super) fn put(&mut self, number: u32, count: u64, keys: usize) {
         let index = number as usize;
@@ -64,12 +85,17 @@ impl Counts {
         }
     }
 
+    /// Whether a slot that holds so many of all keys is an array.
+    #[inline]
+    pub(super) fn is_worth_an_array(holds: usize, keys: usize) -> bool {
+        holds >= DENSE && holds * DENSE >= keys
+    }
+
     /// Makes an array of a map that holds enough.
     #[inline]
     fn make_dense(&mut self, keys: usize) {
         if let Self::Sparse(counts) = self
-            && counts.len() >= DENSE
-            && counts.len() * DENSE >= keys
+            && Self::is_worth_an_array(counts.len(), keys)
         {
             let mut dense = vec![0; keys];
             for (&number, &count) in counts.iter() {
@@ -79,10 +105,14 @@ impl Counts {
         }
     }
 
-    pub(super) fn holds(&self, number: u32) -> bool {
+    /// Calls `number` for each key that the slot holds.
+    pub(super) fn each(&self, mut number: impl FnMut(u32)) {
         match self {
-            Self::Dense(counts) => counts.get(number as usize).is_some_and(|count| *count > 0),
-            Self::Sparse(counts) => counts.contains_key(&number),
+            Self::Dense(counts) => {
+                let numbered = (0..).zip(counts).filter(|(_, count)| **count > 0);
+                numbered.for_each(|(key, _)| number(key));
+            }
+            Self::Sparse(counts) => counts.keys().for_each(|key| number(*key)),
         }
     }
 
@@ -97,8 +127,10 @@ impl Counts {
     pub(super) fn into_list(self) -> Vec<(u32, u64)> {
         match self {
             Self::Dense(counts) => {
+                let mut list = Vec::with_capacity(counts.iter().filter(|c| **c > 0).count());
                 let numbered = (0..).zip(counts);
-                numbered.filter(|(_, count)| *count > 0).collect()
+                list.extend(numbered.filter(|(_, count)| *count > 0));
+                list
             }
             Self::Sparse(counts) => counts.into_iter().collect(),
         }

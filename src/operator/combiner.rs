@@ -1,0 +1,211 @@
+//! Counts tuples before they are sent.
+
+mod counts;
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use super::edge::Combining;
+use crate::key::{KeyHash, KeyValue};
+use crate::time::Timestamp;
+use counts::Counts;
+
+/// As many as a count can hold.
+const MOST_TUPLES: u64 = u32::MAX as u64;
+
+/// Fewer tuples say nothing about whether it pays.
+const TELLING_TUPLES: u64 = 1_024;
+
+/// With fewer tuples than so many for each key combining costs more than it saves.
+const PAYS_FROM: u64 = 2;
+
+/// Where it did not pay so often in a row, it is left for so many tuples.
+const TRIALS: u32 = 4;
+const PAUSE_TUPLES: u64 = 1 << 20;
+
+/// The counts of the keys that were sent to one reader in one pane, since the last flush.
+///
+/// What Trident calls a `CombinerAggregator`, for counts.
+pub(super) struct Combiner<K> {
+    combining: Combining,
+    counts: Counts<K>,
+    /// The times of the pane; none before the first tuple.
+    pane: RangeInclusive<Timestamp>,
+    /// The greatest time of a tuple.
+    latest: Timestamp,
+    tuples: u64,
+    /// How often in a row it did not pay.
+    failed: u32,
+    /// So many tuples are sent as they are.
+    pause: u64,
+}
+
+/// How many keys are looked for at once.
+const TOUCHED: usize = 32;
+
+const NO_TIMES: RangeInclusive<Timestamp> = Timestamp::MAX..=Timestamp::MIN;
+
+impl<K: KeyValue> Combiner<K> {
+    pub(super) fn new(combining: Combining) -> Self {
+        Self {
+            combining,
+            counts: Counts::new(),
+            pane: NO_TIMES,
+            latest: Timestamp::MIN,
+            tuples: 0,
+            failed: 0,
+            pause: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tuples == 0
+    }
+
+    /// Whether it takes the next tuples at all.
+    pub(super) fn rests(&mut self, tuples: usize) -> bool {
+        let rests = self.pause > 0;
+        self.pause = self.pause.saturating_sub(tuples as u64);
+        rests
+    }
+
+    /// Whether a time lies in the pane at hand.
+    #[inline]
+    pub(super) fn is_at(&self, time: Timestamp) -> bool {
+        self.pane.contains(&time)
+    }
+
+    /// Goes on to the pane of this time; says whether there is one. What was counted before
+    /// must have been taken out.
+    pub(super) fn go_to(&mut self, time: Timestamp) -> bool {
+        debug_assert!(self.is_empty(), "two panes are not mixed");
+        if time == Timestamp::MIN || time == Timestamp::MAX {
+            return false;
+        }
+        self.pane = match self.combining.pane_ms {
+            Some(length) => {
+                let first = time.millis().div_euclid(length).saturating_mul(length);
+                let first = Timestamp::from_millis(first);
+                first..=first.forward(length - 1)
+            }
+            None => Timestamp::MIN..=Timestamp::MAX,
+        };
+        true
+    }
+
+    /// How many more tuples it takes before it must be emptied.
+    pub(super) fn room(&self) -> usize {
+        let of_tuples = MOST_TUPLES.saturating_sub(self.tuples);
+        let of_tuples = usize::try_from(of_tuples).unwrap_or(usize::MAX);
+        self.counts.room().min(of_tuples)
+    }
+
+    /// Counts tuples of the pane at hand, `latest` the greatest of their times.
+    pub(super) fn add_all<'k>(
+        &mut self,
+        tuples: usize,
+        key: impl Fn(usize) -> Cow<'k, K>,
+        latest: Timestamp,
+    ) where
+        K: 'k,
+    {
+        let mut hashes = [KeyHash(0); TOUCHED];
+        for first in (0..tuples).step_by(TOUCHED) {
+            let positions = first..tuples.min(first + TOUCHED);
+            let hashes = &mut hashes[..positions.len()];
+            for (hash, position) in hashes.iter_mut().zip(positions.clone()) {
+                *hash = KeyHash::of(&*key(position));
+            }
+            self.counts.touch(hashes);
+            for (hash, position) in hashes.iter().zip(positions) {
+                self.counts.add(&key(position), *hash);
+            }
+        }
+        self.tuples += tuples as u64;
+        self.latest = self.latest.max(latest);
+    }
+
+    /// Takes out what was counted, each key with its count, and the time to send it with.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(K, u64, Timestamp)) {
+        self.judge();
+        let latest = self.latest;
+        self.counts.drain(|key, count| each(key, count, latest));
+        self.latest = Timestamp::MIN;
+        self.tuples = 0;
+    }
+
+    /// Whether it has paid.
+    fn judge(&mut self) {
+        if self.combining.always || self.tuples < TELLING_TUPLES {
+            return;
+        }
+        if self.tuples >= PAYS_FROM * self.counts.len() as u64 {
+            self.failed = 0;
+            return;
+        }
+        self.failed += 1;
+        if self.failed >= TRIALS {
+            self.failed = 0;
+            self.pause = PAUSE_TUPLES;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMBINING: Combining = Combining {
+        pane_ms: Some(10),
+        always: false,
+    };
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn add(combiner: &mut Combiner<u64>, keys: &[u64], time: i64) {
+        combiner.add_all(keys.len(), |n| Cow::Borrowed(&keys[n]), at(time));
+    }
+
+    fn drained(combiner: &mut Combiner<u64>) -> Vec<(u64, u64, i64)> {
+        let mut drained = Vec::new();
+        combiner.drain(|key, count, time| drained.push((key, count, time.millis())));
+        drained.sort_unstable();
+        drained
+    }
+
+    #[test]
+    fn tuples_of_a_key_become_their_number() {
+        let mut combiner = Combiner::new(COMBINING);
+        assert!(!combiner.is_at(at(14)));
+        assert!(combiner.go_to(at(14)));
+        assert!(combiner.is_at(at(10)) && combiner.is_at(at(19)) && !combiner.is_at(at(20)));
+        add(&mut combiner, &[7, 8, 7], 12);
+        add(&mut combiner, &[7], 11);
+        assert_eq!(drained(&mut combiner), [(7, 3, 12), (8, 1, 12)]);
+        assert!(combiner.is_empty());
+        assert_eq!(drained(&mut combiner), []);
+        assert!(!combiner.go_to(Timestamp::MIN) && !combiner.go_to(Timestamp::MAX));
+    }
+
+    #[test]
+    fn where_it_does_not_pay_it_rests() {
+        let different: Vec<u64> = (0..2_000).collect();
+        let mut combiner = Combiner::new(COMBINING);
+        let mut always = Combiner::new(Combining {
+            always: true,
+            ..COMBINING
+        });
+        for _ in 0..TRIALS {
+            for combiner in [&mut combiner, &mut always] {
+                assert!(!combiner.rests(2_000));
+                add(combiner, &different, 0);
+                assert_eq!(drained(combiner).len(), 2_000);
+            }
+        }
+        assert!(!always.rests(1_000));
+        assert!(combiner.rests(1 << 20));
+        assert!(!combiner.rests(1), "it is tried again");
+    }
+}

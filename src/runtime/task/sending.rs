@@ -1,0 +1,155 @@
+//! What a task sends, and when.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{TELL_INTERVAL, Task};
+use crate::context::Epoch;
+use crate::error::Result;
+use crate::operator::{Combining, Staged};
+use crate::runtime::inputs::passes_an_end;
+use crate::runtime::log;
+use crate::runtime::message::Report;
+use crate::runtime::metrics::Metrics;
+use crate::runtime::work::Work;
+use crate::time::Timestamp;
+
+impl Task {
+    /// From now on what the edge sends is combined.
+    pub(crate) fn combine(&mut self, stream: usize, edge: usize, combining: Combining) {
+        if let Some(edge) = self
+            .edges
+            .get_mut(stream)
+            .and_then(|edges| edges.get_mut(edge))
+        {
+            edge.combine(combining);
+        }
+    }
+
+    pub(super) fn after_step(&mut self) {
+        // Under load batches fill; what trickles in is not kept from those who wait for it.
+        if self.inputs.is_empty() && !self.may_read(self.shared.clock.elapsed()) {
+            for edge in self
+                .edges
+                .iter_mut()
+                .flatten()
+                .filter(|edge| !edge.is_empty())
+            {
+                edge.flush_to_idle(&mut self.channels);
+            }
+        }
+        let buffered = self.edges.iter().flatten().any(|edge| !edge.is_empty());
+        self.flush_at = match (buffered || self.tell_later, self.flush_at) {
+            (false, _) => None,
+            (true, Some(at)) => Some(at),
+            (true, None) => Some(
+                self.shared
+                    .clock
+                    .elapsed()
+                    .saturating_add(self.shared.linger),
+            ),
+        };
+        self.note_blocking();
+        self.tell_finished();
+    }
+
+    /// Moves what user code has staged into the batches of the readers; gives the number
+    /// of tuples that were emitted.
+    pub(super) fn route(&mut self) -> Result<usize> {
+        let staged: &mut dyn Staged = match &mut self.work {
+            Work::Spout { spout, .. } => &mut **spout,
+            Work::Bolt(bolt) => &mut **bolt,
+        };
+        let late = staged.take_late();
+        if late > 0 {
+            Metrics::add(
+                &self.metrics.late,
+                usize::try_from(late).unwrap_or(usize::MAX),
+            );
+        }
+        let streams = staged.streams();
+        let mut emitted = 0;
+        for (stream, edges) in self.edges.iter_mut().enumerate() {
+            let Some(batch) = staged.staged(stream) else {
+                continue;
+            };
+            let tuples = batch.tuples();
+            if tuples == 0 {
+                continue;
+            }
+            let mut earlier_letters = None;
+            if stream == streams {
+                let letters = &self.metrics.dead_letters;
+                earlier_letters = Some(letters.load(Ordering::Relaxed));
+                Metrics::add(letters, tuples);
+            } else {
+                emitted += tuples;
+            }
+            let Some(last) = edges.len().checked_sub(1) else {
+                if let Some(earlier) = earlier_letters {
+                    log::dead_letters(batch, earlier);
+                }
+                batch.clear_all();
+                continue;
+            };
+            for (number, edge) in edges.iter_mut().enumerate() {
+                edge.route(batch, number == last, &mut self.channels)?;
+            }
+        }
+        Metrics::add(&self.metrics.tuples_out, emitted);
+        Ok(emitted)
+    }
+
+    pub(super) fn flush(&mut self) {
+        for edge in self.edges.iter_mut().flatten() {
+            edge.flush(&mut self.channels);
+        }
+        self.flush_at = None;
+    }
+
+    /// What was routed so far is all before this watermark. Where it passes the end of a
+    /// window, the readers are told soon, so that a ranking need not wait for a full batch.
+    pub(super) fn go_on_to(&mut self, watermark: Timestamp) {
+        let before = self.channels.watermark;
+        if watermark <= before {
+            return;
+        }
+        self.channels.watermark = watermark;
+        self.metrics.set_watermark(watermark);
+        if let Some(slowest) = self.inputs.slowest_sender() {
+            self.metrics.set_slowest(slowest);
+        }
+        if !passes_an_end(&self.shared.slides, before, watermark) {
+            return;
+        }
+        let now = self.shared.clock.elapsed();
+        match self.told_at {
+            Some(at) if now < at + TELL_INTERVAL && watermark != Timestamp::MAX => {
+                let soon = at + TELL_INTERVAL;
+                self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
+                self.tell_later = true;
+            }
+            _ => self.tell(now),
+        }
+    }
+
+    /// Sends what is buffered, and the watermark to those who have not heard of it.
+    pub(super) fn tell(&mut self, now: Duration) {
+        self.flush();
+        self.channels.tell_watermark();
+        self.told_at = Some(now);
+        self.tell_later = false;
+    }
+
+    pub(super) fn put_epoch(&mut self, epoch: Epoch) {
+        self.flush();
+        self.channels.tell_epoch(epoch);
+        self.tell_later = false;
+        self.passed = epoch.number;
+        self.finished = epoch.last;
+        if epoch.commit && self.keeper.is_some() {
+            self.saving = Some(epoch);
+        }
+        self.report(Report::Passed(epoch.number));
+    }
+}
