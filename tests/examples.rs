@@ -71,8 +71,8 @@ fn custom_grouping() {
         "account 1: task 2",
         "account 2: task 0",
         "account 9: task 0",
-        "account 9: task 1",
-        "account 12: task 1",
+        "account 9: task 2",
+        "account 12: task 2",
     ];
     assert_eq!(lines(&printed("custom_grouping")), expected);
 }

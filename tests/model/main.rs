@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic};
 use squall::testing::{Collected, Event, Events, TopologyTest};
-use squall::topology::Stream;
+use squall::topology::{Stream, When};
 use squall::{
     Count, DeadLetter, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis,
 };
@@ -57,6 +57,8 @@ struct Case {
     credit_tuples: Option<usize>,
     epoch_ms: u64,
     linger_ms: u64,
+    combine: When,
+    chain: When,
     /// None: actors on threads; a seed: the test kit.
     seed: Option<u64>,
 }
@@ -284,6 +286,8 @@ fn declare(
     parallelism: [usize; 4],
     extras: Option<Ranks>,
 ) -> Results {
+    topology.combine(case.combine);
+    topology.chain(case.chain);
     let lateness = millis(case.lateness.unsigned_abs());
     let mut events = Events::splits(TimeDomain::Event, case.splits.clone()).lateness(lateness);
     if case.interleaved {
@@ -414,6 +418,10 @@ fn windows() -> impl Strategy<Value = Windows> {
     ]
 }
 
+fn when() -> impl Strategy<Value = When> {
+    prop_oneof![Just(When::Pays), Just(When::Always), Just(When::Never)]
+}
+
 fn case() -> impl Strategy<Value = Case> {
     let input = (
         prop::collection::vec(split(), 0..4),
@@ -437,12 +445,14 @@ fn case() -> impl Strategy<Value = Case> {
         prop_oneof![Just(1_usize), 2_usize..9, Just(1_024)],
         prop::option::of(1_usize..20),
         (1_u64..40, 0_u64..10),
+        (when(), when()),
         prop_oneof![4 => any::<u64>().prop_map(Some), 1 => Just(None)],
     );
     (input, job, runtime).prop_map(|(input, job, runtime)| {
         let (splits, idle, interleaved, lateness, shape) = input;
         let (windows, places, largest, parallelism) = job;
-        let (merger_levels, batch_tuples, credit_tuples, (epoch_ms, linger_ms), seed) = runtime;
+        let (merger_levels, batch_tuples, credit_tuples, spans, whens, seed) = runtime;
+        let ((epoch_ms, linger_ms), (combine, chain)) = (spans, whens);
         let times = splits.iter().flatten().filter_map(|event| match event {
             Event::Tuple(time, _) | Event::Nothing(time) => Some(time.millis()),
             Event::Idle | Event::Wait(_) => None,
@@ -471,6 +481,8 @@ fn case() -> impl Strategy<Value = Case> {
             credit_tuples,
             epoch_ms,
             linger_ms,
+            combine,
+            chain,
             seed,
         }
     })

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::connectors::{DeadLetterFile, Files, JsonLines, RandomWords};
-use squall::topology::{Component, MAX_FIELDS_TASKS, NoInput};
+use squall::topology::{Component, MAX_FIELDS_TASKS, NoInput, When};
 use squall::{Count, Ranking, Text, Topology, WindowShape, Word, secs};
 
 use crate::duration;
@@ -77,6 +77,14 @@ pub struct Shape {
     /// The tasks that merge rankings; above 1 they are a level of their own before the last
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = tasks)]
     pub mergers: usize,
+    /// Whether spouts count words before they send them: pays (each spout leaves it while it
+    /// finds too few equal words), always, or never; the rankings are the same
+    #[arg(long, value_name = "WHEN", default_value_t = When::Pays)]
+    pub combine: When,
+    /// Whether counters and rankers of one number share a thread: pays, always, or never; the
+    /// rankings are the same
+    #[arg(long, value_name = "WHEN", default_value_t = When::Pays)]
+    pub chain: When,
     /// Print each ranking as a line of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -96,6 +104,8 @@ impl Default for Shape {
             counters: 4,
             rankers: 4,
             mergers: 1,
+            combine: When::Pays,
+            chain: When::Pays,
             json: false,
             out: None,
             dead_letters: None,
@@ -213,6 +223,8 @@ pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, Wro
     let (length, slide) = options.window()?;
     options.check_outputs(files)?;
     let topology = Topology::named("rolling-top-words");
+    topology.combine(options.shape.combine);
+    topology.chain(options.shape.chain);
     match files {
         None => {
             let words = topology.spout("words", RandomWords::default);
@@ -226,8 +238,8 @@ pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, Wro
                 let (field, mut scratch) = (field.clone(), String::new());
                 files.decode::<Word, _>(move |record, out| {
                     if let Some(text) = record.field(&field)? {
-                        let word = |word: &str| out.emit(Word { word: word.into() });
-                        split.for_each_word(&text, &mut scratch, word);
+                        let word = |word| out.emit(Word { word });
+                        split.for_each_text(&text, &mut scratch, word);
                     }
                     Ok(())
                 })

@@ -22,8 +22,8 @@ fn mermaid_draws_four_components_with_parallelism_and_groupings() {
         "counts<br/>RollingCount ×4",
         "rankings<br/>Rank ×4",
         "merged<br/>MergeRankings ×1",
-        r#"c0 -->|"fields(word)"| c1"#,
-        r#"c1 -->|"fields(key)"| c2"#,
+        r#"c0 -->|"fields(word), combined"| c1"#,
+        r#"c1 -->|"fields(key), chained"| c2"#,
         r#"c2 -->|"global"| c3"#,
     ] {
         assert!(stdout.contains(part), "no {part} in {stdout}");
@@ -57,4 +57,30 @@ fn the_plan_is_also_there_for_programs() {
         "dot",
     ]));
     assert!(dot.starts_with("digraph"), "{dot}");
+}
+
+#[test]
+fn how_tuples_are_carried_can_be_said() {
+    let lines = |when: &str| {
+        let arguments = [
+            "describe",
+            "rolling-top-words",
+            "--combine",
+            when,
+            "--chain",
+            when,
+        ];
+        output(&mut squall(&arguments)).0
+    };
+    let (pays, never) = (lines("pays"), lines("never"));
+    assert!(
+        pays.contains("reads words by fields(word), combined by its sender\n"),
+        "{pays}"
+    );
+    assert!(
+        pays.contains("reads counts by fields(key), in its task\n"),
+        "{pays}"
+    );
+    assert!(never.contains("reads words by fields(word)\n"), "{never}");
+    assert!(never.contains("reads counts by fields(key)\n"), "{never}");
 }
