@@ -60,7 +60,7 @@ pub fn run(words: &Words, repetitions: usize) -> Rankings {
 
 fn read(
     source: usize,
-    words: Reader<'_>,
+    mut words: Reader<'_>,
     counters: &[SyncSender<Message>],
     emptied: &Receiver<Vec<Text>>,
 ) {
@@ -71,7 +71,7 @@ fn read(
     let mut batches: Vec<Vec<Text>> = Vec::new();
     batches.resize_with(TASKS, || Vec::with_capacity(BATCH));
     let (mut pane, mut pane_end) = (0, SLIDE_MS);
-    for (time, word) in words {
+    while let Some((time, word)) = words.next_text() {
         if time >= pane_end {
             for (counter, words) in batches.iter_mut().enumerate() {
                 let words = std::mem::take(words);
@@ -90,7 +90,6 @@ fn read(
                 send(counter, Message::Pane { source, pane });
             }
         }
-        let word = Text::from(word);
         let counter = task_of_shard(shard_of(word.route_hash()), TASKS);
         let batch = &mut batches[counter];
         batch.push(word);

@@ -1,12 +1,13 @@
-//! How long after a window's end its ranking comes, at a part of the highest speed.
+//! How long after a window's end its ranking comes, at a part of the highest speed; and how
+//! long after its emission a word is counted, at a low rate.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::{
-    Context, Count, DataDir, Next, Ranking, Result, RunOptions, Sink, Spout, SpoutOut, Text,
-    TimeDomain, Timestamp, Topology, Word, millis, secs,
+    Bolt, Context, Count, DataDir, Next, Out, Ranking, Result, RunOptions, Sink, Spout, SpoutOut,
+    Text, TimeDomain, Timestamp, Topology, Tuple, Word, millis, secs,
 };
 
 use crate::words::{Reader, Words};
@@ -146,24 +147,15 @@ impl Live {
             ..RunOptions::default()
         };
         let stats = topology.run(options).expect("the topology runs").stats;
-        let mut delays = delays.lock().expect("the sink does not panic").split_off(0);
-        delays.sort_unstable();
-        let at = |hundredths: usize| {
-            let rank = (delays.len().saturating_sub(1)) * hundredths / 100;
-            delays
-                .get(rank)
-                .map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
-        };
+        let delays = Delays::take(&delays);
         println!(
             "from a window's end to its ranking, {window:?} sliding by {slide:?}, top {TOP}, {store}, \
-             at {:.1} M words/s ({:.1} reached): p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms \
+             at {:.1} M words/s ({:.1} reached): {} \
              ({} rankings)",
             rate / 1e6,
             stats.tuples_per_second() / 1e6,
-            at(50),
-            at(99),
-            at(100),
-            delays.len(),
+            delays.summary(),
+            delays.0.len(),
         );
         if let Some(commits) = stats.commits {
             println!(
@@ -174,4 +166,110 @@ impl Live {
             );
         }
     }
+}
+
+/// Delays in ascending order.
+struct Delays(Vec<Duration>);
+
+impl Delays {
+    /// What was noted.
+    fn take(noted: &Mutex<Vec<Duration>>) -> Self {
+        let mut delays = noted.lock().expect("no task panics").split_off(0);
+        delays.sort_unstable();
+        Self(delays)
+    }
+
+    fn at_ms(&self, hundredths: usize) -> f64 {
+        let rank = self.0.len().saturating_sub(1) * hundredths / 100;
+        let delay = self.0.get(rank);
+        delay.map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
+    }
+
+    fn summary(&self) -> String {
+        let [half, most, all] = [50, 99, 100].map(|hundredths| self.at_ms(hundredths));
+        format!("p50 {half:.1} ms, p99 {most:.1} ms, most {all:.1} ms")
+    }
+}
+
+/// Words a second that are far from any limit: what is measured is how long they wait.
+const LOW_RATE: f64 = 10_000.0;
+
+/// A word with the time of its emission.
+#[derive(Tuple, Clone, Debug)]
+struct Emitted {
+    word: Text,
+    /// In nanoseconds since the run began.
+    nanos: u64,
+}
+
+/// Emits one word at each reading of the clock.
+struct EmittedWords {
+    reader: Reader<'static>,
+    began: Instant,
+}
+
+impl Spout for EmittedWords {
+    type Output = Emitted;
+
+    fn next(&mut self, out: &mut SpoutOut<Emitted>) -> Result<Next> {
+        let Some((_, word)) = self.reader.next() else {
+            return Ok(Next::End);
+        };
+        let nanos = u64::try_from(self.began.elapsed().as_nanos())?;
+        let word = word.into();
+        out.emit(Emitted { word, nanos });
+        Ok(Next::More)
+    }
+}
+
+/// Stands where words are counted, and notes how long each was on its way.
+struct Arrivals {
+    began: Instant,
+    delays: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Bolt for Arrivals {
+    type Input = Emitted;
+    type Output = ();
+
+    fn execute(&mut self, emitted: &Emitted, _: &mut Out<()>) -> Result {
+        let emitted = Duration::from_nanos(emitted.nanos);
+        let delay = self.began.elapsed().saturating_sub(emitted);
+        let mut delays = self.delays.lock().map_err(|error| error.to_string())?;
+        delays.push(delay);
+        Ok(())
+    }
+}
+
+/// Prints the time from a word's emission to its being counted.
+pub fn print_of_words(words: &'static Words) {
+    let began = Instant::now();
+    let delays = Arc::new(Mutex::new(Vec::new()));
+    let topology = Topology::named("arrivals");
+    let emitted = move || EmittedWords {
+        reader: Reader::new(words, 0, 1, usize::MAX),
+        began,
+    };
+    let spout = topology.spout("words", emitted);
+    let spout = spout.parallelism(TASKS).rate(LOW_RATE);
+    let noted = Arc::clone(&delays);
+    let arrivals = move || Arrivals {
+        began,
+        delays: Arc::clone(&noted),
+    };
+    let _ = topology
+        .bolt("arrivals", arrivals)
+        .parallelism(TASKS)
+        .fields_grouping(&spout, Emitted::WORD);
+    let options = RunOptions {
+        run_for: Some(secs(5)),
+        ..RunOptions::default()
+    };
+    topology.run(options).expect("the topology runs");
+    let delays = Delays::take(&delays);
+    println!(
+        "from a word's emission to its being counted, at {LOW_RATE:.0} words/s: {} ({} words)",
+        delays.summary(),
+        delays.0.len()
+    );
 }

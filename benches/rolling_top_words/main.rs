@@ -1,12 +1,14 @@
 //! The main job, measured: the top 100 of ten million words in windows of 60 s that slide by
-//! 10 s, by squall and by a hand-written program for the same two sources and two counters.
+//! 10 s, by squall, by hand-written programs and by other libraries, each on two cores.
 //!
 //! `cargo bench -p squall-bench --bench rolling_top_words -- [--rounds N] [--seconds N]
-//! [--words N] [--speed-only] [--durable-only] [--keys N]`: 5 rounds, each long enough that
-//! the faster program runs for 5 s. At the end the job with a store beside the same without:
-//! 3 rounds of 7 s, with 100 thousand different words and with 10 million.
-//! Every ranking of every round is compared with a straightforward answer. Nothing is
-//! asserted about time.
+//! [--words N] [--only NAME,NAME] [--speed-only] [--durable-only] [--keys N]`: 5 rounds, in each
+//! of which every program repeats the words so often that it runs for 5 s. At the end the job
+//! with a store beside the same without: 3 rounds of 7 s, with 100 thousand different words
+//! and with 10 million. Every ranking of every round is compared with a straightforward
+//! answer. Nothing is asserted about time.
+//!
+//! The other libraries are behind the feature `rivals`, which is on by default.
 // Numbers of words, milliseconds and panes are far within the types' ranges.
 #![allow(
     clippy::cast_possible_truncation,
@@ -15,23 +17,29 @@
     clippy::cast_sign_loss
 )]
 
+mod best_hand_written;
+mod compare;
 mod durable;
 mod epochs;
 mod hand_written;
+mod hand_written_combined;
 mod latency;
 mod process;
+mod programs;
+mod resident;
+#[cfg(feature = "rivals")]
+mod rivals;
 mod straightforward;
 mod topology;
 mod words;
 
-use std::time::Duration;
-
-use process::timed;
+use compare::Rounds;
+use programs::PROGRAMS;
 use squall::millis;
 use straightforward::Answer;
 use words::Words;
 
-/// Both programs on the allocator that the command uses.
+/// All programs on the allocator that the command uses.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -55,6 +63,10 @@ struct Arguments {
     speed_only: bool,
     /// Leaves all out but durability.
     durable_only: bool,
+    /// The names of the programs that run; all if there are none. Durability is left out then.
+    only: Vec<String>,
+    /// Prints the memory that this program needs, and nothing else.
+    resident: Option<String>,
 }
 
 impl Arguments {
@@ -66,6 +78,8 @@ impl Arguments {
             keys: 10_000_000,
             speed_only: false,
             durable_only: false,
+            only: Vec::new(),
+            resident: None,
         };
         let mut given = std::env::args().skip(1);
         while let Some(name) = given.next() {
@@ -78,13 +92,15 @@ impl Arguments {
                 "--seconds" => arguments.seconds = Some(number()),
                 "--words" => arguments.words = number() as usize,
                 "--keys" => arguments.keys = number() as usize,
+                "--only" => arguments.only = names(given.next()),
                 "--durable-only" => arguments.durable_only = true,
                 "--speed-only" => arguments.speed_only = true,
+                resident::ARGUMENT => arguments.resident = given.next(),
                 // Cargo says so.
                 "--bench" => {}
                 _ => panic!(
-                    "{name}: give --rounds, --seconds, --words, --keys, --speed-only or \
-                     --durable-only"
+                    "{name}: give --rounds, --seconds, --words, --keys, --only, \
+                     --speed-only or --durable-only"
                 ),
             }
         }
@@ -96,40 +112,22 @@ impl Arguments {
     }
 }
 
-/// What one program did in all rounds.
-struct Record {
-    name: &'static str,
-    words_per_second: Vec<f64>,
-    cpu_nanos_per_word: Vec<f64>,
-}
-
-impl Record {
-    fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            words_per_second: Vec::new(),
-            cpu_nanos_per_word: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, words: usize, clock: Duration, cpu: Duration) {
-        let words = words as f64;
-        self.words_per_second.push(words / clock.as_secs_f64());
-        self.cpu_nanos_per_word
-            .push(cpu.as_secs_f64() * 1e9 / words);
-    }
-
-    fn print(&self) {
-        let (least, median, most) = spread(&self.words_per_second);
-        let (_, cpu, _) = spread(&self.cpu_nanos_per_word);
-        println!(
-            "{:<13} {:>6.1} M words/s (min {:.1}, max {:.1}), {cpu:>5.1} ns of processor time a word",
-            self.name,
-            median / 1e6,
-            least / 1e6,
-            most / 1e6,
+/// Names of programs, separated by commas.
+fn names(list: Option<String>) -> Vec<String> {
+    let known = || PROGRAMS.iter().map(|program| program.name);
+    let list = list.unwrap_or_default();
+    let names: Vec<_> = list.split(',').map(String::from).collect();
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !known().any(|known| known == *name))
+    {
+        let known: Vec<_> = known().collect();
+        panic!(
+            "--only needs names out of {}, not {unknown:?}",
+            known.join(",")
         );
     }
+    names
 }
 
 /// Least, median and greatest.
@@ -147,13 +145,16 @@ fn spread(values: &[f64]) -> (f64, f64, f64) {
 
 fn main() {
     let arguments = Arguments::read();
+    if let Some(program) = &arguments.resident {
+        return resident::print(program);
+    }
     // The threads of the topology keep a reference until the process ends.
     let words: &'static Words = Box::leak(Box::new(Words::generate(arguments.words)));
     let answer = Answer::count(words);
     if !arguments.durable_only {
-        against_hand_written(words, &answer, &arguments);
+        compare(words, &answer, &arguments);
     }
-    if !arguments.speed_only || arguments.durable_only {
+    if arguments.only.is_empty() && (!arguments.speed_only || arguments.durable_only) {
         let arguments = durable::Arguments {
             rounds: arguments.rounds.unwrap_or(3),
             seconds: arguments.seconds.unwrap_or(7.0),
@@ -164,69 +165,23 @@ fn main() {
     }
 }
 
-/// Both programs in turn; then what epochs cost, and the delay of rankings.
-fn against_hand_written(words: &'static Words, answer: &Answer, arguments: &Arguments) {
-    let rounds = arguments.rounds.unwrap_or(5);
-    // A first round, not counted, says how many repetitions a round needs.
-    let (rankings, first, _) = timed(|| hand_written::run(words, 1));
-    answer.check("hand-written", 1, &rankings);
-    let (rankings, _) = topology::run(words, 1);
-    answer.check("squall", 1, &rankings);
-    println!(
-        "{} words, {} rankings compared for each program",
-        words.len(),
-        answer.windows(1)
-    );
-    let repetitions = (arguments.seconds.unwrap_or(5.0) * 1.1 / first.as_secs_f64())
-        .ceil()
-        .max(1.0) as usize;
-    let words_a_round = repetitions * words.len();
-    println!(
-        "{} rounds of {repetitions} repetitions: {} rankings each",
-        rounds,
-        answer.windows(repetitions)
-    );
-
-    let (mut hand_written, mut squall) = (Record::new("hand-written"), Record::new("squall"));
-    let mut memory = None;
-    let mut last_stats = None;
-    for round in 1..=rounds {
-        let (rankings, clock, cpu) = timed(|| hand_written::run(words, repetitions));
-        hand_written.add(words_a_round, clock, cpu);
-        answer.check("hand-written", repetitions, &rankings);
-
-        process::reset_peak();
-        let before = process::resident_mib();
-        let ((rankings, stats), clock, cpu) = timed(|| topology::run(words, repetitions));
-        memory = before.zip(process::peak_mib());
-        squall.add(words_a_round, clock, cpu);
-        answer.check("squall", repetitions, &rankings);
-        last_stats = Some(stats);
-        println!(
-            "round {round}: hand-written {:.1}, squall {:.1} M words/s",
-            hand_written.words_per_second[round - 1] / 1e6,
-            squall.words_per_second[round - 1] / 1e6
-        );
-    }
-
-    if let Some(stats) = last_stats {
-        println!("{stats}");
-    }
-    if let Some((before, peak)) = memory {
-        println!(
-            "resident memory in the last round of squall: {before} MiB before, {peak} MiB at most"
-        );
-    }
-    let (_, squall_speed, _) = spread(&squall.words_per_second);
-    if !arguments.speed_only {
+/// The programs beside one another; then what epochs cost, and the delay of rankings.
+fn compare(words: &'static Words, answer: &Answer, arguments: &Arguments) {
+    let rounds = Rounds {
+        words,
+        answer,
+        rounds: arguments.rounds.unwrap_or(5),
+        seconds: arguments.seconds.unwrap_or(5.0),
+        only: &arguments.only,
+    };
+    println!("{} words, {} rounds", words.len(), rounds.rounds);
+    let records = rounds.run();
+    if let Some(speed) = records.speed(programs::SQUALL)
+        && !arguments.speed_only
+    {
         epochs::print();
-        latency::print(words, 0.8 * squall_speed);
+        latency::print(words, 0.8 * speed);
+        latency::print_of_words(words);
     }
-    hand_written.print();
-    squall.print();
-    let (_, hand_written_speed, _) = spread(&hand_written.words_per_second);
-    println!(
-        "ratio squall/hand-written {:.2}",
-        squall_speed / hand_written_speed
-    );
+    records.print();
 }

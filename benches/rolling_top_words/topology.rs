@@ -6,6 +6,7 @@ use std::time::Instant;
 use cpu_time::ProcessTime;
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::testing::Collected;
+use squall::topology::When;
 use squall::{
     Context, Next, Ranking, Result, RunOptions, RunStats, Spout, SpoutOut, Text, TimeDomain,
     Timestamp, Topology, Word, millis,
@@ -27,6 +28,28 @@ pub struct Input {
     /// Whether the input ends then; otherwise nothing more comes.
     pub ends: bool,
     pub meter: Meter,
+}
+
+/// What differs between the variants of the topology.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    pub counters: usize,
+    pub batch_tuples: usize,
+    /// When words are counted before they are sent.
+    pub combine: When,
+    /// When tasks run on the threads of those that they read.
+    pub chain: When,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            counters: TASKS,
+            batch_tuples: RunOptions::default().batch_tuples,
+            combine: When::default(),
+            chain: When::default(),
+        }
+    }
 }
 
 /// How far the sources have come; shared by them and whoever measures.
@@ -70,6 +93,9 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How many words of one time the spout emits at most when it is asked.
+const PORTION: usize = 64;
 
 /// Emits its share of the words.
 struct WordSpout {
@@ -130,10 +156,12 @@ impl Spout for WordSpout {
     }
 
     fn next(&mut self, out: &mut SpoutOut<Word>) -> Result<Next> {
-        let Some((time, word)) = self.reader.next() else {
+        let Some(time) = self.reader.time() else {
             return Ok(self.go_on());
         };
-        out.emit_at(Word { word: word.into() }, Timestamp::from_millis(time));
+        let words = self.reader.texts_at(time, PORTION);
+        let words = words.map(|word| Word { word });
+        out.emit_all_at(words, Timestamp::from_millis(time));
         Ok(Next::More)
     }
 
@@ -143,8 +171,10 @@ impl Spout for WordSpout {
 }
 
 /// The topology, and where its rankings go.
-pub fn topology(input: Input) -> (Topology, Collected<Ranking<Text>>) {
+pub fn topology(input: Input, config: Config) -> (Topology, Collected<Ranking<Text>>) {
     let topology = Topology::named("rolling-top-words");
+    topology.combine(config.combine);
+    topology.chain(config.chain);
     let spout = topology
         .spout("words", move || WordSpout::new(input.clone()))
         .parallelism(TASKS);
@@ -155,7 +185,7 @@ pub fn topology(input: Input) -> (Topology, Collected<Ranking<Text>>) {
     };
     let counts = topology
         .keyed("counts", counter)
-        .parallelism(TASKS)
+        .parallelism(config.counters)
         .fields_grouping(&spout, Word::WORD);
     let ranked = topology
         .bolt("rankings", || Rank::top(TOP))
@@ -175,15 +205,19 @@ pub fn taken(rankings: &Collected<Ranking<Text>>) -> Rankings {
 }
 
 /// Runs the job to the end of its input.
-pub fn run_with(input: Input, options: RunOptions) -> (Rankings, RunStats) {
-    let (topology, rankings) = topology(input);
+pub fn run_with(input: Input, config: Config, options: RunOptions) -> (Rankings, RunStats) {
+    let (topology, rankings) = topology(input, config);
+    let options = RunOptions {
+        batch_tuples: config.batch_tuples,
+        ..options
+    };
     let summary = topology.run(options);
     let summary = summary.expect("the topology runs to the end of its input");
     (taken(&rankings), summary.stats)
 }
 
 /// Counts the words of all repetitions, without a store.
-pub fn run(words: &'static Words, repetitions: usize) -> (Rankings, RunStats) {
+pub fn run(words: &'static Words, repetitions: usize, config: Config) -> (Rankings, RunStats) {
     let input = Input {
         words,
         warm: 0,
@@ -191,5 +225,5 @@ pub fn run(words: &'static Words, repetitions: usize) -> (Rankings, RunStats) {
         ends: true,
         meter: Meter::default(),
     };
-    run_with(input, RunOptions::default())
+    run_with(input, config, RunOptions::default())
 }

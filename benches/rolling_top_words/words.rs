@@ -1,6 +1,7 @@
 //! The input: words of a Zipf distribution, as one text in memory.
 
 use fastrand::Rng;
+use squall::Text;
 
 use crate::WINDOW_MS;
 
@@ -81,6 +82,36 @@ impl Words {
         &self.text[start as usize..self.ends[index] as usize]
     }
 
+    // Forced: see `Text::of_part`.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    pub fn text(&self, index: usize) -> Text {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        Text::of_part(&self.text, start as usize..self.ends[index] as usize)
+    }
+
+    /// The 16 bytes of the text from the start of a word on as two numbers, the first byte the
+    /// lowest; and the length of the word.
+    #[inline]
+    pub fn block(&self, index: usize) -> ([u64; 2], usize) {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] } as usize;
+        let length = self.ends[index] as usize - start;
+        let numbers = match self.text.as_bytes()[start..].first_chunk::<16>() {
+            Some(block) => numbers(block),
+            None => self.last_block(start),
+        };
+        (numbers, length)
+    }
+
+    /// A block at the end of the text, filled up with zeros.
+    #[cold]
+    fn last_block(&self, start: usize) -> [u64; 2] {
+        let mut block = [0; 16];
+        let bytes = &self.text.as_bytes()[start..];
+        block[..bytes.len()].copy_from_slice(bytes);
+        numbers(&block)
+    }
+
     /// The event time of a word, in milliseconds.
     #[inline]
     pub fn time_ms(&self, index: usize) -> i64 {
@@ -93,10 +124,23 @@ impl Words {
     }
 }
 
-/// Reads every `sources`-th word from the `source`-th on, repetition after repetition.
+#[inline]
+fn numbers(block: &[u8; 16]) -> [u64; 2] {
+    let [low, high] = [0, 8].map(|at| block[at..].first_chunk::<8>());
+    [low, high].map(|bytes| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes)))
+}
+
+/// The words that a source reads in a row, before those that are the others' follow.
+const BLOCK: usize = 256;
+
+/// Reads every `sources`-th block of words from the `source`-th on, repetition after
+/// repetition.
 pub struct Reader<'w> {
     words: &'w Words,
     next: usize,
+    /// Where the block ends.
+    end: usize,
+    source: usize,
     sources: usize,
     offset_ms: i64,
     repetitions: usize,
@@ -104,9 +148,12 @@ pub struct Reader<'w> {
 
 impl<'w> Reader<'w> {
     pub fn new(words: &'w Words, source: usize, sources: usize, repetitions: usize) -> Self {
+        let next = source * BLOCK;
         Self {
             words,
-            next: source,
+            next,
+            end: (next + BLOCK).min(words.len()),
+            source,
             sources,
             offset_ms: 0,
             repetitions,
@@ -120,6 +167,61 @@ impl Reader<'_> {
         self.offset_ms += self.words.span_ms() * repetitions as i64;
         self
     }
+
+    /// The next word as a text of its own.
+    #[inline]
+    pub fn next_text(&mut self) -> Option<(i64, Text)> {
+        let (time, index) = self.advance()?;
+        Some((time, self.words.text(index)))
+    }
+
+    /// The words that follow at this time, at most `most`, as texts of their own.
+    #[inline]
+    pub fn texts_at(&mut self, time: i64, most: usize) -> impl Iterator<Item = Text> {
+        let words = self.words;
+        let (offset, first) = (self.offset_ms, self.next);
+        let end = self.end.min(first + most);
+        let mut after = first;
+        while after < end && offset + words.time_ms(after) == time {
+            after += 1;
+        }
+        self.next = after;
+        (first..after).map(|index| words.text(index))
+    }
+
+    /// The time of the next word.
+    #[inline]
+    pub fn time(&mut self) -> Option<i64> {
+        if self.next >= self.end {
+            self.next_block();
+        }
+        (self.repetitions > 0).then(|| self.offset_ms + self.words.time_ms(self.next))
+    }
+
+    /// Time and number of the next word.
+    #[inline]
+    fn advance(&mut self) -> Option<(i64, usize)> {
+        if self.next >= self.end {
+            self.next_block();
+        }
+        if self.repetitions == 0 {
+            return None;
+        }
+        let index = self.next;
+        self.next += 1;
+        Some((self.offset_ms + self.words.time_ms(index), index))
+    }
+
+    #[cold]
+    fn next_block(&mut self) {
+        self.next += (self.sources - 1) * BLOCK;
+        if self.next >= self.words.len() {
+            self.repetitions = self.repetitions.saturating_sub(1);
+            self.next = self.source * BLOCK;
+            self.offset_ms += self.words.span_ms();
+        }
+        self.end = (self.next + BLOCK).min(self.words.len());
+    }
 }
 
 impl<'w> Iterator for Reader<'w> {
@@ -127,20 +229,8 @@ impl<'w> Iterator for Reader<'w> {
 
     #[inline]
     fn next(&mut self) -> Option<(i64, &'w str)> {
-        if self.next >= self.words.len() {
-            self.repetitions = self.repetitions.saturating_sub(1);
-            self.next -= self.words.len();
-            self.offset_ms += self.words.span_ms();
-        }
-        if self.repetitions == 0 {
-            return None;
-        }
-        let index = self.next;
-        self.next += self.sources;
-        Some((
-            self.offset_ms + self.words.time_ms(index),
-            self.words.get(index),
-        ))
+        let (time, index) = self.advance()?;
+        Some((time, self.words.get(index)))
     }
 }
 

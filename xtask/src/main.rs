@@ -24,6 +24,23 @@ const STEPS: &[Step] = &[
         arguments: &[
             "clippy",
             "--workspace",
+            "--exclude",
+            "squall-bench",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+    },
+    // Without the other libraries that it measures, which are large to build.
+    Step {
+        what: "lints of the benches",
+        environment: &[],
+        arguments: &[
+            "clippy",
+            "--package",
+            "squall-bench",
+            "--no-default-features",
             "--all-targets",
             "--",
             "--deny",
@@ -33,12 +50,18 @@ const STEPS: &[Step] = &[
     Step {
         what: "documentation",
         environment: &[("RUSTDOCFLAGS", "--deny warnings")],
-        arguments: &["doc", "--workspace", "--no-deps"],
+        arguments: &[
+            "doc",
+            "--workspace",
+            "--exclude",
+            "squall-bench",
+            "--no-deps",
+        ],
     },
     Step {
         what: "tests",
         environment: &[],
-        arguments: &["test", "--workspace"],
+        arguments: &["test", "--workspace", "--exclude", "squall-bench"],
     },
 ];
 

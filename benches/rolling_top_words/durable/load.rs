@@ -8,7 +8,7 @@ use super::{Arguments, directory};
 use crate::process;
 use crate::spread;
 use crate::straightforward::Answer;
-use crate::topology::{Input, Marks, Meter, run_with};
+use crate::topology::{Config, Input, Marks, Meter, run_with};
 use crate::words::Words;
 
 /// How a run keeps its state.
@@ -117,7 +117,7 @@ impl<'a> Load<'a> {
         };
         process::reset_peak();
         let before = process::resident_mib();
-        let (rankings, stats) = run_with(input, options);
+        let (rankings, stats) = run_with(input, Config::default(), options);
         let peak = process::peak_mib();
         self.answer.check(store.name(), repetitions + 1, &rankings);
         let Marks {

@@ -7,7 +7,7 @@ use squall::{DataDir, RunOptions};
 use super::{directory, name};
 use crate::process;
 use crate::straightforward::Answer;
-use crate::topology::{Input, Meter, taken, topology};
+use crate::topology::{Config, Input, Meter, taken, topology};
 use crate::words::Words;
 use crate::{TASKS, millis};
 
@@ -45,7 +45,7 @@ fn restore(words: &'static Words, answer: &Answer, keys: usize) {
 
     let first = input(1, false);
     let meter = first.meter.clone();
-    let (filling, rankings) = topology(first);
+    let (filling, rankings) = topology(first, Config::default());
     let running = filling.start(options()).expect("the topology starts");
     let read = || meter.marks().ended == TASKS;
     while !read() && !running.ends_within(millis(10)) {}
@@ -57,7 +57,7 @@ fn restore(words: &'static Words, answer: &Answer, keys: usize) {
 
     let second = input(0, true);
     let meter = second.meter.clone();
-    let (going_on, rankings) = topology(second);
+    let (going_on, rankings) = topology(second, Config::default());
     process::reset_peak();
     let before = process::resident_mib();
     let began = Instant::now();
