@@ -131,7 +131,8 @@ pub trait Bolt: Send + 'static {
         vec![DEFAULT_STREAM]
     }
 
-    /// Whether the work is so little that it needs no thread of its own: a filter's or a map's.
+    /// Whether the work is so little that it needs no thread of its own: a filter's or a map's,
+    /// which keeps nothing. See [`Topology::chain`](crate::Topology::chain).
     #[must_use]
     fn is_light() -> bool
     where

@@ -129,23 +129,26 @@ impl<U: Send + 'static> Buffers<U> {
     #[allow(clippy::inline_always)]
     #[inline(always)]
     pub(super) fn send_if_full(&mut self, task: usize, outlet: &mut dyn Outlet) -> bool {
-        let full = self.open[task]
-            .as_ref()
-            .is_some_and(|batch| batch.tuples.len() >= self.limits[task]);
+        let full = self.is_full(task);
         if full {
             self.send(task, outlet);
         }
         full
     }
 
+    // Forced: see above.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn is_full(&self, task: usize) -> bool {
+        let batch = self.open[task].as_ref();
+        batch.is_some_and(|batch| batch.tuples.len() >= self.limits[task])
+    }
+
     /// The same for a batch that others of the same moment follow; see
     /// [`Outlet::send_before`].
     #[inline]
     pub(super) fn send_before_if_full(&mut self, task: usize, outlet: &mut dyn Outlet) {
-        let full = self.open[task]
-            .as_ref()
-            .is_some_and(|batch| batch.tuples.len() >= self.limits[task]);
-        if full {
+        if self.is_full(task) {
             self.send_before(task, outlet);
         }
     }
