@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::context::Epoch;
 use crate::durable::layout;
@@ -18,11 +19,34 @@ pub(crate) struct Keeper {
     tasks: usize,
     /// State by key belongs to the shards of the keys.
     by_shard: bool,
-    ledgers: BTreeMap<String, Ledger>,
+    states: BTreeMap<String, Kept>,
     /// The tasks, of this run and of the one before, whose outboxes this one delivers.
     outboxes: Vec<u16>,
     /// The epoch whose delivery is to be recorded with the next commit.
     delivered: Option<u64>,
+}
+
+/// What is known of one state.
+struct Kept {
+    ledger: Ledger,
+    /// What the units wrote to the latest commit, to be written over at the next one.
+    written: Vec<Arc<Vec<u8>>>,
+}
+
+/// A buffer of more bytes is let go of where the latest commit has filled less than a
+/// quarter of it.
+const SMALL: usize = 1 << 16;
+
+impl Kept {
+    /// The buffers of the latest commit; new ones where that is still being written.
+    fn buffers(&mut self) -> impl Iterator<Item = Vec<u8>> + use<> {
+        std::mem::take(&mut self.written).into_iter().map(|bytes| {
+            Arc::try_unwrap(bytes)
+                .ok()
+                .filter(|bytes| bytes.capacity() <= SMALL.max(bytes.len() * 4))
+                .unwrap_or_default()
+        })
+    }
 }
 
 impl Keeper {
@@ -32,7 +56,7 @@ impl Keeper {
             task,
             tasks,
             by_shard,
-            ledgers: BTreeMap::new(),
+            states: BTreeMap::new(),
             outboxes: vec![number(task)],
             delivered: None,
         }
@@ -43,10 +67,13 @@ impl Keeper {
         self.by_shard && shape.by_key
     }
 
-    fn ledger(&mut self, name: &str, shape: &Shape) -> &mut Ledger {
+    fn kept(&mut self, name: &str, shape: &Shape) -> &mut Kept {
         let units = if self.is_by_shard(shape) { SHARDS } else { 1 };
-        let ledger = self.ledgers.entry(name.to_owned());
-        ledger.or_insert_with(|| Ledger::new(units))
+        let kept = self.states.entry(name.to_owned());
+        kept.or_insert_with(|| Kept {
+            ledger: Ledger::new(units),
+            written: Vec::new(),
+        })
     }
 
     /// The shards that belong to the task.
@@ -73,14 +100,15 @@ impl Keeper {
         });
         let shape = state.shape();
         let by_shard = self.is_by_shard(&shape);
-        self.ledger(name, &shape)
+        self.kept(name, &shape)
+            .ledger
             .loaded(if by_shard { unit } else { 0 }, image, changes);
         Ok(())
     }
 
     /// What is stored of the state lies under other units than it will.
     pub(crate) fn store_anew(&mut self, name: &str, shape: &Shape) {
-        self.ledger(name, shape).store_anew();
+        self.kept(name, shape).ledger.store_anew();
     }
 
     /// The task delivers what another one was to deliver in the run before.
@@ -107,7 +135,9 @@ impl Keeper {
         let by_shard = self.is_by_shard(&shape);
         let shards = self.shards();
         let (component, task) = (self.component.clone(), self.task);
-        let ledger = self.ledger(name, &shape);
+        let kept = self.kept(name, &shape);
+        let buffers = kept.buffers();
+        let ledger = &mut kept.ledger;
         let mut whole = ledger.whole();
         if by_shard {
             for (unit, whole) in whole.iter_mut().enumerate() {
@@ -119,9 +149,11 @@ impl Keeper {
             epoch.time,
             |unit| whole[unit],
             |unit| ledger.is_stored(unit),
-        );
+        )
+        .into_buffers(buffers);
         state.save(&mut changes)?;
-        for (unit, bytes) in changes.into_units().enumerate() {
+        for (unit, bytes) in changes.into_units().map(Arc::new).enumerate() {
+            kept.written.push(Arc::clone(&bytes));
             if bytes.is_empty() && !whole[unit] {
                 continue;
             }

@@ -58,6 +58,16 @@ impl Changes {
         }
     }
 
+    /// Writes the units into these buffers, in their order: memory that was in use before
+    /// costs a fraction of what new memory of the operating system does.
+    pub(crate) fn into_buffers(mut self, buffers: impl Iterator<Item = Vec<u8>>) -> Self {
+        for (unit, mut buffer) in self.units.iter_mut().zip(buffers) {
+            buffer.clear();
+            unit.bytes = buffer;
+        }
+        self
+    }
+
     /// When the cut was made that is being committed.
     #[must_use]
     pub fn time(&self) -> Timestamp {
@@ -107,6 +117,25 @@ impl Changes {
         let bytes = self.begin(unit);
         push_sized(bytes, op::PUT, |bytes| encode(key, bytes))?;
         push_sized_value(bytes, |bytes| encode(value, bytes))
+    }
+
+    /// The same of a value that is a number.
+    ///
+    /// # Errors
+    /// Where the key cannot be encoded.
+    #[inline]
+    pub fn put_number<K>(&mut self, unit: usize, key: &K, number: u64) -> Result
+    where
+        K: Serialize + ?Sized,
+    {
+        let bytes = self.begin(unit);
+        push_sized(bytes, op::PUT, |bytes| encode(key, bytes))?;
+        if number < 0x80 {
+            // As it is encoded, at a fraction of the cost.
+            bytes.extend_from_slice(&[1, number.to_le_bytes()[0]]);
+            return Ok(());
+        }
+        push_sized_value(bytes, |bytes| encode(&number, bytes))
     }
 
     /// Notes that a key is gone.

@@ -1,5 +1,7 @@
 //! The changes of one commit.
 
+use std::sync::Arc;
+
 /// Changes that are committed together, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -11,7 +13,7 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(super) enum Change {
     /// The key has this value from now on.
-    Put(Vec<u8>, Vec<u8>),
+    Put(Vec<u8>, Arc<Vec<u8>>),
     /// The key has no value from now on.
     Delete(Vec<u8>),
     /// The keys from the first one up to, and without, the second have no value from now on.
@@ -19,8 +21,10 @@ pub(super) enum Change {
 }
 
 impl Batch {
-    /// Gives `key` the value `value`, in place of any that it has.
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    /// Gives `key` the value `value`, in place of any that it has. Whoever keeps a handle to the
+    /// value has its memory back when the batch is committed.
+    pub(crate) fn put(&mut self, key: Vec<u8>, value: impl Into<Arc<Vec<u8>>>) {
+        let value = value.into();
         self.bytes += key.len() + value.len();
         self.changes.push(Change::Put(key, value));
     }

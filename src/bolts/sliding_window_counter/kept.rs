@@ -18,24 +18,68 @@ struct Writer<'w, K> {
     index: &'w KeyIndex<K>,
     changes: &'w mut Changes,
     any_whole: bool,
+    /// The counts at hand that are to be written: their numbers, units, and values.
+    entries: Vec<(u32, usize, u64)>,
 }
 
-impl<K: KeyValue> Writer<'_, K> {
-    /// Writes a count that has changed, or whose unit is to be written whole.
+/// How many counts are gone through before what is found of them is written.
+const AT_ONCE: usize = 128;
+
+impl<'w, K: KeyValue> Writer<'w, K> {
+    fn new(index: &'w KeyIndex<K>, changes: &'w mut Changes) -> Self {
+        Self {
+            index,
+            any_whole: changes.any_whole(),
+            changes,
+            entries: vec![(0, 0, 0); AT_ONCE],
+        }
+    }
+
+    /// Writes the counts that have changed, or whose unit is to be written whole.
+    ///
+    /// In three passes over a few counts each: which counts these are is not foreseen by the
+    /// processor, nor are the lengths of keys, and each wrong guess would throw away what it
+    /// has begun to load. So one pass finds them without a branch, the next one loads all of
+    /// their keys, and the last one writes.
+    fn write<'c>(&mut self, counts: impl Iterator<Item = (u32, &'c mut u64)>) -> Result {
+        let mut counts = counts.peekable();
+        while counts.peek().is_some() {
+            let found = self.look_for(counts.by_ref().take(AT_ONCE));
+            self.find_units(found)?;
+            for &(number, unit, count) in &self.entries[..found] {
+                if count & CHANGED == 0 && !self.changes.is_whole(unit) {
+                    continue;
+                }
+                if let Some(key) = self.index.key(number) {
+                    self.changes.put_number(unit, key, count & COUNT)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the counts that may have to be written, and says how many these are.
     #[inline]
-    fn write(&mut self, number: u32, count: &mut u64) -> Result {
-        if *count & CHANGED == 0 && (!self.any_whole || *count == 0) {
-            return Ok(());
+    fn look_for<'c>(&mut self, counts: impl Iterator<Item = (u32, &'c mut u64)>) -> usize {
+        let any = if self.any_whole { COUNT } else { 0 };
+        let mut found = 0;
+        for (number, count) in counts {
+            self.entries[found] = (number, 0, *count);
+            found += usize::from(*count & (CHANGED | any) != 0);
+            *count &= COUNT;
         }
-        let Some(key) = self.index.key(number) else {
-            return Err("a number without a key has a count".into());
-        };
-        let unit = self.changes.unit(shard(key));
-        if *count & CHANGED == 0 && !self.changes.is_whole(unit) {
-            return Ok(());
+        found
+    }
+
+    #[inline]
+    fn find_units(&mut self, found: usize) -> Result {
+        for (number, unit, _) in &mut self.entries[..found] {
+            let Some(key) = self.index.key(*number) else {
+                return Err("a number without a key has a count".into());
+            };
+            *unit = self.changes.unit(shard(key));
         }
-        *count &= COUNT;
-        self.changes.put(unit, key, count)
+        Ok(())
     }
 }
 
@@ -66,26 +110,19 @@ impl<K: KeyValue> State for Kept<'_, K> {
         for slot in self.0.left.drain(..) {
             changes.drop_section(&Some(slot))?;
         }
-        let any_whole = changes.any_whole();
-        let mut writer = Writer {
-            index: &self.0.index,
-            changes,
-            any_whole,
-        };
+        let mut writer = Writer::new(&self.0.index, changes);
+        let any_whole = writer.any_whole;
         let sums_changed = std::mem::take(&mut self.0.sums_changed);
         if self.0.slots.is_none() && (sums_changed || any_whole) {
             writer.changes.section(&None::<i64>)?;
-            for (number, sum) in (0..).zip(&mut self.0.sums) {
-                writer.write(number, sum)?;
-            }
+            writer.write((0..).zip(&mut self.0.sums))?;
         }
         for closed in &mut self.0.closed {
             let unsaved = std::mem::take(&mut closed.unsaved);
             if unsaved || any_whole {
                 writer.changes.section(&Some(closed.slot))?;
-                for (number, count) in &mut closed.counts {
-                    writer.write(*number, count)?;
-                }
+                let counts = closed.counts.iter_mut();
+                writer.write(counts.map(|(number, count)| (*number, count)))?;
             }
             closed.stored = true;
         }
@@ -94,15 +131,9 @@ impl<K: KeyValue> State for Kept<'_, K> {
             if unsaved || any_whole {
                 writer.changes.section(&Some(open.slot))?;
                 match &mut open.counts {
-                    Counts::Dense(counts) => {
-                        for (number, count) in (0..).zip(counts) {
-                            writer.write(number, count)?;
-                        }
-                    }
+                    Counts::Dense(counts) => writer.write((0..).zip(counts))?,
                     Counts::Sparse(counts) => {
-                        for (number, count) in counts {
-                            writer.write(*number, count)?;
-                        }
+                        writer.write(counts.iter_mut().map(|(number, count)| (*number, count)))?;
                     }
                 }
             }
