@@ -62,7 +62,8 @@
 //!   [`Timestamp`], [`Window`] and [`WindowShape`]; [`Count`] and [`Ranking`].
 //! - **What you write**: [`Spout`], [`Bolt`], [`KeyedBolt`] and [`Sink`], which emit through
 //!   [`Out`] and learn who they are from a [`Context`].
-//! - **What is there already**: [`bolts`] and [`connectors`].
+//! - **What is there already**: [`bolts`], [`connectors`] and [`aggregate`], what can be aggregated in
+//!   parts.
 //! - **How it is wired**: [`Topology`], and the plan that it makes, in [`topology`].
 //! - **How it runs**: [`Topology::run`] with [`RunOptions`], which ends in a [`Summary`] or a
 //!   [`RunError`]; [`Topology::start`] gives a [`Running`] topology to look at and to stop.
@@ -83,6 +84,7 @@
 // The derive writes `::squall::`, also within this crate.
 extern crate self as squall;
 
+pub mod aggregate;
 mod batch;
 mod bolt;
 pub mod bolts;

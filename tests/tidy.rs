@@ -16,6 +16,8 @@ const LAYERS: &[&[&str]] = &[
     &["context", "store", "tuple"],
     // How tuples are grouped.
     &["key"],
+    // How many values become one, in parts.
+    &["aggregate"],
     // Many of them at once.
     &["batch"],
     // What they are emitted into.

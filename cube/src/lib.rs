@@ -1,0 +1,21 @@
+//! Rollup: events are truncated to a granularity of time, grouped by all of their dimensions
+//! and reduced to metrics; the rows are kept in segments, which are Parquet files, and queried.
+//!
+//! ```text
+//!   spec          what to keep of an event: Druid's ingestion specs, read into a `Schema`
+//!   event         one event, decoded by the schema
+//!   rows          many rows of a cube as columns
+//!   granularity   buckets of time
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod event;
+mod granularity;
+mod rows;
+mod schema;
+
+pub use event::{Event, Input};
+pub use granularity::{Granularity, UnknownGranularity};
+pub use rows::{DimensionColumn, MetricColumn, Rows};
+pub use schema::{Kind, Metric, Schema};

@@ -1,0 +1,52 @@
+//! What a cube keeps of its events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::granularity::Granularity;
+
+/// What is kept of events: metrics by time and dimensions. The dimensions themselves are known by
+/// each event, since they may be discovered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The metrics of a row, in the order of the spec.
+    pub metrics: Vec<Metric>,
+    /// Rows have the time at which their bucket of this granularity begins.
+    pub query: Granularity,
+    /// A segment holds the rows of a bucket of this granularity.
+    pub segment: Granularity,
+    /// Whether rows of one bucket and the same dimensions become one.
+    pub rollup: bool,
+}
+
+/// A metric of each row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metric {
+    /// The name in the cube.
+    pub name: String,
+    /// The field of the event that is aggregated; a count has none.
+    pub field: Option<String>,
+    /// How it is aggregated.
+    pub kind: Kind,
+}
+
+/// How a metric is aggregated; named as in Druid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// How many events there were.
+    Count,
+    /// The sum of whole numbers.
+    LongSum,
+    /// The least whole number.
+    LongMin,
+    /// The greatest whole number.
+    LongMax,
+    /// The sum of numbers.
+    DoubleSum,
+    /// The least number.
+    DoubleMin,
+    /// The greatest number.
+    DoubleMax,
+    /// A sketch of how many different values there were.
+    HyperUnique,
+}
