@@ -107,6 +107,7 @@ mod text;
 mod time;
 pub mod topology;
 mod tuple;
+mod varint;
 
 pub use bolt::{Bolt, KeyedBolt, KeyedTuples};
 pub use context::{Context, Epoch};
