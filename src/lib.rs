@@ -109,7 +109,7 @@ pub mod topology;
 mod tuple;
 mod varint;
 
-pub use bolt::{Bolt, KeyedBolt, KeyedTuples};
+pub use bolt::{AggregatingBolt, Bolt, KeyedBolt, KeyedTuples};
 pub use context::{Context, Epoch};
 pub use durable::{
     Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
