@@ -34,7 +34,20 @@ where
 #[derive(Clone)]
 pub struct ReadBy<F>(F);
 
-/// A reader where a field's constant is not enough: `reads(|order: &Order| &order.price.cents)`.
+/// A reader where a field's constant is not enough.
+///
+/// ```
+/// use squall::aggregate::{Aggregator, LongSum, reads};
+///
+/// struct Price { cents: i64 }
+/// struct Order { price: Price }
+///
+/// let spent = LongSum.of(reads(|order: &Order| &order.price.cents));
+/// let mut partial = spent.empty();
+/// spent.add(&mut partial, &Order { price: Price { cents: 300 } })?;
+/// assert_eq!(spent.finish(&partial), 300);
+/// # Ok::<(), squall::aggregate::AggregateError>(())
+/// ```
 pub fn reads<T, V: ?Sized, F>(read: F) -> ReadBy<F>
 where
     F: Fn(&T) -> &V + Clone + Send + Sync + 'static,

@@ -1,7 +1,5 @@
 //! The entries of a small set.
 
-use std::borrow::Cow;
-
 /// How many of the first bits of a hash an entry has.
 const INDEX_BITS: u32 = 25;
 /// How many of them number a register.
@@ -97,19 +95,18 @@ fn count(entries: usize) -> f64 {
 pub(super) enum Sparse {
     /// Sorted.
     Few { count: u8, codes: [u32; FEW] },
-    /// At most [`MOST`]. Sorted up to `sorted`, and from there as they came: at most [`tail_of`]
-    /// of them, some perhaps of an index that is there already.
-    Many { sorted: u32, codes: Vec<u32> },
+    /// A table by open addressing: each entry in the first free slot from its own on.
+    Many { count: u32, slots: Box<[u32]> },
 }
 
-/// As many as take no more room than the list.
+/// As many as take no more room than the table.
 const FEW: usize = 6;
 
-/// How many entries may be unsorted: the more, the more seldom they are merged, and the more
-/// memory they take.
-fn tail_of(sorted: usize) -> usize {
-    (sorted / 4).max(32)
-}
+/// No entry: its index would be too great.
+const FREE: u32 = u32::MAX;
+
+/// The least number of slots, which is a power of two as all of them are.
+const LEAST_SLOTS: usize = 16;
 
 impl Sparse {
     pub(super) const EMPTY: Self = Self::Few {
@@ -117,8 +114,35 @@ impl Sparse {
         codes: [0; FEW],
     };
 
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Few { count: 0, .. })
+    /// Without entries, and with room for so many.
+    pub(super) fn with_room(count: usize) -> Self {
+        let mut sparse = Self::EMPTY;
+        sparse.make_room(count);
+        sparse
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Few { count, .. } => usize::from(*count),
+            Self::Many { count, .. } => *count as usize,
+        }
+    }
+
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+        let slots = match self {
+            Self::Few { count, codes } => &codes[..usize::from(*count)],
+            Self::Many { slots, .. } => slots,
+        };
+        slots.iter().copied().filter(|code| *code != FREE)
+    }
+
+    /// All of them, in order.
+    pub(super) fn sorted(&self) -> Vec<u32> {
+        let mut codes: Vec<u32> = Vec::with_capacity(self.len());
+        codes.extend(self.iter());
+        codes.sort_unstable();
+        codes
     }
 
     /// Takes an entry in; says whether there are too many now.
@@ -134,128 +158,80 @@ impl Sparse {
                     *same = code.max(*same);
                     return false;
                 }
-                if held.len() < FEW {
-                    codes.copy_within(place..usize::from(*count), place + 1);
-                    codes[place] = code;
-                    *count += 1;
-                    return false;
+                if held.len() == FEW {
+                    self.make_room(FEW + 1);
+                    return self.insert(code);
                 }
-                self.spill(code);
+                codes.copy_within(place..usize::from(*count), place + 1);
+                codes[place] = code;
+                *count += 1;
                 false
             }
-            Self::Many { sorted, codes } => {
-                // A full list is not sorted anew for what it holds.
-                if codes.len() >= MOST && holds(&codes[..*sorted as usize], code) {
+            Self::Many { count, slots } => {
+                let place = place_of(slots, code);
+                if slots[place] != FREE {
+                    slots[place] = code.max(slots[place]);
                     return false;
                 }
-                codes.push(code);
-                let tail = codes.len() - *sorted as usize;
-                // What it holds decides the form, and not how much of it came twice.
-                if tail <= tail_of(*sorted as usize) && codes.len() <= MOST {
-                    return false;
+                slots[place] = code;
+                *count += 1;
+                let count = *count as usize;
+                if slots_for(count + 1) > slots.len() {
+                    self.make_room(count + 1);
                 }
-                self.sort();
-                self.is_too_many()
+                count > MOST
             }
         }
     }
 
-    /// Takes in entries that are sorted and more than any of before, as `insert` would.
-    pub(super) fn push(&mut self, code: u32) -> bool {
-        match self {
-            Self::Few { .. } => self.insert(code),
-            Self::Many { sorted, codes } => {
-                if codes.len() >= MOST {
-                    return true;
-                }
-                codes.push(code);
-                *sorted = count_of(codes);
-                false
-            }
+    /// Takes in those of another one; says whether there are too many now.
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
+        // In the order of a larger table one would fill a smaller one from its beginning.
+        self.make_room(other.len());
+        let mut too_many = false;
+        for code in other.iter() {
+            too_many |= self.insert(code);
         }
+        too_many
     }
 
-    /// Takes in several, which are sorted.
-    pub(super) fn insert_all(&mut self, others: &[u32]) -> bool {
-        if others.len() <= FEW {
-            // Each of them may be the one too many, and those after it come in too.
-            let mut too_many = false;
-            for code in others {
-                too_many |= self.insert(*code);
-            }
-            return too_many;
-        }
-        let mut codes = match std::mem::replace(self, Self::EMPTY) {
-            Self::Few { count, codes } => codes[..usize::from(count)].to_vec(),
-            Self::Many { codes, .. } => codes,
-        };
-        codes.extend_from_slice(others);
-        *self = Self::Many { sorted: 0, codes };
-        self.sort();
-        self.is_too_many()
-    }
-
-    /// Goes on as a list.
+    /// Makes the table larger, where it is too small for so many entries.
     #[cold]
-    fn spill(&mut self, code: u32) {
-        if let Self::Few { codes, .. } = self {
-            let mut codes = codes.to_vec();
-            let sorted = count_of(&codes);
-            codes.push(code);
-            *self = Self::Many { sorted, codes };
+    fn make_room(&mut self, count: usize) {
+        let wanted = slots_for(count);
+        let has = match self {
+            Self::Few { .. } if count <= FEW => return,
+            Self::Few { .. } => 0,
+            Self::Many { slots, .. } => slots.len(),
+        };
+        if wanted <= has {
+            return;
         }
-    }
-
-    fn is_too_many(&self) -> bool {
-        matches!(self, Self::Many { codes, .. } if codes.len() > MOST)
-    }
-
-    #[inline(never)]
-    fn sort(&mut self) {
-        if let Self::Many { sorted, codes } = self {
-            sort(*sorted as usize, codes);
-            *sorted = count_of(codes);
+        let mut slots = vec![FREE; wanted].into_boxed_slice();
+        for code in self.iter() {
+            let place = place_of(&slots, code);
+            slots[place] = code;
         }
-    }
-
-    /// All of them in order.
-    pub(super) fn sorted(&self) -> Cow<'_, [u32]> {
-        match self {
-            Self::Few { count, codes } => Cow::Borrowed(&codes[..usize::from(*count)]),
-            Self::Many { sorted, codes } if *sorted as usize == codes.len() => Cow::Borrowed(codes),
-            Self::Many { sorted, codes } => {
-                let mut codes = codes.clone();
-                sort(*sorted as usize, &mut codes);
-                Cow::Owned(codes)
-            }
-        }
+        // There are at most as many as slots, which are few thousands.
+        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        *self = Self::Many { count, slots };
     }
 }
 
-/// Whether sorted codes hold one of this index with as many zeros.
-fn holds(sorted: &[u32], code: u32) -> bool {
-    let place = sorted.partition_point(|held| *held < code);
-    sorted
-        .get(place)
-        .is_some_and(|held| index_of(*held) == index_of(code))
+/// How many slots so many entries need: three of four are taken at most.
+#[inline]
+fn slots_for(count: usize) -> usize {
+    (count + count / 3 + 1).next_power_of_two().max(LEAST_SLOTS)
 }
 
-/// Lists of codes are never longer than twice [`MOST`].
-fn count_of(codes: &[u32]) -> u32 {
-    u32::try_from(codes.len()).unwrap_or(u32::MAX)
-}
-
-/// Sorts codes of which so many are sorted, and keeps of each index the one with most zeros.
-fn sort(sorted: usize, codes: &mut Vec<u32>) {
-    codes[sorted..].sort_unstable();
-    // The stable sort finds the two parts and merges them.
-    #[allow(clippy::stable_sort_primitive)]
-    codes.sort();
-    codes.dedup_by(|next, kept| {
-        let same = index_of(*next) == index_of(*kept);
-        if same {
-            *kept = *next;
-        }
-        same
-    });
+/// The slot of an entry of this index, or the free one where it belongs.
+#[inline]
+fn place_of(slots: &[u32], code: u32) -> usize {
+    // Fibonacci hashing (Knuth, "The Art of Computer Programming", volume 3, 6.4).
+    let hash = index_of(code).wrapping_mul(0x9e37_79b1);
+    let mut place = (hash >> (32 - slots.len().trailing_zeros())) as usize;
+    while slots[place] != FREE && index_of(slots[place]) != index_of(code) {
+        place = (place + 1) & (slots.len() - 1);
+    }
+    place
 }
