@@ -23,7 +23,7 @@
 //! #[derive(Tuple, Clone, Debug)]
 //! struct Sale { user: Text, cents: i64 }
 //!
-//! let sales = (Count::new(), LongSum.of(Sale::CENTS), Distinct::new().of(Sale::USER));
+//! let sales = (Count::new(), LongSum.of(Sale::CENTS), Distinct::<str>::new().of(Sale::USER));
 //! let (mut monday, mut tuesday) = (sales.empty(), sales.empty());
 //! sales.add(&mut monday, &Sale { user: "ann".into(), cents: 300 })?;
 //! sales.add(&mut monday, &Sale { user: "bob".into(), cents: 200 })?;
