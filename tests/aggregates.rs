@@ -180,6 +180,43 @@ proptest! {
     }
 }
 
+/// A source that was idle is late as a whole, whether or not its tuples could be aggregated.
+#[test]
+fn an_idle_source_that_goes_on_is_late() {
+    for (combine, seed) in [When::Never, When::Always]
+        .into_iter()
+        .flat_map(|w| [(w, 1), (w, 2)])
+    {
+        let topology = Topology::named("idle");
+        topology.combine(combine);
+        let sale = |time: i64| {
+            let sale = Sale {
+                shop: 1,
+                user: 0,
+                cents: time,
+                weight: 0.0,
+            };
+            Event::Tuple(Timestamp::from_millis(time), sale)
+        };
+        let busy = Events::splits(TimeDomain::Event, vec![(0..100).map(sale).collect()]);
+        let mut script = vec![Event::Idle, Event::Wait(millis(5_000))];
+        script.extend([5, 6, 7].map(sale));
+        let idle = Events::splits(TimeDomain::Event, vec![script]);
+        let busy = topology.spout("busy", move || busy.clone());
+        let idle = topology.spout("idle", move || idle.clone());
+        let windows = topology
+            .aggregate("windows", || RollingAggregate::of(sales()).over(millis(10)))
+            .fields_grouping(&busy, Sale::SHOP)
+            .also(&idle);
+        let late = Collected::of(&topology, "late", &windows.stream(late_of(sales)));
+        let windows = Collected::of(&topology, "collected", &windows);
+        run(topology, seed);
+        let counts: Vec<u64> = windows.take().iter().map(|window| window.value.0).collect();
+        assert_eq!(counts, [10; 10], "{combine:?}");
+        assert_eq!(late.take().len(), 3, "{combine:?}");
+    }
+}
+
 #[derive(Tuple, Clone, Debug)]
 struct Row {
     one: char,
