@@ -70,6 +70,8 @@
 //! - **What survives**: with a [`DataDir`] what a component declares in its `state` method
 //!   ([`Table`], [`Tables`], [`Value`]); a failed run goes on from its last commit
 //!   ([`Restarts`]), and [`Views`] read what is committed.
+//! - **What waits to be read**: [`Depot`], a log in a data directory that topologies read, each
+//!   from where it is.
 //! - **How it is tested**: [`testing`].
 //!
 //! Four ideas explain the rest. A **watermark** on every batch says that no earlier time
@@ -90,6 +92,7 @@ mod bolt;
 pub mod bolts;
 pub mod connectors;
 mod context;
+mod depot;
 mod durable;
 mod error;
 mod fault;
@@ -110,6 +113,10 @@ mod tuple;
 
 pub use bolt::{Bolt, KeyedBolt, KeyedTuples};
 pub use context::{Context, Epoch};
+pub use depot::{
+    Acknowledge, Appender, Depot, DepotError, Dropped, InspectedDepot, InspectedPartition,
+    InspectedReader, MOST_PARTITIONS, MOST_RECORD_BYTES, PARTITIONS, Retention,
+};
 pub use durable::{
     Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
     Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot, TableChange, TableChanges,

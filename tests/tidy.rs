@@ -24,6 +24,8 @@ const LAYERS: &[&[&str]] = &[
     &["stream"],
     // What is kept over a failure, as user code declares it.
     &["state"],
+    // A log on disk, which several topologies may read.
+    &["depot"],
     // The tuples between a count and its ranking, which the ready bolts share.
     &["ranking"],
     // What users implement.

@@ -9,6 +9,7 @@ use super::layout;
 use super::protocol::{Line, Question, answer};
 use super::view::Row;
 use super::views::Views;
+use crate::depot::{Depot, DepotError};
 use crate::store::{Batch, Store, StoreError};
 
 /// Where a topology keeps its state: a directory, or memory.
@@ -43,7 +44,8 @@ pub struct DataDir(Place);
 #[derive(Clone, Debug)]
 enum Place {
     At(PathBuf),
-    Memory(Store),
+    /// In memory, or a directory that is open.
+    Open(Store),
 }
 
 impl DataDir {
@@ -58,7 +60,17 @@ impl DataDir {
     /// # Errors
     /// None that is known of.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Ok(Self(Place::Memory(Store::in_memory()?)))
+        Ok(Self(Place::Open(Store::in_memory()?)))
+    }
+
+    /// A directory, which is made where there is none, and which is in use from now on until
+    /// the last clone of this and what was opened of it is dropped. A run with a clone, and
+    /// depots that it reads, use it together.
+    ///
+    /// # Errors
+    /// Where somebody else has it open, and where it is no data directory or is damaged.
+    pub fn opened(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Ok(Self(Place::Open(Store::open(path.as_ref())?)))
     }
 
     /// The directory; none in memory.
@@ -66,7 +78,7 @@ impl DataDir {
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             Place::At(path) => Some(path),
-            Place::Memory(_) => None,
+            Place::Open(store) => store.dir(),
         }
     }
 
@@ -74,7 +86,7 @@ impl DataDir {
     pub(crate) fn open(&self) -> Result<Store, StoreError> {
         match &self.0 {
             Place::At(path) => Store::open(path),
-            Place::Memory(store) => Ok(store.clone()),
+            Place::Open(store) => Ok(store.clone()),
         }
     }
 
@@ -82,7 +94,7 @@ impl DataDir {
     fn open_existing(&self) -> Result<Store, StoreError> {
         match &self.0 {
             Place::At(path) => Store::open_existing(path),
-            Place::Memory(store) => Ok(store.clone()),
+            Place::Open(store) => Ok(store.clone()),
         }
     }
 
@@ -182,6 +194,26 @@ impl DataDir {
         }
         drop(reader);
         Ok(store.commit(batch)?)
+    }
+
+    /// A depot that is in it. The directory is in use until the depot is dropped; to have one
+    /// that is used by a run too, open it by [`DataDir::opened`].
+    ///
+    /// # Errors
+    /// Where there is none of this name, and where the directory cannot be opened or read.
+    pub fn depot(&self, name: &str) -> Result<Depot, DepotError> {
+        Depot::open(&self.open_existing()?, name)
+    }
+
+    /// As [`DataDir::depot`], and makes the depot where there is none: of so many partitions,
+    /// [`PARTITIONS`](crate::PARTITIONS) mostly, to which records are dealt by the field `key`,
+    /// for those who append. Both are fixed for its life.
+    ///
+    /// # Errors
+    /// As [`DataDir::depot`], where there is one of this name with other partitions or another
+    /// key, and where there can be none such.
+    pub fn make_depot(&self, name: &str, partitions: u16, key: &str) -> Result<Depot, DepotError> {
+        Depot::make(&self.open()?, name, partitions, key)
     }
 
     /// Its state for programs, with types. While a run has a directory open, only the

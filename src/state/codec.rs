@@ -18,7 +18,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 /// Appends a number, seven bits a byte, the lowest first (LEB128).
-pub(super) fn push_varint(mut number: u64, into: &mut Vec<u8>) {
+pub(crate) fn push_varint(mut number: u64, into: &mut Vec<u8>) {
     while number >= 0x80 {
         into.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -27,7 +27,7 @@ pub(super) fn push_varint(mut number: u64, into: &mut Vec<u8>) {
 }
 
 /// Takes a number off the front; none where the bytes end before it does.
-pub(super) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
@@ -41,7 +41,7 @@ pub(super) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// Takes that many bytes off the front.
-pub(super) fn take<'b>(bytes: &mut &'b [u8], count: u64) -> Option<&'b [u8]> {
+pub(crate) fn take<'b>(bytes: &mut &'b [u8], count: u64) -> Option<&'b [u8]> {
     let (taken, rest) = bytes.split_at_checked(usize::try_from(count).ok()?)?;
     *bytes = rest;
     Some(taken)

@@ -15,6 +15,7 @@
 //! | `json` | where in a JSON line each top-level value stands |
 //! | `reader` | [`RecordReader`]: all that makes records; a [`BadRecord`] is told and passed over |
 //! | `record` | one [`Record`], its place in the input, and its fields |
+//! | `object` | a record as an object of JSON, and one of such an object |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
 //! | `runs` | where in a text the runs of letters and digits are, 64 bytes at a time |
@@ -68,6 +69,7 @@ mod gzip;
 mod input;
 mod json;
 mod lines;
+mod object;
 mod position;
 mod probe;
 mod progress;
