@@ -118,9 +118,9 @@ pub use depot::{
     InspectedReader, MOST_PARTITIONS, MOST_RECORD_BYTES, PARTITIONS, Retention,
 };
 pub use durable::{
-    Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
-    Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot, TableChange, TableChanges,
-    TableView, ViewError, Views,
+    AppendTo, Commit, DataDir, DataDirError, DepotAppender, InspectedComponent, InspectedState,
+    Inspection, KeptComponent, Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot,
+    TableChange, TableChanges, TableView, ViewError, Views,
 };
 pub use error::{BoxError, Fatal, Result};
 pub use key::{

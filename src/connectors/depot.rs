@@ -1,5 +1,8 @@
 //! A [`Depot`] as a spout: records become tuples, and how far each partition was read is state.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::files::Record;

@@ -272,6 +272,8 @@ impl Log {
 
     /// Drops the oldest blocks, as one commit; none that a reader still needs, unless forced.
     pub(super) fn drop_oldest(&self, keep: Retention, force: bool) -> Result<Dropped, DepotError> {
+        // What holds after a crash is what is on disk of the readers: as new as can be.
+        self.note()?;
         let reader = self.store.read()?;
         let mut extents = self.all_extents();
         let mut dropped = Dropped::default();
@@ -405,18 +407,26 @@ pub(super) fn now_ms() -> u64 {
     u64::try_from(millis).unwrap_or(u64::MAX)
 }
 
+/// The names of all depots. Looks at their keys, of which there is one for each block.
+pub(super) fn names(reader: &Reader) -> Result<Vec<String>, DepotError> {
+    let mut names = Vec::new();
+    let read = reader.keys(layout::DEPOTS, &mut |key| {
+        names.extend(layout::read_about(key).map(str::to_owned));
+        Ok(())
+    });
+    read.map_err(|error| match error.downcast::<StoreError>() {
+        Ok(error) => (*error).into(),
+        Err(error) => damaged("", &error),
+    })?;
+    Ok(names)
+}
+
 /// What a depot is; an error that names all depots where there is none of this name.
 fn read_about(reader: &Reader, name: &str) -> Result<About, DepotError> {
     let Some(value) = reader.get(&layout::about(name))? else {
-        let mut known = Vec::new();
-        let read = reader.keys(layout::DEPOTS, &mut |key| {
-            known.extend(layout::read_about(key).map(str::to_owned));
-            Ok(())
-        });
-        read.map_err(|error| damaged(name, &error))?;
         return Err(DepotError::Unknown {
             asked: name.to_owned(),
-            known,
+            known: names(reader)?,
         });
     };
     let about: About = serde_json::from_slice(&value).map_err(|error| damaged(name, &error))?;

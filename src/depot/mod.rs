@@ -56,7 +56,8 @@ pub const MOST_RECORD_BYTES: usize = 16 << 20;
 const PORTION_BYTES: usize = 1 << 20;
 
 /// When an append is acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Acknowledge {
     /// When it waits to be written: a crash may lose it.
     None,
@@ -146,6 +147,29 @@ impl Depot {
         };
         log::Log::make(store, name, &about)?;
         Self::open(store, name)
+    }
+
+    /// Opens a depot that is as it is asked for; makes it where there is none and a key is given.
+    pub(crate) fn open_or_make(
+        store: &Store,
+        name: &str,
+        partitions: Option<u16>,
+        key: Option<&str>,
+    ) -> Result<Self, DepotError> {
+        let (depot, key) = match (Self::open(store, name), key) {
+            (Err(DepotError::Unknown { .. }), Some(key)) => {
+                return Self::make(store, name, partitions.unwrap_or(PARTITIONS), key);
+            }
+            (depot, key) => (depot?, key),
+        };
+        let partitions = partitions.unwrap_or(depot.partitions());
+        Self::make(store, name, partitions, key.unwrap_or(depot.key()))
+    }
+
+    /// All depots of a store, by name.
+    pub(crate) fn all(store: &Store) -> Result<Vec<Self>, DepotError> {
+        let names = log::names(&store.read()?)?;
+        names.iter().map(|name| Self::open(store, name)).collect()
     }
 
     /// Its name.
@@ -520,4 +544,51 @@ pub struct InspectedReader {
     pub reads: bool,
     /// How many records it has not committed yet.
     pub behind: u64,
+}
+
+impl InspectedDepot {
+    /// How many records are kept.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.partitions.iter().map(|at| at.end - at.first).sum()
+    }
+
+    /// Bytes that are stored of them.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.partitions.iter().map(|at| at.bytes).sum()
+    }
+}
+
+impl fmt::Display for InspectedDepot {
+    /// For people, on a few lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, records, bytes) = (&self.name, self.records(), self.bytes());
+        let by = if self.key.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", self.key)
+        };
+        let partitions = self.partitions.len();
+        writeln!(
+            f,
+            "depot {name}: {records} records of {bytes} bytes in {partitions} partitions{by}"
+        )?;
+        if let Some(age) = self.keep.age {
+            writeln!(f, "  kept for {} s", age.as_secs())?;
+        }
+        if let Some(bytes) = self.keep.bytes {
+            writeln!(f, "  kept up to {bytes} bytes")?;
+        }
+        for InspectedReader {
+            name,
+            reads,
+            behind,
+        } in &self.readers
+        {
+            let reads = if *reads { "reads it" } else { "has read it" };
+            writeln!(f, "  {name} {reads}, and has {behind} records before it")?;
+        }
+        Ok(())
+    }
 }

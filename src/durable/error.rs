@@ -1,5 +1,6 @@
 //! What can go wrong when somebody looks into a data directory.
 
+use crate::depot::DepotError;
 use crate::store::StoreError;
 
 /// Why a data directory could not be looked into, copied or reset.
@@ -10,6 +11,9 @@ pub enum DataDirError {
     /// asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A depot cannot be opened, appended to or read.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
     /// Nothing was ever committed, so there is no table.
     #[error("`{dir}` holds nothing yet: no run has committed anything")]
     NothingCommitted {
@@ -72,6 +76,7 @@ impl DataDirError {
                     | StoreError::NotADataDirectory { .. }
                     | StoreError::NewerFormat { .. }
             ),
+            Self::Depot(error) => error.is_wrong_use(),
             Self::NothingCommitted { .. }
             | Self::UnknownTable { .. }
             | Self::UnknownComponent { .. }

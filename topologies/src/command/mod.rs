@@ -1,6 +1,7 @@
 //! The arguments, and what the process says and returns at its end.
 
 mod data;
+mod depot;
 mod logs;
 mod progress;
 mod run;
@@ -44,6 +45,8 @@ enum Command {
     Backup(data::Backup),
     /// Give up what is stored in a data directory that no run has open
     Reset(data::Reset),
+    /// Make depots, append to them, look at them: logs that topologies read
+    Depot(depot::Depot),
 }
 
 #[derive(Args)]
@@ -77,6 +80,7 @@ pub(crate) fn main() -> i32 {
         Command::View(view) => view.run(),
         Command::Backup(backup) => backup.run(),
         Command::Reset(reset) => reset.run(),
+        Command::Depot(depot) => depot.run(),
     };
     match ending {
         Ok(()) | Err(Ending::NobodyReads) => 0,

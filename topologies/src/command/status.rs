@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{DataDirError, Fatal, RunError, StoreError};
+use squall::{BoxError, DataDirError, Fatal, RunError, StoreError};
 use squall_topologies::ready::NotReady;
 
 /// Why there is no result, or no more of it.
@@ -15,6 +15,8 @@ pub(crate) enum Ending {
     Run(RunError),
     Print(io::Error),
     DataDir(DataDirError),
+    /// What was given cannot be used.
+    Input(BoxError),
     /// A key that was asked for is not in its table.
     NoKey {
         table: String,
@@ -42,12 +44,18 @@ impl Ending {
         Self::Run(error)
     }
 
+    /// What was given cannot be used, and this says why.
+    pub(crate) fn input(error: impl Into<BoxError>) -> Self {
+        Self::Input(error.into())
+    }
+
     /// The exit status: 2 where the user has to change something, 1 for everything that may
     /// go better another time.
     pub(crate) fn status(&self) -> i32 {
         match self {
             Self::NobodyReads => 0,
             Self::NotReady(_)
+            | Self::Input(_)
             | Self::Run(
                 RunError::Plan(_)
                 | RunError::Start { .. }
@@ -83,6 +91,7 @@ impl fmt::Display for Ending {
             }
             Self::Run(error) => f.write_str(&chain(error)),
             Self::DataDir(error) => f.write_str(&chain(error)),
+            Self::Input(error) => f.write_str(&chain(&**error)),
             Self::NoKey { table, key } => write!(f, "`{table}` has no key `{key}`"),
             Self::Print(error) => write!(f, "cannot write to standard output: {error}"),
             Self::NobodyReads => f.write_str("standard output is closed"),
