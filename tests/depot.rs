@@ -247,17 +247,29 @@ fn appending_goes_through_the_process_that_has_the_directory() {
     assert_eq!(appender.appended(), 22);
     appender.append(vec![purchase("ann", 1)]).unwrap();
     drop(appender);
+}
 
-    // A reset is of topologies.
-    elsewhere().reset(None).unwrap();
-    let inspection = elsewhere().inspect().unwrap();
+#[test]
+fn a_reset_leaves_depots() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    let data_dir = DataDir::opened(&path).unwrap();
+    let depot = data_dir.make_depot("purchases", 1, "user").unwrap();
+    let running = start(&data_dir, &depot, "totals");
+    depot.append_all([purchase("ann", 1)], PROCESSED).unwrap();
+    end(running);
+    drop((depot, data_dir));
+
+    let data_dir = DataDir::at(&path);
+    data_dir.reset(None).unwrap();
+    let inspection = data_dir.inspect().unwrap();
     assert_eq!(
         (inspection.commit, inspection.depots[0].records()),
         (None, 1)
     );
-    elsewhere().delete_depot("purchases").unwrap();
-    assert_eq!(elsewhere().inspect().unwrap().depots, []);
-    assert!(elsewhere().delete_depot("purchases").is_err());
+    data_dir.delete_depot("purchases").unwrap();
+    assert_eq!(data_dir.inspect().unwrap().depots, []);
+    assert!(data_dir.delete_depot("purchases").is_err());
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub struct Dropped {
 
 impl Log {
     /// Opens a depot of a store.
-    pub(super) fn open(store: Store, name: &str) -> Result<Self, DepotError> {
+    pub(super) fn open(store: &Store, name: &str) -> Result<Self, DepotError> {
         let reader = store.read()?;
         let about = read_about(&reader, name)?;
         let log = Self {

@@ -133,7 +133,7 @@ impl Writer {
         let of_thread = Arc::clone(&queue);
         let write = move || {
             let _turn = lock(&turn);
-            let log = Log::open(store, &name).map(Arc::new);
+            let log = Log::open(&store, &name).map(Arc::new);
             let ready = log.as_ref().ok().cloned();
             // Where nobody waits for it there is nothing to do either.
             if opened.send(log).is_ok()
@@ -243,7 +243,7 @@ fn write(log: &Log, queue: &Queue) {
                     {
                         appends.push((append, answer));
                     }
-                    append_all(log, appends);
+                    append_all(log, &appends);
                     appended = true;
                 }
                 Request::Drop {
@@ -271,7 +271,7 @@ fn write(log: &Log, queue: &Queue) {
     warn(log, log.note());
 }
 
-fn append_all(log: &Log, appends: Vec<(Append, Option<Answer<Written>>)>) {
+fn append_all(log: &Log, appends: &[(Append, Option<Answer<Written>>)]) {
     let written: Vec<_> = appends.iter().map(|(append, _)| append).collect();
     let results = log.write(&written);
     for ((_, answer), result) in appends.iter().zip(results) {

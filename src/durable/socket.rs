@@ -400,6 +400,7 @@ fn broken_off() -> NotAnswered {
     NotAnswered::Cut("its answer broke off".to_owned())
 }
 
+#[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn cut(error: io::Error) -> NotAnswered {
     NotAnswered::Cut(format!("its answer broke off: {error}"))
 }

@@ -303,7 +303,8 @@ impl Store {
     /// A new store on this disk.
     pub(crate) fn on(disk: &disk::Disk) -> Self {
         let place = Place::Disk(disk.clone());
-        let engine = Engine::create(&place).expect("the disk is new");
+        // The disk is new, and nothing has broken it.
+        let engine = Engine::create(&place).expect("an engine");
         Self::over(engine, place, None, None)
     }
 
