@@ -247,7 +247,7 @@ impl World {
         self.store.as_ref().unwrap()
     }
 
-    fn append(&mut self, who: u8, count: u8) -> bool {
+    fn append(&mut self, who: u8, count: u8, hears: bool) -> bool {
         for _ in 0..count {
             let number = self.input.len() as u64;
             self.input.push((
@@ -267,8 +267,10 @@ impl World {
         let id = "appender".to_owned();
         let done = depot.append_once(&Appender { id, from }, records, Acknowledge::Appended);
         if done.is_ok() {
-            self.acknowledged = self.input.len() as u64;
-            self.there = self.acknowledged;
+            self.there = self.input.len() as u64;
+            if hears {
+                self.acknowledged = self.there;
+            }
         }
         done.is_ok()
     }
@@ -323,7 +325,7 @@ proptest! {
         for (step, who, count, seed) in steps {
             let tasks = usize::from(who % 3) + 1;
             let well = match step {
-                0 => world.append(who, count),
+                0 => world.append(who, count, seed % 3 > 0),
                 1 => match world.listen(tasks, seed) {
                     Some(heard) => {
                         prop_assert_eq!(heard, world.heard_by_now());
@@ -342,7 +344,7 @@ proptest! {
             }
         }
         world.crash(1);
-        prop_assert!(world.append(0, 1));
+        prop_assert!(world.append(0, 1, true));
         prop_assert_eq!(world.listen(2, 3), Some(world.heard_by_now()));
         prop_assert_eq!(world.acknowledged, world.input.len() as u64);
     }
