@@ -90,6 +90,7 @@ mod bolt;
 pub mod bolts;
 pub mod connectors;
 mod context;
+mod decimal;
 mod durable;
 mod error;
 mod fault;
@@ -110,6 +111,7 @@ mod tuple;
 
 pub use bolt::{Bolt, KeyedBolt, KeyedTuples};
 pub use context::{Context, Epoch};
+pub use decimal::{Decimal, DecimalError};
 pub use durable::{
     Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
     Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot, TableChange, TableChanges,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 const LAYERS: &[&[&str]] = &[
     // Values without a meaning of their own for topologies.
-    &["error", "text", "time"],
+    &["decimal", "error", "text", "time"],
     // Failing on purpose.
     &["fault"],
     // What travels, and what is known of the task that has it; what is kept on disk.
