@@ -10,6 +10,8 @@ mod rank;
 mod rolling_count;
 mod sliding_window_counter;
 mod top_monotonic;
+mod top_totals;
+mod totals;
 
 #[cfg(test)]
 mod tests;
@@ -22,3 +24,5 @@ pub use rank::Rank;
 pub use rolling_count::RollingCount;
 pub use sliding_window_counter::{SlidingWindowCounter, TooFewSlots};
 pub use top_monotonic::TopMonotonic;
+pub use top_totals::{TopTotals, TotalsMisfit};
+pub use totals::{ShardTotals, TopMode, TotalOutOfRange, Totals, UnknownMode};
