@@ -5,6 +5,7 @@ use squall::Topology;
 use squall::connectors::Files;
 
 use crate::rolling_top_words;
+use crate::top_users;
 use crate::wrong::WrongUse;
 
 /// A ready topology with the options of a run. The names and the purposes in `squall list`
@@ -13,6 +14,8 @@ use crate::wrong::WrongUse;
 pub enum Ready {
     /// The words that occur most, over a rolling window
     RollingTopWords(Box<rolling_top_words::Options>),
+    /// The users who spent most, over everything so far
+    TopUsers(Box<top_users::Options>),
     /// A name that no topology has, with what followed it.
     #[command(external_subcommand)]
     Unknown(Vec<String>),
@@ -23,6 +26,8 @@ pub enum Ready {
 pub enum Planned {
     /// The words that occur most, over a rolling window
     RollingTopWords(rolling_top_words::Shape),
+    /// The users who spent most, over everything so far
+    TopUsers(top_users::Shape),
     /// A name that no topology has, with what followed it.
     #[command(external_subcommand)]
     Unknown(Vec<String>),
@@ -45,9 +50,15 @@ impl Ready {
     pub fn prepare(&self, durable: bool) -> Result<Prepared, NotReady> {
         match self {
             Self::RollingTopWords(options) => {
-                options.input.check_durable(durable)?;
-                let files = options.input.files()?;
+                options.words.input.check_durable(durable)?;
+                let files = options.words.files()?;
                 let topology = rolling_top_words::reading(options, files.as_ref())?;
+                Ok(Prepared { topology, files })
+            }
+            Self::TopUsers(options) => {
+                options.purchases.input.check_durable(durable)?;
+                let files = options.purchases.files()?;
+                let topology = top_users::reading(options, files.as_ref())?;
                 Ok(Prepared { topology, files })
             }
             Self::Unknown(words) => Err(unknown(words)),
@@ -68,6 +79,13 @@ impl Planned {
                     ..rolling_top_words::Options::default()
                 };
                 Ok(rolling_top_words::topology(&options)?)
+            }
+            Self::TopUsers(shape) => {
+                let options = top_users::Options {
+                    shape: shape.clone(),
+                    ..top_users::Options::default()
+                };
+                Ok(top_users::topology(&options)?)
             }
             Self::Unknown(words) => Err(unknown(words)),
         }
@@ -103,7 +121,7 @@ pub struct Entry {
 ///
 /// ```
 /// let names: Vec<_> = squall_topologies::ready::all().into_iter().map(|entry| entry.name).collect();
-/// assert_eq!(names, ["rolling-top-words"]);
+/// assert_eq!(names, ["rolling-top-words", "top-users"]);
 /// ```
 #[must_use]
 pub fn all() -> Vec<Entry> {

@@ -17,18 +17,22 @@ pub enum WrongUse {
     #[error(transparent)]
     Window(#[from] WindowError),
     /// A CSV file was given without saying which column to read.
-    #[error("`{name}` is CSV: say which column to read by --field; the columns are {columns}")]
+    #[error("`{name}` is CSV: say which column to read by {option}; the columns are {columns}")]
     NoColumn {
         /// The name of the source.
         name: String,
+        /// The option that is missing.
+        option: &'static str,
         /// The columns found, for people.
         columns: String,
     },
     /// A source with fields was given without saying which to read.
-    #[error("`{name}` is read as {format}: say which field to read by --field")]
+    #[error("`{name}` is read as {format}: say which field to read by {option}")]
     NoField {
         /// The name of the source.
         name: String,
+        /// The option that is missing.
+        option: &'static str,
         /// `csv` or `ndjson`.
         format: String,
     },
@@ -42,6 +46,15 @@ pub enum WrongUse {
         name: String,
         /// The field that was asked for.
         field: String,
+    },
+    /// Fields are needed, and plain text has none.
+    #[error(
+        "`{name}` is read as plain text, which has no fields; if it is something else, say so \
+         by --format csv or --format ndjson"
+    )]
+    TextWithoutFields {
+        /// The name of the source.
+        name: String,
     },
     /// A delimiter was given, and nothing is CSV.
     #[error("--delimiter is for CSV, but `{name}` is read as {format}; say so by --format csv")]

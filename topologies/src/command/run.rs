@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use squall::{DataDir, Restarts, RunOptions, RunStats, Running, Summary, Timestamp};
 use squall_topologies::duration;
+use squall_topologies::outputs::STDOUT;
 use squall_topologies::ready::{Prepared, Ready};
-use squall_topologies::rolling_top_words::STDOUT;
 
 use super::logs;
 use super::progress::Bar;
