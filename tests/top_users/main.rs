@@ -4,13 +4,16 @@
 //! log partitioned by user, microbatches, a durable map of totals, and a global list of the 500
 //! users who spent most, kept by its aggregator `topMonotonic`. An epoch is squall's microbatch.
 
-use std::collections::BTreeMap;
+mod any_purchases;
+mod whole_microbatches;
+
+use std::time::Duration;
 
 use squall::bolts::{ShardTotals, TopMode, TopTotals, Totals};
-use squall::testing::{Collected, Event, Events, Fault, Faults, TopologyTest};
+use squall::testing::{BoltTest, Collected, Event, Events, TopologyTest};
 use squall::{
-    DataDir, Key, Next, Ranking, Restarts, Result, RunOptions, Spout, SpoutOut, States, Text,
-    TimeDomain, Timestamp, Topology, Tuple, Value, Word, millis, secs,
+    DataDir, Key, Ranking, Restarts, RunOptions, Spout, Text, TimeDomain, Timestamp, Topology,
+    Tuple, Word, millis, secs,
 };
 
 #[derive(Tuple, Clone, Debug, PartialEq)]
@@ -25,6 +28,9 @@ fn purchases(purchases: &[(u64, i64)]) -> Vec<Purchase> {
         .map(|&(user, cents)| Purchase { user, cents })
         .collect()
 }
+
+/// What a purchase adds to the total of its user.
+const CENTS: fn(&Purchase) -> i64 = |purchase| purchase.cents;
 
 type Entries<K> = Vec<(K, u64)>;
 
@@ -51,7 +57,7 @@ impl Default for TopUsers {
 }
 
 /// Rankings come every second, and batches are a second apart.
-const BATCHES_APART: std::time::Duration = secs(1);
+const BATCHES_APART: Duration = secs(1);
 
 /// Tuples in batches, each halfway between two rankings.
 fn in_batches<T: Tuple>(batches: Vec<Vec<T>>) -> Events<T> {
@@ -119,7 +125,7 @@ impl TopUsers {
 
     fn of_purchases(&self, batches: &[&[(u64, i64)]]) -> Vec<Entries<u64>> {
         let batches = batches.iter().map(|batch| purchases(batch)).collect();
-        self.of(batches, Purchase::USER, |purchase| purchase.cents)
+        self.of(batches, Purchase::USER, CENTS)
     }
 
     /// Goes on in a data directory.
@@ -305,8 +311,7 @@ fn a_quiet_stream_is_ranked_on_the_timer() {
     ];
     let events = Events::splits(TimeDomain::Processing, vec![script]);
     let top = TopUsers::default();
-    let cents: fn(&Purchase) -> i64 = |purchase| purchase.cents;
-    let (topology, rankings) = top.topology(move || events.clone(), Purchase::USER, cents);
+    let (topology, rankings) = top.topology(move || events.clone(), Purchase::USER, CENTS);
     TopologyTest::new(topology).run().unwrap();
     let rankings = rankings.take();
     assert!(rankings.len() >= 5, "{rankings:?}");
@@ -314,235 +319,6 @@ fn a_quiet_stream_is_ranked_on_the_timer() {
         rankings.iter().all(|ranking| ranking.entries == [(1, 100)]),
         "{rankings:?}"
     );
-}
-
-/// One cent each, by eleven users in turn: the sum of a ranking says how many purchases are in it.
-fn a_cent(number: u64) -> Purchase {
-    let user = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    Purchase {
-        user: user % 11,
-        cents: 1,
-    }
-}
-
-/// The ranking after so many of these purchases.
-fn after(count: u64) -> Entries<u64> {
-    let mut totals = BTreeMap::new();
-    for number in 0..count {
-        *totals.entry(a_cent(number).user).or_insert(0) += 1;
-    }
-    let mut entries: Vec<_> = totals.into_iter().collect();
-    entries.sort_by_key(|(user, total)| (std::cmp::Reverse(*total), *user));
-    entries
-}
-
-fn sum(entries: &[(u64, u64)]) -> u64 {
-    entries.iter().map(|(_, total)| total).sum()
-}
-
-/// Makes these purchases, up to one, over all runs; none is made again once it is committed.
-struct Cents {
-    made: Value<u64>,
-    end: u64,
-}
-
-impl Cents {
-    fn up_to(end: u64) -> Self {
-        Self {
-            made: Value::default(),
-            end,
-        }
-    }
-}
-
-impl Spout for Cents {
-    type Output = Purchase;
-
-    fn next(&mut self, out: &mut SpoutOut<Purchase>) -> Result<Next> {
-        for _ in 0..50 {
-            if *self.made == self.end {
-                return Ok(Next::End);
-            }
-            out.emit(a_cent(*self.made));
-            *self.made += 1;
-        }
-        Ok(Next::More)
-    }
-
-    fn state(&mut self, states: &mut States<'_>) {
-        states.keep("made", &mut self.made);
-    }
-}
-
-const CENTS: fn(&Purchase) -> i64 = |purchase| purchase.cents;
-
-/// All users are ranked, so that a ranking tells of every purchase.
-fn all_ranked(mode: TopMode) -> TopUsers {
-    TopUsers {
-        places: 20,
-        mode,
-        ..TopUsers::default()
-    }
-}
-
-/// Whatever fails, and whenever: every ranking is that of a number of whole purchases, never of
-/// one twice, and in the end of all.
-#[test]
-fn a_microbatch_that_fails_is_retried_with_the_state_of_the_last_commit() {
-    const PURCHASES: u64 = 20_000;
-    for mode in BOTH_MODES {
-        for nth in 1..9 {
-            for fault in [Fault::Panic, Fault::Error, Fault::Kill] {
-                let dir = DataDir::in_memory().unwrap();
-                let top = all_ranked(mode).on(&dir);
-                let (topology, rankings) =
-                    top.topology(|| Cents::up_to(PURCHASES), Purchase::USER, CENTS);
-                let points = Faults::POINTS.iter().enumerate();
-                let faults = points.fold(Faults::none(), |faults, (index, point)| {
-                    faults.at(point, nth + index as u64 % 3, fault)
-                });
-                let options = RunOptions {
-                    epoch: millis(1),
-                    commit: millis(2),
-                    faults: faults.clone(),
-                    ..top.options
-                };
-                let test = TopologyTest::new(topology).options(options).seed(nth);
-                test.run().unwrap();
-                assert!(faults.left() < Faults::POINTS.len(), "nothing has failed");
-                let rankings = rankings.take();
-                for ranking in &rankings {
-                    assert_eq!(
-                        ranking.entries,
-                        after(sum(&ranking.entries)),
-                        "{mode} {nth} {fault:?}"
-                    );
-                }
-                let last = &rankings.last().unwrap().entries;
-                assert_eq!(*last, after(PURCHASES), "{mode} {nth} {fault:?}");
-                let views = dir.views().unwrap().read().unwrap();
-                let stored: Entries<u64> = views.value("top", "top", 0).unwrap().unwrap();
-                assert_eq!(stored, *last);
-            }
-        }
-    }
-}
-
-/// While it runs at full speed, on threads.
-#[test]
-fn reads_see_whole_microbatches_only() {
-    for mode in BOTH_MODES {
-        let dir = DataDir::in_memory().unwrap();
-        let top = all_ranked(mode).on(&dir);
-        let (topology, _rankings) = top.topology(|| Cents::up_to(u64::MAX), Purchase::USER, CENTS);
-        let running = topology
-            .start(RunOptions {
-                epoch: millis(5),
-                commit: millis(10),
-                signals: false,
-                ..top.options
-            })
-            .unwrap();
-        let views = running.views().unwrap();
-        let mut commits = views.changes::<u64, i64>("totals", "totals").unwrap();
-        for _ in 0..15 {
-            commits.next().unwrap().unwrap();
-            let snapshot = views.read().unwrap();
-            let made: u64 = snapshot.value("purchases", "made", 0).unwrap().unwrap();
-            let top: Entries<u64> = snapshot.value("top", "top", 0).unwrap().unwrap();
-            assert_eq!(sum(&top), made);
-            let totals = snapshot.table::<u64, i64>("totals", "totals").unwrap();
-            let totals = totals.iter().unwrap();
-            let totals: BTreeMap<_, _> = totals.map(|(user, total)| (*user, *total)).collect();
-            let ranked: BTreeMap<_, _> = top
-                .iter()
-                .map(|(user, total)| (*user, i64::try_from(*total).unwrap()))
-                .collect();
-            assert_eq!(totals, ranked);
-            assert!(top.is_sorted_by_key(|(user, total)| (std::cmp::Reverse(*total), *user)));
-        }
-        running.stop();
-        let _ = running.wait().unwrap();
-    }
-}
-
-/// The sorted totals of batches, one ranking after each.
-fn model(batches: &[Vec<(u64, i64)>], places: usize) -> Vec<Entries<u64>> {
-    let mut totals = BTreeMap::new();
-    let mut rankings = Vec::new();
-    for batch in batches {
-        for (user, cents) in batch {
-            *totals.entry(*user).or_insert(0_i64) += cents;
-        }
-        let placed = totals.iter().filter(|(_, total)| **total > 0);
-        let mut ranking: Vec<_> = placed
-            .map(|(user, total)| (*user, total.unsigned_abs()))
-            .collect();
-        ranking.sort_by_key(|(user, total)| (std::cmp::Reverse(*total), *user));
-        ranking.truncate(places);
-        rankings.push(ranking);
-    }
-    rankings.dedup();
-    rankings
-}
-
-mod any_purchases {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn batches(cents: std::ops::Range<i64>) -> impl Strategy<Value = Vec<Vec<(u64, i64)>>> {
-        let batch = prop::collection::vec((0_u64..40, cents), 1..30);
-        prop::collection::vec(batch, 1..10)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn exact_is_right_for_totals_that_rise_and_fall(
-            batches in batches(-50..60),
-            places in 1_usize..6,
-            counters in 1_usize..6,
-            seed in 0_u64..1_000,
-        ) {
-            let top = TopUsers { places, counters, seed, ..TopUsers::default() };
-            let slices: Vec<_> = batches.iter().map(Vec::as_slice).collect();
-            prop_assert_eq!(top.of_purchases(&slices), model(&batches, places));
-        }
-
-        #[test]
-        fn monotonic_is_right_for_totals_that_only_grow(
-            batches in batches(0..60),
-            places in 1_usize..6,
-            counters in 1_usize..6,
-            seed in 0_u64..1_000,
-        ) {
-            let mode = TopMode::Monotonic;
-            let top = TopUsers { places, mode, counters, seed, ..TopUsers::default() };
-            let slices: Vec<_> = batches.iter().map(Vec::as_slice).collect();
-            prop_assert_eq!(top.of_purchases(&slices), model(&batches, places));
-        }
-
-        /// Runs of other parallelism, mode and number of places, one after the other in one
-        /// data directory.
-        #[test]
-        fn each_run_goes_on_from_the_one_before(
-            batches in batches(0..60),
-            runs in prop::collection::vec((1_usize..6, 1_usize..8, any::<bool>()), 1..5),
-        ) {
-            let dir = DataDir::in_memory().unwrap();
-            for (number, (counters, places, exact)) in runs.into_iter().enumerate() {
-                let mode = if exact { TopMode::Exact } else { TopMode::Monotonic };
-                let so_far = &batches[..batches.len().min(2 * number + 1)];
-                let slices: Vec<_> = so_far.iter().map(Vec::as_slice).collect();
-                let top = TopUsers { places, mode, counters, ..TopUsers::default() }.on(&dir);
-                let rankings = top.of_purchases(&slices);
-                let expected = model(so_far, places);
-                prop_assert_eq!(rankings.last(), expected.last());
-            }
-        }
-    }
 }
 
 /// What cannot be is said when the topology starts.
@@ -558,10 +334,10 @@ fn no_places_and_spans_that_are_no_milliseconds_are_refused() {
     assert!(error.contains("0 places"), "{error}");
 
     let refused = |top: TopTotals<u64>| {
-        let test = squall::testing::BoltTest::new(top).epoch();
+        let test = BoltTest::new(top).epoch();
         test.run().unwrap_err().to_string()
     };
-    let odd = std::time::Duration::from_micros(1_500);
+    let odd = Duration::from_micros(1_500);
     let error = refused(TopTotals::top(1).every(odd));
     assert!(
         error.contains("1.5ms") && error.contains("whole milliseconds"),
@@ -577,7 +353,7 @@ fn totals_that_do_not_fit_the_ranking_are_refused_with_both_sides() {
         places,
         entries: vec![(1_u64, 5)],
     };
-    let out = squall::testing::BoltTest::new(TopTotals::top(10))
+    let out = BoltTest::new(TopTotals::top(10))
         .send(shard("a", TopMode::Exact, 10))
         .send(shard("b", TopMode::Monotonic, 10))
         .send(shard("c", TopMode::Exact, 9))
