@@ -68,6 +68,10 @@ impl Purchases {
         let Some(files) = self.input.files(&fields, PlainText::Refused)? else {
             return Ok(None);
         };
+        // A folder that is followed may have no file yet, and a file no header.
+        if let Some(NamedField { option, .. }) = fields.iter().find(|field| field.name.is_none()) {
+            return Err(WrongUse::NothingNamed { option });
+        }
         let names = fields.iter().filter_map(|field| field.name);
         let files = files.fields(names.map(FieldSelector::named));
         Ok(Some(files.check()?))

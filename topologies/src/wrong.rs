@@ -36,6 +36,12 @@ pub enum WrongUse {
         /// `csv` or `ndjson`.
         format: String,
     },
+    /// It is not said which field to read, and the input does not show yet what there is.
+    #[error("say which field to read by {option}")]
+    NothingNamed {
+        /// The option that is missing.
+        option: &'static str,
+    },
     /// A field was asked of plain text.
     #[error(
         "`{name}` is read as plain text, which has no field `{field}`; if it is something else, \

@@ -227,7 +227,10 @@ fn wrong_use_is_answered_with_what_to_do() {
         ("a.csv", b"id,user,price,quantity\n"),
         ("a.txt", b"a b\n"),
         ("a.ndjson", b"{}\n"),
+        ("empty.csv", b""),
     ]);
+    let empty = folder.path("empty.csv");
+    let nothing = folder.path("*.nothing");
     let [csv, text, ndjson, data] =
         ["a.csv", "a.txt", "a.ndjson", "data"].map(|name| folder.path(name));
     let (csv, text, ndjson, data) = (&*csv, &*text, &*ndjson, &*data);
@@ -271,6 +274,11 @@ fn wrong_use_is_answered_with_what_to_do() {
             &["a.csv", "`cent`", columns],
         ),
         (&[&["--input", ndjson]], &["a.ndjson", "--user-field"]),
+        (&[&["--input", &empty]], &["--user-field"]),
+        (
+            &[&["--input", &nothing, "--follow"], &user],
+            &["--cents-field", "--price-field"],
+        ),
         (
             &[&["--input", text]],
             &["a.txt", "plain text", "no fields", "--format"],
