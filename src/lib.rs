@@ -59,7 +59,8 @@
 //! ```
 //!
 //! - **What travels**: [`Tuple`] and its fields as a [`Key`]; [`Text`], the string of tuples;
-//!   [`Timestamp`], [`Window`] and [`WindowShape`]; [`Count`] and [`Ranking`].
+//!   [`Decimal`], for money; [`Timestamp`], [`Window`] and [`WindowShape`]; [`Count`] and
+//!   [`Ranking`].
 //! - **What you write**: [`Spout`], [`Bolt`], [`KeyedBolt`] and [`Sink`], which emit through
 //!   [`Out`] and learn who they are from a [`Context`].
 //! - **What is there already**: [`bolts`], [`connectors`] and [`aggregate`], what can be aggregated in
