@@ -269,8 +269,8 @@ struct Leaders<K> {
     floor: Option<(K, u64)>,
 }
 
-/// How many are known for each place after all were looked through; twice as many before some
-/// of them are forgotten.
+/// How many are known for each place after all were looked through; when there are twice as
+/// many, half of them are forgotten.
 const KNOWN_PER_PLACE: usize = 2;
 
 impl<K: KeyValue> Leaders<K> {
@@ -300,17 +300,22 @@ impl<K: KeyValue> Leaders<K> {
         }
         if self.known.len() < self.places && self.floor.is_some() {
             self.find(totals);
-        } else if self.known.len() > 2 * KNOWN_PER_PLACE * self.places {
-            let known = self.best(KNOWN_PER_PLACE * self.places);
+        } else if self.known.len() > self.most().saturating_mul(2) {
+            let known = self.best(self.most());
             self.floor = known.last().cloned();
             self.known = known.into_iter().collect();
         }
     }
 
+    /// How many are known after all totals were looked through, at most.
+    fn most(&self) -> usize {
+        self.places.saturating_mul(KNOWN_PER_PLACE)
+    }
+
     /// Looks through all totals.
     fn find(&mut self, totals: &Table<K, i64>) {
-        let known = best(KNOWN_PER_PLACE * self.places, totals);
-        let all = known.len() < KNOWN_PER_PLACE * self.places;
+        let known = best(self.most(), totals);
+        let all = known.len() < self.most();
         self.floor = known.last().filter(|_| !all).cloned();
         self.known = known.into_iter().collect();
     }

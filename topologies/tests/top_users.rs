@@ -49,6 +49,9 @@ id,user,price,quantity
     assert_eq!(ranking(&gross).0, json!([["17850", 1_530], ["13047", 101]]));
     let first = [&all[..], &["--top", "1"]].concat();
     assert_eq!(ranking(&first).0, json!([["17850", 1_020]]));
+    // More places than there can ever be users.
+    let any = [&all[..], &["--top", "18446744073709551615"]].concat();
+    assert_eq!(ranking(&any).0, json!([["17850", 1_020], ["13047", 101]]));
 }
 
 #[test]
