@@ -12,10 +12,13 @@
 
 mod event;
 mod granularity;
+mod moment;
+mod nearest;
 mod rows;
 mod schema;
 
 pub use event::{Event, Input};
 pub use granularity::{Granularity, UnknownGranularity};
+pub use moment::TimestampFormat;
 pub use rows::{DimensionColumn, MetricColumn, Rows};
 pub use schema::{Kind, Metric, Schema};
