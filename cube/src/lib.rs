@@ -3,6 +3,8 @@
 //!
 //! ```text
 //!   spec          what to keep of an event: Druid's ingestion specs, read into a `Schema`
+//!   moment        times as they are written in events and specs
+//!   decode        records become events
 //!   event         one event, decoded by the schema
 //!   rows          many rows of a cube as columns
 //!   granularity   buckets of time
@@ -10,13 +12,16 @@
 
 #![forbid(unsafe_code)]
 
+mod decode;
 mod event;
 mod granularity;
 mod moment;
 mod nearest;
 mod rows;
 mod schema;
+pub mod spec;
 
+pub use decode::{DecodeError, Decoder};
 pub use event::{Event, Input};
 pub use granularity::{Granularity, UnknownGranularity};
 pub use moment::TimestampFormat;

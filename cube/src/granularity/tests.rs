@@ -11,308 +11,87 @@ fn at(text: &str) -> i64 {
     text.parse::<Timestamp>().unwrap().as_millisecond()
 }
 
-fn bucket(name: &str, moment: &str) -> (String, String) {
-    let bucket = granularity(name).bucket(at(moment));
-    let text = |moment| squall::Timestamp::from_millis(moment).to_string();
-    (text(bucket.start), text(bucket.end))
+fn check(table: &str) {
+    let lines = table.lines();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let columns: Vec<&str> = line.split(" | ").collect();
+        let [name, moment, start, end] = columns[..] else {
+            panic!("{line}");
+        };
+        let bucket = granularity(name).bucket(at(moment));
+        assert_eq!(bucket, at(start)..at(end), "{line}: {bucket:?}");
+    }
 }
+
+/// A granularity, a moment, and where its bucket begins and ends.
+const NAMES: &str = "
+none | 2015-03-20T18:51:09.123Z | 2015-03-20T18:51:09.123Z | 2015-03-20T18:51:09.124Z
+second | 2015-03-20T18:51:09.123Z | 2015-03-20T18:51:09Z | 2015-03-20T18:51:10Z
+minute | 2015-03-20T18:51:09Z | 2015-03-20T18:51:00Z | 2015-03-20T18:52:00Z
+five_minute | 2015-03-20T18:51:09Z | 2015-03-20T18:50:00Z | 2015-03-20T18:55:00Z
+ten_minute | 2015-03-20T18:59:59Z | 2015-03-20T18:50:00Z | 2015-03-20T19:00:00Z
+fifteen_minute | 2015-03-20T18:51:09Z | 2015-03-20T18:45:00Z | 2015-03-20T19:00:00Z
+thirty_minute | 2015-03-20T18:51:09Z | 2015-03-20T18:30:00Z | 2015-03-20T19:00:00Z
+HOUR | 2015-03-20T18:51:09Z | 2015-03-20T18:00:00Z | 2015-03-20T19:00:00Z
+six_hour | 2015-03-20T18:51:09Z | 2015-03-20T18:00:00Z | 2015-03-21T00:00:00Z
+eight_hour | 2015-03-20T18:51:09Z | 2015-03-20T16:00:00Z | 2015-03-21T00:00:00Z
+Day | 2015-03-20T18:51:09Z | 2015-03-20T00:00:00Z | 2015-03-21T00:00:00Z
+# A Friday; the week begins on Monday.
+week | 2015-03-20T18:51:09Z | 2015-03-16T00:00:00Z | 2015-03-23T00:00:00Z
+week | 2015-03-16T00:00:00Z | 2015-03-16T00:00:00Z | 2015-03-23T00:00:00Z
+month | 2016-02-29T23:59:59Z | 2016-02-01T00:00:00Z | 2016-03-01T00:00:00Z
+month | 2100-02-28T12:00:00Z | 2100-02-01T00:00:00Z | 2100-03-01T00:00:00Z
+quarter | 2015-03-31T23:59:59Z | 2015-01-01T00:00:00Z | 2015-04-01T00:00:00Z
+year | 2016-12-31T23:59:59Z | 2016-01-01T00:00:00Z | 2017-01-01T00:00:00Z
+# Before 1970.
+hour | 1969-12-31T23:59:59.999Z | 1969-12-31T23:00:00Z | 1970-01-01T00:00:00Z
+week | 1969-12-28T12:00:00Z | 1969-12-22T00:00:00Z | 1969-12-29T00:00:00Z
+month | 1969-12-31T23:59:59Z | 1969-12-01T00:00:00Z | 1970-01-01T00:00:00Z
+quarter | 1968-02-29T00:00:00Z | 1968-01-01T00:00:00Z | 1968-04-01T00:00:00Z
+year | 1904-02-29T00:00:00Z | 1904-01-01T00:00:00Z | 1905-01-01T00:00:00Z
+";
 
 #[test]
 fn buckets_of_druids_names() {
-    let table = [
-        (
-            "none",
-            "2015-03-20T18:51:09.123Z",
-            "2015-03-20T18:51:09.123Z",
-            "2015-03-20T18:51:09.124Z",
-        ),
-        (
-            "second",
-            "2015-03-20T18:51:09.123Z",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T18:51:10Z",
-        ),
-        (
-            "minute",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T18:51:00Z",
-            "2015-03-20T18:52:00Z",
-        ),
-        (
-            "five_minute",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T18:50:00Z",
-            "2015-03-20T18:55:00Z",
-        ),
-        (
-            "ten_minute",
-            "2015-03-20T18:59:59Z",
-            "2015-03-20T18:50:00Z",
-            "2015-03-20T19:00:00Z",
-        ),
-        (
-            "fifteen_minute",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T18:45:00Z",
-            "2015-03-20T19:00:00Z",
-        ),
-        (
-            "thirty_minute",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T18:30:00Z",
-            "2015-03-20T19:00:00Z",
-        ),
-        (
-            "HOUR",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T18:00:00Z",
-            "2015-03-20T19:00:00Z",
-        ),
-        (
-            "six_hour",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T18:00:00Z",
-            "2015-03-21T00:00:00Z",
-        ),
-        (
-            "eight_hour",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T16:00:00Z",
-            "2015-03-21T00:00:00Z",
-        ),
-        (
-            "Day",
-            "2015-03-20T18:51:09Z",
-            "2015-03-20T00:00:00Z",
-            "2015-03-21T00:00:00Z",
-        ),
-        // A Friday; the week begins on Monday.
-        (
-            "week",
-            "2015-03-20T18:51:09Z",
-            "2015-03-16T00:00:00Z",
-            "2015-03-23T00:00:00Z",
-        ),
-        (
-            "week",
-            "2015-03-16T00:00:00Z",
-            "2015-03-16T00:00:00Z",
-            "2015-03-23T00:00:00Z",
-        ),
-        (
-            "month",
-            "2016-02-29T23:59:59Z",
-            "2016-02-01T00:00:00Z",
-            "2016-03-01T00:00:00Z",
-        ),
-        (
-            "month",
-            "2100-02-28T12:00:00Z",
-            "2100-02-01T00:00:00Z",
-            "2100-03-01T00:00:00Z",
-        ),
-        (
-            "quarter",
-            "2015-03-31T23:59:59Z",
-            "2015-01-01T00:00:00Z",
-            "2015-04-01T00:00:00Z",
-        ),
-        (
-            "year",
-            "2016-12-31T23:59:59Z",
-            "2016-01-01T00:00:00Z",
-            "2017-01-01T00:00:00Z",
-        ),
-        // Before 1970.
-        (
-            "hour",
-            "1969-12-31T23:59:59.999Z",
-            "1969-12-31T23:00:00Z",
-            "1970-01-01T00:00:00Z",
-        ),
-        (
-            "week",
-            "1969-12-28T12:00:00Z",
-            "1969-12-22T00:00:00Z",
-            "1969-12-29T00:00:00Z",
-        ),
-        (
-            "month",
-            "1969-12-31T23:59:59Z",
-            "1969-12-01T00:00:00Z",
-            "1970-01-01T00:00:00Z",
-        ),
-        (
-            "quarter",
-            "1968-02-29T00:00:00Z",
-            "1968-01-01T00:00:00Z",
-            "1968-04-01T00:00:00Z",
-        ),
-        (
-            "year",
-            "1904-02-29T00:00:00Z",
-            "1904-01-01T00:00:00Z",
-            "1905-01-01T00:00:00Z",
-        ),
-    ];
-    for (name, moment, start, end) in table {
-        let expected = (start.to_owned(), end.to_owned());
-        assert_eq!(bucket(name, moment), expected, "{name}: {moment}");
-    }
+    check(NAMES);
     assert_eq!(granularity("all").bucket(5), i64::MIN..i64::MAX);
 }
 
+/// The same.
+const PERIODS: &str = "
+# The clocks go forward at 10:00 UTC: 23 hours; back at 09:00 UTC: 25 hours.
+P1D in America/Los_Angeles | 2015-03-08T20:00:00Z | 2015-03-08T08:00:00Z | 2015-03-09T07:00:00Z
+P1D in America/Los_Angeles | 2015-11-01T20:00:00Z | 2015-11-01T07:00:00Z | 2015-11-02T08:00:00Z
+P1D in America/Los_Angeles | 1965-07-01T06:59:59Z | 1965-06-30T07:00:00Z | 1965-07-01T07:00:00Z
+P1D in +05:30 | 2015-03-08T18:30:00Z | 2015-03-08T18:30:00Z | 2015-03-09T18:30:00Z
+P1W in Europe/Prague | 2015-03-29T21:59:59Z | 2015-03-22T23:00:00Z | 2015-03-29T22:00:00Z
+P1M in America/Los_Angeles | 2016-02-29T12:00:00Z | 2016-02-01T08:00:00Z | 2016-03-01T08:00:00Z
+P1Y in Asia/Tokyo | 2015-12-31T15:00:00Z | 2015-12-31T15:00:00Z | 2016-12-31T15:00:00Z
+# An hour on a clock that is half an hour off, and one that was moved by half an hour.
+PT1H in Asia/Kolkata | 2015-03-08T12:10:00Z | 2015-03-08T11:30:00Z | 2015-03-08T12:30:00Z
+PT1H in Australia/Lord_Howe | 2015-04-04T14:45:00Z | 2015-04-04T14:00:00Z | 2015-04-04T15:00:00Z
+PT1H in Australia/Lord_Howe | 2015-04-04T15:10:00Z | 2015-04-04T15:00:00Z | 2015-04-04T15:30:00Z
+PT1H in America/Los_Angeles | 2015-11-01T09:10:00Z | 2015-11-01T09:00:00Z | 2015-11-01T10:00:00Z
+# A zone that left a day out: 2011-12-30.
+P1D in Pacific/Apia | 2011-12-30T09:00:00Z | 2011-12-29T10:00:00Z | 2011-12-30T10:00:00Z
+P1D in Pacific/Apia | 2011-12-30T10:00:00Z | 2011-12-30T10:00:00Z | 2011-12-31T10:00:00Z
+# Several hours are as long as on a stop watch.
+PT6H in America/Los_Angeles | 2015-07-01T00:00:00Z | 2015-06-30T20:00:00Z | 2015-07-01T02:00:00Z
+# Counted from 1970, a Thursday, and not from Monday.
+P2W | 1970-01-14T00:00:00Z | 1970-01-01T00:00:00Z | 1970-01-15T00:00:00Z
+P2W from 2015-03-16 | 2015-03-15T00:00:00Z | 2015-03-02T00:00:00Z | 2015-03-16T00:00:00Z
+P2Y | 1969-06-01T00:00:00Z | 1968-01-01T00:00:00Z | 1970-01-01T00:00:00Z
+P1M from 2015-01-15T12:00:00Z | 2015-03-15T11:59:59Z | 2015-02-15T12:00:00Z | 2015-03-15T12:00:00Z
+P1M from 2015-01-31 | 2015-03-01T00:00:00Z | 2015-02-28T00:00:00Z | 2015-03-31T00:00:00Z
+P1DT12H | 1970-01-02T11:00:00Z | 1970-01-01T00:00:00Z | 1970-01-02T12:00:00Z
+P1MT12H | 1970-02-01T13:00:00Z | 1970-02-01T12:00:00Z | 1970-03-02T00:00:00Z
+PT90M | 1970-01-01T02:00:00Z | 1970-01-01T01:30:00Z | 1970-01-01T03:00:00Z
+PT0.25S | 1970-01-01T00:00:00.3Z | 1970-01-01T00:00:00.25Z | 1970-01-01T00:00:00.5Z
+";
+
 #[test]
 fn buckets_of_periods_in_zones_and_from_origins() {
-    let table = [
-        // The clocks go forward at 10:00 UTC: 23 hours; back at 09:00 UTC: 25 hours.
-        (
-            "P1D in America/Los_Angeles",
-            "2015-03-08T20:00:00Z",
-            "2015-03-08T08:00:00Z",
-            "2015-03-09T07:00:00Z",
-        ),
-        (
-            "P1D in America/Los_Angeles",
-            "2015-11-01T20:00:00Z",
-            "2015-11-01T07:00:00Z",
-            "2015-11-02T08:00:00Z",
-        ),
-        (
-            "P1D in America/Los_Angeles",
-            "1965-07-01T06:59:59Z",
-            "1965-06-30T07:00:00Z",
-            "1965-07-01T07:00:00Z",
-        ),
-        (
-            "P1D in +05:30",
-            "2015-03-08T18:30:00Z",
-            "2015-03-08T18:30:00Z",
-            "2015-03-09T18:30:00Z",
-        ),
-        (
-            "P1W in Europe/Prague",
-            "2015-03-29T21:59:59Z",
-            "2015-03-22T23:00:00Z",
-            "2015-03-29T22:00:00Z",
-        ),
-        (
-            "P1M in America/Los_Angeles",
-            "2016-02-29T12:00:00Z",
-            "2016-02-01T08:00:00Z",
-            "2016-03-01T08:00:00Z",
-        ),
-        (
-            "P1Y in Asia/Tokyo",
-            "2015-12-31T15:00:00Z",
-            "2015-12-31T15:00:00Z",
-            "2016-12-31T15:00:00Z",
-        ),
-        // An hour on a clock that is half an hour off, and one that was moved by half an hour.
-        (
-            "PT1H in Asia/Kolkata",
-            "2015-03-08T12:10:00Z",
-            "2015-03-08T11:30:00Z",
-            "2015-03-08T12:30:00Z",
-        ),
-        (
-            "PT1H in Australia/Lord_Howe",
-            "2015-04-04T14:45:00Z",
-            "2015-04-04T14:00:00Z",
-            "2015-04-04T15:00:00Z",
-        ),
-        (
-            "PT1H in Australia/Lord_Howe",
-            "2015-04-04T15:10:00Z",
-            "2015-04-04T15:00:00Z",
-            "2015-04-04T15:30:00Z",
-        ),
-        (
-            "PT1H in America/Los_Angeles",
-            "2015-11-01T09:10:00Z",
-            "2015-11-01T09:00:00Z",
-            "2015-11-01T10:00:00Z",
-        ),
-        // A zone that left a day out: 2011-12-30.
-        (
-            "P1D in Pacific/Apia",
-            "2011-12-30T09:00:00Z",
-            "2011-12-29T10:00:00Z",
-            "2011-12-30T10:00:00Z",
-        ),
-        (
-            "P1D in Pacific/Apia",
-            "2011-12-30T10:00:00Z",
-            "2011-12-30T10:00:00Z",
-            "2011-12-31T10:00:00Z",
-        ),
-        // Several hours are as long as on a stop watch.
-        (
-            "PT6H in America/Los_Angeles",
-            "2015-07-01T00:00:00Z",
-            "2015-06-30T20:00:00Z",
-            "2015-07-01T02:00:00Z",
-        ),
-        // Counted from 1970, a Thursday, and not from Monday.
-        (
-            "P2W",
-            "1970-01-14T00:00:00Z",
-            "1970-01-01T00:00:00Z",
-            "1970-01-15T00:00:00Z",
-        ),
-        (
-            "P2W from 2015-03-16",
-            "2015-03-15T00:00:00Z",
-            "2015-03-02T00:00:00Z",
-            "2015-03-16T00:00:00Z",
-        ),
-        (
-            "P2Y",
-            "1969-06-01T00:00:00Z",
-            "1968-01-01T00:00:00Z",
-            "1970-01-01T00:00:00Z",
-        ),
-        (
-            "P1M from 2015-01-15T12:00:00Z",
-            "2015-03-15T11:59:59Z",
-            "2015-02-15T12:00:00Z",
-            "2015-03-15T12:00:00Z",
-        ),
-        (
-            "P1M from 2015-01-31",
-            "2015-03-01T00:00:00Z",
-            "2015-02-28T00:00:00Z",
-            "2015-03-31T00:00:00Z",
-        ),
-        (
-            "P1DT12H",
-            "1970-01-02T11:00:00Z",
-            "1970-01-01T00:00:00Z",
-            "1970-01-02T12:00:00Z",
-        ),
-        (
-            "P1MT12H",
-            "1970-02-01T13:00:00Z",
-            "1970-02-01T12:00:00Z",
-            "1970-03-02T00:00:00Z",
-        ),
-        (
-            "PT90M",
-            "1970-01-01T02:00:00Z",
-            "1970-01-01T01:30:00Z",
-            "1970-01-01T03:00:00Z",
-        ),
-        (
-            "PT0.25S",
-            "1970-01-01T00:00:00.3Z",
-            "1970-01-01T00:00:00.25Z",
-            "1970-01-01T00:00:00.5Z",
-        ),
-    ];
-    for (name, moment, start, end) in table {
-        let expected = (start.to_owned(), end.to_owned());
-        assert_eq!(bucket(name, moment), expected, "{name}: {moment}");
-    }
+    check(PERIODS);
     let two_hours = Granularity::duration(7_200_000, Some("1970-01-01T01:00:00Z")).unwrap();
     assert_eq!(two_hours.bucket(0), -3_600_000..3_600_000);
 }
@@ -464,16 +243,15 @@ fn any_granularity() -> impl Strategy<Value = Granularity> {
             .prop_map(|(months, days, hours)| format!("P{months}M{days}DT{hours}H")),
     ];
     let origin = prop::option::of(-4_000_000_000_i64..4_000_000_000);
-    let period =
-        (period, prop::sample::select(zones), origin).prop_map(|(period, zone, origin)| {
-            match origin {
-                None => format!("{period} in {zone}"),
-                Some(second) => {
-                    let origin = squall::Timestamp::from_millis(second * 1_000);
-                    format!("{period} in {zone} from {origin}")
-                }
+    let period = (period, prop::sample::select(zones), origin).prop_map(
+        |(period, zone, origin)| match origin {
+            None => format!("{period} in {zone}"),
+            Some(second) => {
+                let origin = squall::Timestamp::from_millis(second * 1_000);
+                format!("{period} in {zone} from {origin}")
             }
-        });
+        },
+    );
     prop_oneof![named, period].prop_map(|text| granularity(&text))
 }
 

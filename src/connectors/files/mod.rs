@@ -14,7 +14,7 @@
 //! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
 //! | `json` | where in a JSON line each top-level value stands |
 //! | `reader` | [`RecordReader`]: all that makes records; a [`BadRecord`] is told and passed over |
-//! | `record` | one [`Record`], its place in the input, and its fields |
+//! | `record` | one [`Record`], its place in the input, and its fields, each a [`Scalar`] |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
 //! | `runs` | where in a text the runs of letters and digits are, 64 bytes at a time |
@@ -90,7 +90,7 @@ pub use position::PositionError;
 pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeError, probe};
 pub use progress::Progress;
 pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
-pub use record::Record;
+pub use record::{Record, Scalar};
 pub use spout::FileSpout;
 pub use time::{TimeError, TimeFormat, TimeFormatError};
 pub use words::{Split, SplitError};
