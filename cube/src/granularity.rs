@@ -214,6 +214,11 @@ impl Granularity {
         }))))
     }
 
+    /// One bucket.
+    pub(crate) fn all() -> Self {
+        Self::of(Buckets::All)
+    }
+
     /// Buckets of this many milliseconds, one of which begins at the origin (1970).
     ///
     /// # Errors

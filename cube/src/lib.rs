@@ -8,6 +8,7 @@
 //!   event         one event, decoded by the schema
 //!   rows          many rows of a cube as columns
 //!   granularity   buckets of time
+//!   query         questions to the rows
 //! ```
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ mod event;
 mod granularity;
 mod moment;
 mod nearest;
+pub mod query;
 mod rows;
 mod schema;
 pub mod spec;
