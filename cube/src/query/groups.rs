@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use ahash::{AHashMap, AHashSet};
+use ahash::{AHashMap, AHashSet, RandomState};
+use hashbrown::HashTable;
 use squall::{Text, Timestamp};
 
-use super::answer::{Answer, Row};
+use super::answer::{Answer, Measure, Row};
 use super::error::QueryError;
 use super::partials::{NO_GROUP, Partials};
 use super::plan::{Plan, stored};
@@ -32,8 +33,15 @@ impl Numbers {
         number
     }
 
-    fn value(&self, number: u32) -> Option<&Text> {
-        self.values.get(number as usize)
+    /// For each number how many values are less than its own.
+    fn ranks(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..number_of(self.values.len())).collect();
+        order.sort_unstable_by_key(|number| &self.values[*number as usize]);
+        let mut ranks = vec![0; order.len()];
+        for (rank, number) in (0..).zip(order) {
+            ranks[number as usize] = rank;
+        }
+        ranks
     }
 }
 
@@ -49,8 +57,14 @@ pub(super) struct Groups {
     bucket_numbers: AHashMap<i64, u32>,
     /// The values of each dimension that is grouped by.
     values: Vec<Numbers>,
-    /// A group by the numbers of its bucket and its values.
-    groups: AHashMap<Box<[u32]>, u32>,
+    /// The groups by their keys.
+    groups: HashTable<u32>,
+    hasher: RandomState,
+    /// The key of each group, side by side: the numbers of its bucket and its values. Millions of
+    /// small allocations would take longer than all else.
+    keys: Vec<u32>,
+    /// How many numbers a key has.
+    width: usize,
     metrics: Vec<Partials>,
     /// When the first stored bucket begins.
     first: i64,
@@ -71,7 +85,10 @@ impl Groups {
             buckets: Vec::new(),
             bucket_numbers: AHashMap::new(),
             values: plan.by.iter().map(|_| Numbers::default()).collect(),
-            groups: AHashMap::new(),
+            groups: HashTable::new(),
+            hasher: RandomState::new(),
+            keys: Vec::new(),
+            width: 1 + plan.by.len(),
             metrics: metrics.map(|metric| Partials::of(metric.kind)).collect(),
             first: i64::MAX,
             rows_read: 0,
@@ -156,9 +173,8 @@ impl Groups {
             })
             .collect();
         let mut groups = Vec::with_capacity(rows.times.len());
-        let mut key = vec![0; 1 + plan.by.len()];
+        let mut key = vec![0; self.width];
         let mut bucket = Bucket::none();
-        let mut latest: Option<(Vec<u32>, u32)> = None;
         for (row, time) in rows.times.iter().enumerate() {
             let matches = |(ids, wanted): &(&[u32], u32)| ids[row] == *wanted;
             if !plan.times.contains(time) || !matching.iter().all(matches) {
@@ -167,10 +183,7 @@ impl Groups {
             }
             if !bucket.stored.contains(time) {
                 bucket = Bucket::of(*time, stored, plan)?;
-                bucket.number = *self.bucket_numbers.entry(bucket.start).or_insert_with(|| {
-                    self.buckets.push(bucket.start);
-                    number_of(self.buckets.len() - 1)
-                });
+                bucket.number = self.bucket(bucket.start);
             }
             self.first = self.first.min(*time);
             key[0] = bucket.number;
@@ -180,25 +193,39 @@ impl Groups {
                 key[1 + place] = number.copied().unwrap_or(DimensionColumn::NULL);
             }
             // Rows of one group follow each other, where few dimensions are asked for.
-            let group = match &latest {
-                Some((same, group)) if *same == key => *group,
-                _ => {
-                    let group = self.number(&key);
-                    latest = Some((key.clone(), group));
-                    group
-                }
+            let group = match groups.last() {
+                Some(latest) if *latest != NO_GROUP && self.key(*latest) == key => *latest,
+                _ => self.number(&key),
             };
             groups.push(group);
         }
         Ok(groups)
     }
 
+    /// The number of the bucket that begins then.
+    fn bucket(&mut self, start: i64) -> u32 {
+        *self.bucket_numbers.entry(start).or_insert_with(|| {
+            self.buckets.push(start);
+            number_of(self.buckets.len() - 1)
+        })
+    }
+
+    fn key(&self, group: u32) -> &[u32] {
+        &self.keys[group as usize * self.width..][..self.width]
+    }
+
     fn number(&mut self, key: &[u32]) -> u32 {
-        if let Some(group) = self.groups.get(key) {
+        let (keys, width, hasher) = (&self.keys, self.width, &self.hasher);
+        let key_of = |group: u32| &keys[group as usize * width..][..width];
+        let hash = hasher.hash_one(key);
+        let found = self.groups.find(hash, |group| key_of(*group) == key);
+        if let Some(group) = found {
             return *group;
         }
         let group = number_of(self.groups.len());
-        self.groups.insert(key.into(), group);
+        let hash_of = |group: &u32| hasher.hash_one(key_of(*group));
+        self.groups.insert_unique(hash, group, hash_of);
+        self.keys.extend(key);
         group
     }
 
@@ -244,19 +271,20 @@ impl Groups {
     pub(super) fn merge(&mut self, plan: &Plan, other: &Self) -> Result<(), QueryError> {
         self.first = self.first.min(other.first);
         self.rows_read += other.rows_read;
-        let mut groups = vec![NO_GROUP; other.groups.len()];
-        for (key, group) in &other.groups {
-            let start = other.buckets[key[0] as usize];
-            let mut here = vec![*self.bucket_numbers.entry(start).or_insert_with(|| {
-                self.buckets.push(start);
-                number_of(self.buckets.len() - 1)
-            })];
-            let values = self.values.iter_mut().zip(&other.values).zip(&key[1..]);
-            here.extend(values.map(|((values, others), number)| {
-                let value = others.value(*number);
-                value.map_or(DimensionColumn::NULL, |value| values.of(value))
-            }));
-            groups[*group as usize] = self.number(&here);
+        let mut here = vec![0; self.width];
+        let mut groups = Vec::with_capacity(other.groups.len());
+        // Each bucket and value is looked for once.
+        let buckets = other.buckets.iter().map(|start| self.bucket(*start));
+        let mut numbers = vec![buckets.collect::<Vec<u32>>()];
+        for (values, others) in self.values.iter_mut().zip(&other.values) {
+            numbers.push(others.values.iter().map(|value| values.of(value)).collect());
+        }
+        for key in other.keys.chunks_exact(other.width) {
+            for ((here, numbers), number) in here.iter_mut().zip(&numbers).zip(key) {
+                let number = numbers.get(*number as usize);
+                *here = number.copied().unwrap_or(DimensionColumn::NULL);
+            }
+            groups.push(self.number(&here));
         }
         let metrics = self.metrics.iter_mut().zip(&other.metrics);
         for ((partials, others), metric) in metrics.zip(&plan.metrics) {
@@ -268,53 +296,76 @@ impl Groups {
 
     /// The rows of the answer, in its order.
     pub(super) fn answer(&self, plan: &Plan, query: &Query) -> Result<Answer, QueryError> {
-        let mut rows = Vec::with_capacity(self.groups.len());
-        for (key, group) in &self.groups {
-            let start = self.buckets[key[0] as usize];
-            let values = self.values.iter().zip(&key[1..]);
-            let metrics = self.metrics.iter().zip(&plan.metrics);
-            rows.push(Row {
-                timestamp: Timestamp::from_millis(if start == i64::MIN {
-                    self.first
-                } else {
-                    start
-                }),
-                dimensions: values
-                    .map(|(values, number)| values.value(*number).cloned())
-                    .collect(),
-                metrics: metrics
-                    .map(|(partials, metric)| partials.finish(*group as usize, &metric.name))
-                    .collect::<Result<_, _>>()?,
-            });
-        }
-        rows.sort_unstable_by(|one, other| {
-            let order = plan.order.map_or(Ordering::Equal, |place| {
-                by_measure(one, other, place, query.ascending)
-            });
-            // Of equal ones the earlier and the lesser; null is the least value.
-            order
-                .then_with(|| one.timestamp.cmp(&other.timestamp))
-                .then_with(|| one.dimensions.cmp(&other.dimensions))
+        let all = self.groups.len();
+        let finish = |place: usize, group: usize| {
+            self.metrics[place].finish(group, &plan.metrics[place].name)
+        };
+        let ordered_by = plan.order.map(|place| {
+            let measures = (0..all).map(|group| finish(place, group));
+            measures.collect::<Result<Vec<Measure>, _>>()
         });
-        rows.truncate(query.limit.unwrap_or(usize::MAX));
-        for row in &mut rows {
-            row.metrics.truncate(plan.shown);
+        let ordered_by = ordered_by.transpose()?.unwrap_or_default();
+        let starts = self.buckets.iter().map(|start| match *start {
+            i64::MIN => self.first,
+            start => start,
+        });
+        let starts: Vec<i64> = starts.collect();
+        let ranks: Vec<Vec<u32>> = self.values.iter().map(Numbers::ranks).collect();
+        // Of equal ones the earlier and the lesser; null is the least value.
+        let compare = |one: &u32, other: &u32| {
+            let by_measure = match (
+                ordered_by.get(*one as usize),
+                ordered_by.get(*other as usize),
+            ) {
+                (Some(one), Some(other)) => in_order(one, other, query.ascending),
+                _ => Ordering::Equal,
+            };
+            let (one, other) = (self.key(*one), self.key(*other));
+            let values = ranks.iter().zip(&one[1..]).zip(&other[1..]);
+            let mut values = values.map(|((ranks, one), other)| {
+                ranks.get(*one as usize).cmp(&ranks.get(*other as usize))
+            });
+            by_measure
+                .then_with(|| starts[one[0] as usize].cmp(&starts[other[0] as usize]))
+                .then_with(|| {
+                    values
+                        .find(|order| order.is_ne())
+                        .unwrap_or(Ordering::Equal)
+                })
+        };
+        let mut order: Vec<u32> = (0..number_of(all)).collect();
+        let limit = query.limit.unwrap_or(all);
+        if limit < all {
+            // All are put in order by few comparisons, where few of them are wanted.
+            order.select_nth_unstable_by(limit, compare);
+            order.truncate(limit);
         }
+        order.sort_unstable_by(compare);
+        let rows = order.into_iter().map(|group| {
+            let key = self.key(group);
+            let values = self.values.iter().zip(&key[1..]);
+            let metrics = (0..plan.shown).map(|place| finish(place, group as usize));
+            Ok(Row {
+                timestamp: Timestamp::from_millis(starts[key[0] as usize]),
+                dimensions: values
+                    .map(|(values, number)| values.values.get(*number as usize).cloned())
+                    .collect(),
+                metrics: metrics.collect::<Result<_, _>>()?,
+            })
+        });
         let metrics = plan.metrics.iter().take(plan.shown);
         Ok(Answer {
             granularity: plan.granularity.clone(),
             dimensions: plan.by.clone(),
             metrics: metrics.map(|metric| metric.name.as_str().into()).collect(),
-            rows,
+            rows: rows.collect::<Result<_, QueryError>>()?,
             rows_read: self.rows_read,
         })
     }
 }
 
 /// The greater one first, or the lesser; null is the last in any case.
-fn by_measure(one: &Row, other: &Row, place: usize, ascending: bool) -> Ordering {
-    use super::answer::Measure;
-    let (one, other) = (&one.metrics[place], &other.metrics[place]);
+fn in_order(one: &Measure, other: &Measure, ascending: bool) -> Ordering {
     let by_size = one.compare(other);
     if ascending && *one != Measure::Null && *other != Measure::Null {
         by_size

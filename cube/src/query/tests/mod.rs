@@ -392,6 +392,21 @@ fn a_bucket_of_everything_is_as_fine_as_its_segments() {
     assert!(refused(&query("hour", &[]), &stored).contains("is finer"));
 }
 
+/// Until 1883 the days of New York began 2 seconds after a full minute, which no rows by the minute
+/// can tell. Planning looks at the time since 1970.
+#[test]
+fn a_stored_bucket_that_lies_across_two_of_the_answer_is_refused() {
+    let by_minute = schema("minute", "day", &[("n", Kind::Count)]);
+    let of = |time| {
+        let rows = rows(&[time], &[], longs(&[1]));
+        [Stored::new(Arc::clone(&by_minute), rows)]
+    };
+    let days = query("P1D in America/New_York", &[]);
+    assert_eq!(json(&days, &of("1880-06-01T04:55:00Z")).len(), 1);
+    let found = refused(&days, &of("1880-06-01T04:56:00Z"));
+    assert!(found.contains("or lies across it"), "{found}");
+}
+
 #[test]
 fn sums_are_exact_or_refused() {
     let sums = schema("hour", "day", &[("n", Kind::LongSum)]);
