@@ -3,31 +3,11 @@
 mod common;
 
 use std::collections::HashMap;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
-use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
-use squall_cube::{DecodeError, Decoder, Event, Input, spec};
-
-fn decoder(spec: &str) -> Decoder {
-    Decoder::new(spec::parse(spec, "spec").unwrap().0)
-}
-
-/// The events of records, or why they are none.
-fn events(
-    decoder: &mut Decoder,
-    format: Format,
-    input: impl Read + Send + 'static,
-) -> Vec<Result<Event, DecodeError>> {
-    let mut reader = RecordReader::new(Box::new(input), "in", format, Delimiter::COMMA);
-    let (mut record, mut events) = (Record::new(), Vec::new());
-    loop {
-        match reader.next(&mut record).unwrap() {
-            Outcome::Record => events.push(decoder.decode(&record)),
-            Outcome::Bad(bad) => panic!("{bad}"),
-            Outcome::End => return events,
-        }
-    }
-}
+use common::{WIKITICKER, decoder, events, wikiticker};
+use squall::connectors::files::Format;
+use squall_cube::{Decoder, Event, Input};
 
 /// An event in one line: time, dimensions, inputs.
 fn line(event: &Event) -> String {
@@ -246,29 +226,11 @@ fn equal_values_have_equal_hashes_and_others_have_others() {
     assert_ne!(hashes[0], hashes[2]);
 }
 
-/// Dimensions discovered: all 20 fields but time, metrics and the user.
-const WIKITICKER: &str = r#"{
-    "timestampSpec": {"column": "time", "format": "iso"},
-    "metricsSpec": [
-        {"type": "count", "name": "count"},
-        {"type": "longSum", "name": "added", "fieldName": "added"},
-        {"type": "longSum", "name": "deleted", "fieldName": "deleted"},
-        {"type": "longSum", "name": "delta", "fieldName": "delta"},
-        {"type": "hyperUnique", "name": "users", "fieldName": "user"}
-    ],
-    "granularitySpec": {"segmentGranularity": "day", "queryGranularity": "hour"}
-}"#;
-
 #[test]
 fn wikiticker_is_decoded_as_the_answers_say() {
-    let Some((folder, answers)) = common::real_data("wikiticker") else {
+    let Some((events, answers)) = wikiticker(&mut decoder(WIKITICKER)) else {
         return;
     };
-    let file = folder.join("wikiticker-2015-09-12-sampled.json.gz");
-    let file = flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap());
-    let mut decoder = decoder(WIKITICKER);
-    let events = events(&mut decoder, Format::NdJson, file);
-    let events: Vec<Event> = events.into_iter().map(Result::unwrap).collect();
     assert_eq!(events.len(), 39_244);
     assert_eq!(answers["rows"], events.len());
     assert_eq!(events[0].names.len(), 15);
