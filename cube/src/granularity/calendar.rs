@@ -129,9 +129,11 @@ impl Calendar {
         let mean = i128::from(months) * i128::from(MEAN_MONTH)
             + i128::from(days) * i128::from(DAY)
             + i128::from(millis);
+        // Outside of the calendar everything is in its outermost bucket.
+        let moment = timestamp(moment).as_millisecond();
         let since = i128::from(moment) - i128::from(self.origin.timestamp().as_millisecond());
         // A guess, which is out by the few days that a month differs from the mean one and by the
-        // hours that the clocks were changed. Outside of the calendar any far number is as good.
+        // hours that the clocks were changed.
         let mut number = i64::try_from(since.div_euclid(mean)).unwrap_or(i64::MAX / 2);
         let most = i64::try_from(20_000 * 366 * i128::from(DAY) / mean).unwrap_or(i64::MAX / 2) + 1;
         number = number.clamp(-most, most);

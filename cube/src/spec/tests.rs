@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::schema::{Kind, Metric};
 
@@ -15,9 +17,7 @@ fn bad(text: &str) -> Vec<String> {
     errors.mistakes.iter().map(ToString::to_string).collect()
 }
 
-#[test]
-fn druids_tutorial_is_read() {
-    let text = r#"{
+const TUTORIAL: &str = r#"{
       "type" : "index_parallel",
       "spec" : {
         "dataSchema" : {
@@ -52,7 +52,10 @@ fn druids_tutorial_is_read() {
         "tuningConfig" : { "type" : "index_parallel" }
       }
     }"#;
-    let (spec, warnings) = good(text);
+
+#[test]
+fn druids_tutorial_is_read() {
+    let (spec, warnings) = good(TUTORIAL);
     assert_eq!(
         warnings,
         [
@@ -334,5 +337,29 @@ fn a_spec_that_cannot_be_followed_is_refused() {
             !found.is_empty() && found[0].contains(part),
             "{text}: {found:?}"
         );
+    }
+}
+
+proptest! {
+    /// Whatever is left out, put twice or put elsewhere: there is an answer, and its lines exist.
+    #[test]
+    fn a_spec_that_was_torn_is_read_or_refused(
+        from in 0..TUTORIAL.len(), length in 0..60_usize, to in 0..TUTORIAL.len(), cut in any::<bool>(),
+    ) {
+        let piece = TUTORIAL.get(from..(from + length).min(TUTORIAL.len())).unwrap_or_default();
+        let mut text = TUTORIAL.to_owned();
+        if cut {
+            text = text.replacen(piece, "", 1);
+        }
+        text.insert_str(to.min(text.len()), piece);
+        let lines = text.lines().count().max(1);
+        let notes = match parse(&text, "s") {
+            Ok((_, warnings)) => warnings,
+            Err(errors) => {
+                prop_assert!(!errors.mistakes.is_empty());
+                errors.mistakes
+            }
+        };
+        prop_assert!(notes.iter().all(|note| (1..=lines).contains(&note.line)), "{text}");
     }
 }
