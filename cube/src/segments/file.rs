@@ -19,8 +19,8 @@ pub struct SegmentFile {
     pub rows: u64,
     /// How many bytes it has.
     pub bytes: u64,
-    /// XXH3 (64 bits) of its bytes.
-    pub checksum: u64,
+    /// XXH3 (64 bits) of its bytes, as 16 hexadecimal digits.
+    pub checksum: String,
     /// What it has of each segment, in the order of time.
     pub parts: Vec<Part>,
 }

@@ -221,20 +221,18 @@ fn hash(mut file: &File) -> io::Result<u64> {
 
 /// Compares a file with its length and checksum.
 fn compare(opened: &File, path: &Path, file: &SegmentFile) -> Result<(), SegmentError> {
-    let read = SegmentError::io("read", path);
-    let hashed = opened.metadata().and_then(|about| {
-        let length = about.len();
-        let of_other_length = length != file.bytes;
-        Ok((length, if of_other_length { 0 } else { hash(opened)? }))
-    });
-    let (length, checksum) = hashed.map_err(read)?;
-    let (expected, found) = if length != file.bytes {
-        (format!("{} bytes", file.bytes), format!("{length} bytes"))
-    } else if checksum != file.checksum {
-        let expected = format!("checksum {:016x}", file.checksum);
-        (expected, format!("checksum {checksum:016x}"))
+    let about = opened.metadata().map_err(SegmentError::io("read", path))?;
+    let (expected, found) = if about.len() == file.bytes {
+        let hash = hash(opened).map_err(SegmentError::io("read", path))?;
+        let hash = format!("{hash:016x}");
+        if hash == file.checksum {
+            return Ok(());
+        }
+        let expected = format!("checksum {}", file.checksum);
+        (expected, format!("checksum {hash}"))
     } else {
-        return Ok(());
+        let expected = format!("{} bytes", file.bytes);
+        (expected, format!("{} bytes", about.len()))
     };
     Err(SegmentError::Changed {
         path: path.to_owned(),

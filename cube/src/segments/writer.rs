@@ -135,7 +135,7 @@ impl SegmentWriter {
             schema: self.schema.id(),
             rows: parts.iter().map(|part| part.rows).sum(),
             bytes: hashed.bytes,
-            checksum: hashed.hash.digest(),
+            checksum: format!("{:016x}", hashed.hash.digest()),
             parts,
         })
     }

@@ -1,7 +1,9 @@
 //! Events that are rolled up into segments are what a naive evaluation says, whatever happens.
 
 mod cases;
+mod manifest;
 mod model;
+mod stories;
 
 use std::path::Path;
 use std::sync::Arc;
