@@ -79,7 +79,7 @@ impl DataDir {
     }
 
     /// Opens what is there, and makes nothing.
-    fn open_existing(&self) -> Result<Store, StoreError> {
+    pub(super) fn open_existing(&self) -> Result<Store, StoreError> {
         match &self.0 {
             Place::At(path) => Store::open_existing(path),
             Place::Memory(store) => Ok(store.clone()),

@@ -1,5 +1,6 @@
 //! What can go wrong when somebody looks into a data directory.
 
+use crate::error::BoxError;
 use crate::store::StoreError;
 
 /// Why a data directory could not be looked into, copied or reset.
@@ -39,6 +40,21 @@ pub enum DataDirError {
         /// All components of which something is stored.
         components: Vec<String>,
     },
+    /// The table is not one that can be changed from outside of a run.
+    #[error("the table `{table}` cannot be changed: {why}")]
+    NotEditable {
+        /// The table, as `component.state`.
+        table: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// Who was to change a table has not done so.
+    #[error("nothing was changed")]
+    Edit {
+        /// Why.
+        #[source]
+        cause: BoxError,
+    },
     /// The directory is in use, and its holder gave no answer, or only a part of one.
     #[error("{in_use}; it was asked, but {why}")]
     NoAnswer {
@@ -75,9 +91,10 @@ impl DataDirError {
             Self::NothingCommitted { .. }
             | Self::UnknownTable { .. }
             | Self::UnknownComponent { .. }
+            | Self::NotEditable { .. }
             | Self::NoAnswer { .. } => true,
             Self::Answered { wrong_use, .. } => *wrong_use,
-            Self::Ended => false,
+            Self::Edit { .. } | Self::Ended => false,
         }
     }
 }

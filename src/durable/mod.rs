@@ -5,11 +5,13 @@
 //! | `layout`, `manifest` | the runtime, which writes it |
 //! | `contents`, `inspect`, `view`, `json` | people, who look into it without its types |
 //! | `views`, `table_view`, `following`, `bell` | programs, which read tables with their types |
+//! | `edit` | tools, which change a table while no run has the directory |
 //! | `protocol`, `socket` | other processes, while a run has the directory |
 
 mod bell;
 mod contents;
 mod data_dir;
+mod edit;
 mod error;
 mod following;
 mod inspect;
