@@ -29,6 +29,7 @@ pub use roller::{Roller, RowBlock};
 pub use rows::{DimensionColumn, MetricColumn, Rows};
 pub use schema::{Kind, Metric, Schema};
 pub use segments::{
-    Compacting, Listing, Manifest, Part, SegmentError, SegmentFile, SegmentReader, Segments,
+    Compacted, Compacting, Listing, Manifest, Part, SegmentError, SegmentFile, SegmentReader,
+    Segments, compact,
 };
 pub use wiring::Rollup;

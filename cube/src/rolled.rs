@@ -25,7 +25,7 @@ pub(crate) struct Rolled {
     kinds: Vec<Kind>,
     /// The dimensions, in the order in which they came.
     names: Vec<Text>,
-    /// For each dimension a number that its values are hashed with.
+    /// For each dimension the odd number that the hashes of its values are multiplied by.
     salts: Vec<u64>,
     index: HashTable<u32>,
     hashes: Vec<u64>,
@@ -266,7 +266,7 @@ impl Rolled {
         }
         self.values = wider;
         self.bytes += self.times.len() * size_of::<Option<Text>>();
-        self.salts.push(name.route_hash());
+        self.salts.push(name.route_hash() | 1);
         self.names.push(name);
     }
 
@@ -462,24 +462,19 @@ impl Rolled {
     }
 }
 
-/// The hash of a row is the sum of those of its time and of its values, so that neither the
-/// order of the dimensions matters nor those that are null.
+/// The hash of a row is the sum of those of its time and of its values, each of these times an odd
+/// number that belongs to the dimension (multilinear hashing: Carter and Wegman, 1979). So neither
+/// the order of the dimensions matters nor those that are null.
 #[inline]
 fn of_time(time: i64) -> u64 {
-    mixed(time.cast_unsigned())
+    // The finish of SplitMix64 (Steele, Lea and Flood, 2014): times have the same few last bits.
+    let mut mixed = time.cast_unsigned();
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 #[inline]
 fn salted(value: &Text, salt: u64) -> u64 {
-    mixed(value.route_hash() ^ salt)
-}
-
-/// The finish of `SplitMix64` (Steele, Lea and Flood 2014), whose every bit depends on all bits.
-#[inline]
-fn mixed(number: u64) -> u64 {
-    let mut mixed = number ^ (number >> 30);
-    mixed = mixed.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed ^= mixed >> 27;
-    mixed = mixed.wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    value.route_hash().wrapping_mul(salt)
 }

@@ -9,7 +9,7 @@ use squall::topology::AsStream;
 use crate::event::Event;
 use crate::roller::Roller;
 use crate::schema::Schema;
-use crate::segments::{Compacting, Manifest, Segments};
+use crate::segments::{Compacting, Manifest, SEGMENTS, Segments};
 
 /// How events are rolled up, and where to; see [`Rollup::wire`].
 ///
@@ -104,7 +104,7 @@ impl Rollup {
             ..
         } = self.clone();
         let segments = topology
-            .bolt("segments", move || {
+            .bolt(SEGMENTS, move || {
                 Segments::new(&folder, Arc::clone(&schema)).compacting(compacting.clone())
             })
             .global_grouping(&rolled);

@@ -40,6 +40,8 @@ pub struct Segments {
     retired: Table<String, i64>,
     compacting: Compacting,
     compaction: Option<Compaction>,
+    /// Whether the manifest was told of the files.
+    listed: bool,
     context: Option<Context>,
 }
 
@@ -62,6 +64,7 @@ impl Segments {
             retired: Table::new(),
             compacting: Compacting::default(),
             compaction: None,
+            listed: false,
             context: None,
         }
     }
@@ -286,7 +289,8 @@ impl Bolt for Segments {
         self.write()?;
         let grown = self.take_in()?;
         let swapped = self.compact(epoch)?;
-        if grown || swapped {
+        // Between two runs others may have changed them.
+        if grown || swapped || !std::mem::replace(&mut self.listed, true) {
             out.emit(self.listing(epoch.number));
         }
         Ok(())

@@ -80,6 +80,35 @@ impl Job {
         })
     }
 
+    /// What is to be merged first, so that in the end there is one file for each segment.
+    pub(super) fn choose_all(files: &BTreeMap<String, SegmentFile>) -> Option<Self> {
+        let mut new: BTreeMap<&str, Vec<Named<'_>>> = BTreeMap::new();
+        let mut old: BTreeMap<(&str, i64), Vec<Named<'_>>> = BTreeMap::new();
+        for (name, file) in files {
+            let schema = file.schema.as_str();
+            match file.parts.first() {
+                Some(part) if file.level > 0 => {
+                    let segment = (schema, part.segment.start);
+                    old.entry(segment).or_default().push((name, file));
+                }
+                _ => new.entry(schema).or_default().push((name, file)),
+            }
+        }
+        let several = old.into_values().find(|files| files.len() > 1);
+        let mut files = new.into_values().next().or(several)?;
+        // The smaller ones first, so that no row is written too often.
+        files.sort_by_key(|(_, file)| file.rows);
+        files.truncate(MOST_INPUTS);
+        let level = files.iter().map(|(_, file)| file.level).max()?;
+        Some(Self {
+            inputs: files
+                .into_iter()
+                .map(|(name, file)| (name.clone(), file.clone()))
+                .collect(),
+            level: level.saturating_add(1),
+        })
+    }
+
     /// How many files come out: one for each segment.
     pub(super) fn outputs(&self) -> usize {
         let parts = self.inputs.iter().flat_map(|(_, file)| &file.parts);
@@ -124,6 +153,9 @@ impl Job {
         }
     }
 }
+
+/// A file with its name.
+type Named<'f> = (&'f String, &'f SegmentFile);
 
 /// The new files by name.
 type Merged = Result<Vec<(String, SegmentFile)>>;

@@ -75,16 +75,20 @@ impl Sink for Manifest {
         Ok(text.transpose()?)
     }
 
-    /// Replaces the file as a whole: whoever reads it sees the old or the new one.
     fn deliver(&mut self, text: &[u8]) -> Result {
-        let path = self.folder.file(UNFINISHED);
-        let written = File::create(&path).and_then(|mut file| {
-            file.write_all(text)?;
-            file.sync_all()
-        });
-        written.map_err(SegmentError::io("write", &path))?;
-        let renamed = std::fs::rename(&path, self.folder.file(NAME));
-        renamed.map_err(SegmentError::io("rename", &path))?;
-        Ok(self.folder.sync()?)
+        Ok(write(&self.folder, text)?)
     }
+}
+
+/// Replaces the file as a whole: whoever reads it sees the old or the new one.
+pub(super) fn write(folder: &Folder, text: &[u8]) -> Result<(), SegmentError> {
+    let path = folder.file(UNFINISHED);
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(text)?;
+        file.sync_all()
+    });
+    written.map_err(SegmentError::io("write", &path))?;
+    let renamed = std::fs::rename(&path, folder.file(NAME));
+    renamed.map_err(SegmentError::io("rename", &path))?;
+    folder.sync()
 }

@@ -7,11 +7,18 @@ mod folder;
 mod layout;
 mod manifest;
 mod merge;
+mod offline;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use bolt::Segments;
 pub use compaction::Compacting;
 pub use file::{Part, SegmentError, SegmentFile};
 pub use manifest::{Listing, Manifest};
+pub use offline::{Compacted, compact};
 pub use reader::SegmentReader;
+
+/// The component that has the tables of the files.
+pub(crate) const SEGMENTS: &str = "segments";

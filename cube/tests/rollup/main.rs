@@ -3,6 +3,7 @@
 mod cases;
 mod manifest;
 mod model;
+mod sketch;
 mod stories;
 
 use std::path::Path;

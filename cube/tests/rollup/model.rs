@@ -1,12 +1,14 @@
 //! The naive evaluation: a map.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use squall::{Text, Timestamp};
 use squall_cube::{
     Event, Granularity, Input, Kind, Metric, MetricColumn, Rows, Schema, SegmentFile, SegmentReader,
 };
+
+use super::sketch;
 
 /// A time, and the dimensions that are not null, by name.
 pub(crate) type Key = (i64, BTreeMap<Text, Text>);
@@ -16,7 +18,8 @@ pub(crate) type Key = (i64, BTreeMap<Text, Text>);
 pub(crate) enum Known {
     Long(Option<i64>),
     Double(Option<f64>),
-    Distinct(BTreeSet<u64>),
+    /// A sketch as it is stored: equal for equal sets.
+    Distinct(Vec<u8>),
 }
 
 /// The rows of a cube, those of one bucket as one. Where nothing is rolled up, `rows` says how
@@ -73,11 +76,7 @@ impl Cube {
                 MetricColumn::Double(numbers) => {
                     Known::Double(numbers[row].map(|[high, low]| high + low))
                 }
-                MetricColumn::Distinct(sketches) => {
-                    let hashes = sketches[row].chunks(8);
-                    let hashes = hashes.map(|hash| u64::from_le_bytes(hash.try_into().unwrap()));
-                    Known::Distinct(hashes.collect())
-                }
+                MetricColumn::Distinct(sketches) => Known::Distinct(sketches[row].to_vec()),
             });
             let known = known.collect();
             self.add((rows.times[row], dimensions.collect()), known);
@@ -143,12 +142,12 @@ fn known_of(kind: Kind, input: Input) -> Known {
         (Kind::Count, _) => Known::Long(Some(1)),
         (_, Input::Long(number)) => Known::Long(Some(number)),
         (_, Input::Double(number)) => Known::Double(Some(number)),
-        (_, Input::Hash(hash)) => Known::Distinct([hash].into()),
+        (_, Input::Hash(hash)) => Known::Distinct(sketch::of(&[hash])),
         (Kind::LongSum, Input::None) => Known::Long(Some(0)),
         (Kind::DoubleSum, Input::None) => Known::Double(Some(0.0)),
         (Kind::LongMin | Kind::LongMax, Input::None) => Known::Long(None),
         (Kind::DoubleMin | Kind::DoubleMax, Input::None) => Known::Double(None),
-        (Kind::HyperUnique, Input::None) => Known::Distinct(BTreeSet::new()),
+        (Kind::HyperUnique, Input::None) => Known::Distinct(sketch::of(&[])),
     }
 }
 
@@ -166,7 +165,7 @@ fn both(kind: Kind, one: &Known, other: &Known) -> Known {
             Kind::DoubleMax => a.max(*b),
             _ => a + b,
         })),
-        (Known::Distinct(a), Known::Distinct(b)) => Known::Distinct(a | b),
+        (Known::Distinct(a), Known::Distinct(b)) => Known::Distinct(sketch::merged(a, b)),
         _ => panic!("{one:?} and {other:?} are of different types"),
     }
 }

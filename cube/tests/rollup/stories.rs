@@ -6,7 +6,7 @@ use squall::testing::{Collected, Events, Fault, TopologyTest};
 use squall::{DeadLetter, RunError, RunOptions, Text, Timestamp, Topology, millis, secs};
 use squall_cube::{
     Compacting, Event, Input, Kind, Metric, MetricColumn, Rollup, Schema, SegmentError,
-    SegmentReader,
+    SegmentReader, compact,
 };
 
 use super::model::{Cube, schema};
@@ -238,6 +238,46 @@ fn compaction_leaves_fewer_files_of_the_same_rows() {
     assert!(compacted.on_disk().len() < 40, "{:?}", compacted.on_disk());
     assert_eq!(compacted.cube(&schema), plain.cube(&schema));
     assert_eq!(compacted.cube(&schema), Cube::of(&schema, &events));
+}
+
+/// Every segment becomes one file; the next run goes on with it.
+#[test]
+fn compacted_between_two_runs_each_segment_is_one_file() {
+    let schema = of_clicks();
+    let events = clicks(60, 40);
+    let place = Place::new();
+    // The days that there are events of: of the second one half, and a bit of the third.
+    for (count, days) in [(1_500, 2), (2_400, 3)] {
+        let way = Way {
+            compacting: Compacting {
+                files: 11,
+                at_once: true,
+                keep: secs(60),
+            },
+            ..Way::default()
+        };
+        run(&schema, &events[..count], &way, &place);
+        let before = place.files();
+        let compacted = compact(&place.data_dir, place.folder()).unwrap();
+        assert_eq!(compacted.files_before, before.len());
+        assert_eq!(compacted.files, days);
+        let cube = place.cube(&schema);
+        assert_eq!(compacted.rows, cube.metrics.len() as u64);
+        assert!(compacted.rows_before > compacted.rows);
+        for (_, file) in place.files() {
+            assert_eq!(file.parts.len(), 1, "{file:?}");
+        }
+        let again = compact(&place.data_dir, place.folder()).unwrap();
+        assert_eq!(
+            (again.files_before, again.files),
+            (compacted.files, compacted.files)
+        );
+        let text = std::fs::read_to_string(place.folder().join("manifest.json")).unwrap();
+        for (name, _) in place.files() {
+            assert!(text.contains(&name), "{text}");
+        }
+    }
+    assert_eq!(place.cube(&schema), Cube::of(&schema, &events));
 }
 
 /// In a real run, with its threads and a data directory.
