@@ -9,6 +9,7 @@ use squall::testing::{Fault, Faults};
 use squall_cube::Compacting;
 
 use super::model::{Cube, events, schema};
+use super::stories::{clicks, of_clicks};
 use super::{Place, Way, run};
 
 /// Where a run can fail: where the runtime says, and in between.
@@ -20,7 +21,7 @@ fn points() -> Vec<&'static str> {
 
 fn faults() -> impl Strategy<Value = Vec<(&'static str, u64, Fault)>> {
     let fault = prop_oneof![Just(Fault::Panic), Just(Fault::Error), Just(Fault::Kill)];
-    prop::collection::vec((prop::sample::select(points()), 1_u64..30, fault), 0..6)
+    prop::collection::vec((prop::sample::select(points()), 1_u64..12, fault), 0..6)
 }
 
 fn compacting() -> impl Strategy<Value = Compacting> {
@@ -36,7 +37,7 @@ fn compacting() -> impl Strategy<Value = Compacting> {
 
 fn ways() -> impl Strategy<Value = Way> {
     let tasks = || prop::sample::select(vec![1_usize, 2, 8]);
-    let timing = (0_u64..20, any::<u64>());
+    let timing = (0_u64..6, any::<u64>());
     (tasks(), tasks(), timing, compacting(), faults()).prop_map(
         |(spouts, tasks, (commit_ms, seed), compacting, faults)| Way {
             spouts,
@@ -70,5 +71,32 @@ proptest! {
         let on_disk: BTreeSet<String> = place.on_disk().into_iter().collect();
         // A file may be deleted before that is noted.
         prop_assert!(on_disk.is_subset(&names), "{:?}, {:?}", on_disk, names);
+    }
+}
+
+/// At every point of a run, the first few times that it is passed.
+#[test]
+fn a_failure_at_any_point_loses_nothing_and_doubles_nothing() {
+    let schema = of_clicks();
+    let events = clicks(12, 7);
+    let expected = Cube::of(&schema, &events);
+    for point in points() {
+        for (nth, fault) in (1..=5)
+            .flat_map(|nth| [Fault::Panic, Fault::Error, Fault::Kill].map(|fault| (nth, fault)))
+        {
+            let place = Place::new();
+            let way = Way {
+                tasks: 2,
+                compacting: Compacting {
+                    files: 2,
+                    at_once: true,
+                    keep: millis(0),
+                },
+                faults: vec![(point, nth, fault)],
+                ..Way::default()
+            };
+            run(&schema, &events, &way, &place);
+            assert_eq!(place.cube(&schema), expected, "{fault:?} at {point} {nth}");
+        }
     }
 }
