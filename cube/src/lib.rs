@@ -29,7 +29,7 @@ pub use roller::{Roller, RowBlock};
 pub use rows::{DimensionColumn, MetricColumn, Rows};
 pub use schema::{Kind, Metric, Schema};
 pub use segments::{
-    Compacted, Compacting, Listing, Manifest, Part, SegmentError, SegmentFile, SegmentReader,
-    Segments, compact,
+    Compacted, Compacting, Listing, Manifest, Part, RowGroup, SegmentError, SegmentFile,
+    SegmentFiles, SegmentReader, Segments, compact,
 };
 pub use wiring::Rollup;

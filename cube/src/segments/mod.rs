@@ -3,11 +3,13 @@
 mod bolt;
 mod compaction;
 mod file;
+mod files;
 mod folder;
 mod layout;
 mod manifest;
 mod merge;
 mod offline;
+mod opened;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -16,6 +18,7 @@ mod writer;
 pub use bolt::Segments;
 pub use compaction::Compacting;
 pub use file::{Part, SegmentError, SegmentFile};
+pub use files::{RowGroup, SegmentFiles};
 pub use manifest::{Listing, Manifest};
 pub use offline::{Compacted, compact};
 pub use reader::SegmentReader;

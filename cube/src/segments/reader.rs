@@ -17,13 +17,15 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::file::{SegmentError, SegmentFile};
 use super::layout;
+use super::opened::Opened;
 use crate::rows::{DimensionColumn, MetricColumn, Rows};
 use crate::schema::{Kind, Schema};
 
-/// Reads the file of segments: the columns and row groups that are asked for.
+/// Reads the file of segments: the columns and row groups that are asked for. Several threads may
+/// do so at once.
 pub struct SegmentReader {
     path: PathBuf,
-    file: SerializedFileReader<File>,
+    file: SerializedFileReader<Opened>,
     schema: Arc<Schema>,
     dimensions: Vec<Text>,
 }
@@ -44,8 +46,9 @@ impl SegmentReader {
                     rows: file.rows,
                 });
             }
-            opened => opened.map_err(SegmentError::io("read", path))?,
+            opened => opened.and_then(Opened::new),
         };
+        let opened = opened.map_err(SegmentError::io("read", path))?;
         compare(&opened, path, file)?;
         let parquet = SegmentError::parquet(path);
         let reader = SerializedFileReader::new(opened).map_err(parquet)?;
@@ -206,7 +209,7 @@ impl SegmentReader {
     }
 }
 
-fn hash(mut file: &File) -> io::Result<u64> {
+fn hash(mut file: impl Read) -> io::Result<u64> {
     let mut hash = Xxh3::new();
     let mut buffer = vec![0; HASHED_BYTES];
     loop {
@@ -220,10 +223,9 @@ fn hash(mut file: &File) -> io::Result<u64> {
 }
 
 /// Compares a file with its length and checksum.
-fn compare(opened: &File, path: &Path, file: &SegmentFile) -> Result<(), SegmentError> {
-    let about = opened.metadata().map_err(SegmentError::io("read", path))?;
-    let (expected, found) = if about.len() == file.bytes {
-        let hash = hash(opened).map_err(SegmentError::io("read", path))?;
+fn compare(opened: &Opened, path: &Path, file: &SegmentFile) -> Result<(), SegmentError> {
+    let (expected, found) = if opened.length() == file.bytes {
+        let hash = hash(opened.from(0)).map_err(SegmentError::io("read", path))?;
         let hash = format!("{hash:016x}");
         if hash == file.checksum {
             return Ok(());
@@ -232,7 +234,7 @@ fn compare(opened: &File, path: &Path, file: &SegmentFile) -> Result<(), Segment
         (expected, format!("checksum {hash}"))
     } else {
         let expected = format!("{} bytes", file.bytes);
-        (expected, format!("{} bytes", about.len()))
+        (expected, format!("{} bytes", opened.length()))
     };
     Err(SegmentError::Changed {
         path: path.to_owned(),

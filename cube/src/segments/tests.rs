@@ -198,6 +198,33 @@ fn merged_files_have_each_row_once() {
 }
 
 #[test]
+fn several_threads_read_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let written = rows(0..70_000, 70_000, 0..1);
+    let file = write(&path, &written);
+    let reader = SegmentReader::open(&path, &file).unwrap();
+    let of_group = |group: usize| &written.times[..][group * GROUP_ROWS..];
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (reader, written) = (&reader, &written);
+            scope.spawn(move || {
+                for turn in 0..10 {
+                    let group = (thread + turn) % 2;
+                    let rows = reader.read(group, &["value"], &["count"]).unwrap();
+                    let expected = &of_group(group)[..rows.len()];
+                    assert_eq!(rows.times, expected);
+                    for row in (0..rows.len()).step_by(97) {
+                        let expected = written.dimensions[0].value(group * GROUP_ROWS + row);
+                        assert_eq!(rows.dimensions[0].value(row), expected);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_merge_that_is_stopped_ends_with_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");

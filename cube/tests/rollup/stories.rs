@@ -6,7 +6,7 @@ use squall::testing::{Collected, Events, Fault, TopologyTest};
 use squall::{DeadLetter, RunError, RunOptions, Text, Timestamp, Topology, millis, secs};
 use squall_cube::{
     Compacting, Event, Input, Kind, Metric, MetricColumn, Rollup, Schema, SegmentError,
-    SegmentReader, compact,
+    SegmentFiles, SegmentReader, compact,
 };
 
 use super::model::{Cube, schema};
@@ -358,6 +358,48 @@ fn rows_that_take_too_much_memory_are_written_before_the_commit() {
     let listings = listings.take();
     assert_eq!(listings.len(), 1);
     assert!(listings[0].files.len() > 20, "{}", listings[0].files.len());
+}
+
+#[test]
+fn row_groups_are_found_by_their_times() {
+    let schema = of_clicks();
+    let place = Place::new();
+    // Of four days, each segment a row group of each file.
+    run(&schema, &clicks(96, 10), &Way::default(), &place);
+    let snapshot = place.data_dir.views().unwrap().read().unwrap();
+    let files = SegmentFiles::of(&snapshot, place.folder()).unwrap();
+    let count = |times: std::ops::Range<i64>| {
+        let groups = files.row_groups(&times).unwrap();
+        let mut rows = 0;
+        for group in groups {
+            assert!(group.times().start() < &times.end && group.times().end() >= &times.start);
+            assert_eq!(group.schema(), &*schema);
+            let read = group.read(&["campaign"], &["bytes"]).unwrap();
+            let found = read.times.iter().filter(|time| times.contains(time));
+            rows += found.count();
+        }
+        rows
+    };
+    let expected = Cube::of(&schema, &clicks(96, 10));
+    let in_time = |times: std::ops::Range<i64>| {
+        let keys = expected.metrics.keys();
+        keys.filter(|(time, _)| times.contains(time)).count()
+    };
+    // Hours of several commits are in several rows.
+    for hours in [0..96, 25..26, 23..25, 95..200] {
+        let times = hours.start * HOUR..hours.end * HOUR;
+        assert!(count(times.clone()) >= in_time(times.clone()), "{hours:?}");
+        assert!(count(times.clone()) <= 2 * in_time(times), "{hours:?}");
+    }
+    assert!(files.row_groups(&(-HOUR..0)).unwrap().is_empty());
+    assert!(
+        files
+            .row_groups(&(96 * HOUR..97 * HOUR))
+            .unwrap()
+            .is_empty()
+    );
+    let of_an_hour = files.row_groups(&(30 * HOUR..31 * HOUR)).unwrap().len();
+    assert!(of_an_hour < files.files().len() / 4, "{of_an_hour}");
 }
 
 #[test]
