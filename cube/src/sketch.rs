@@ -22,8 +22,9 @@ impl Sketch {
         self.hashes.insert(hash);
     }
 
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.hashes.extend(&other.hashes);
+    pub(crate) fn merge_bytes(&mut self, bytes: &[u8]) -> Result<(), NoSketch> {
+        self.hashes.extend(Self::from_bytes(bytes)?.hashes);
+        Ok(())
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {

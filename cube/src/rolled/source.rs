@@ -129,7 +129,7 @@ impl Source for OfRow<'_> {
         {
             return Ok(0);
         }
-        held.open()?.merge(&Sketch::from_bytes(stored)?);
+        held.open()?.merge_bytes(stored)?;
         // A hash takes two or three bytes as it is stored.
         Ok(stored.len() * 3)
     }

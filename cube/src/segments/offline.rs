@@ -26,7 +26,8 @@ pub struct Compacted {
 }
 
 /// Merges the segments in a folder until each is one file, and each bucket and set of
-/// dimensions one row of it. No run may have the data directory. The memory that it takes does
+/// dimensions one row of it; other files of the cube are deleted. No run may have the data
+/// directory. The memory that it takes does
 /// not depend on how many rows there are. A crash leaves the files of before, or those of a step
 /// on the way; the rows are the same.
 ///
@@ -58,6 +59,16 @@ pub fn compact(data_dir: &DataDir, folder: impl AsRef<Path>) -> Result<Compacted
         }
         listing = self::listing(data_dir)?;
         manifest::write(&folder, &serde_json::to_vec_pretty(&listing)?)?;
+    }
+    // Nobody can have begun to read them: that needs the data directory, and so did this.
+    let retired =
+        data_dir.edit_table(SEGMENTS, "retired", |retired: &mut Table<String, i64>| {
+            let names: Vec<String> = retired.iter().map(|(name, _)| name.clone()).collect();
+            retired.clear();
+            Ok(names)
+        })?;
+    for name in retired {
+        folder.delete(&name)?;
     }
     Ok(Compacted {
         files_before,

@@ -261,6 +261,7 @@ fn compacted_between_two_runs_each_segment_is_one_file() {
         let compacted = compact(&place.data_dir, place.folder()).unwrap();
         assert_eq!(compacted.files_before, before.len());
         assert_eq!(compacted.files, days);
+        assert_eq!(place.on_disk().len(), days);
         let cube = place.cube(&schema);
         assert_eq!(compacted.rows, cube.metrics.len() as u64);
         assert!(compacted.rows_before > compacted.rows);
