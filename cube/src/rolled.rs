@@ -36,6 +36,8 @@ pub(crate) struct Rolled {
     /// About how much memory all of it takes.
     bytes: usize,
     mappings: Vec<Mapping>,
+    /// Whether the dimensions are given, and stay when the rows are taken out.
+    given: bool,
     /// The bucket of the latest event: most events come in order.
     bucket: Range<i64>,
 }
@@ -85,6 +87,7 @@ impl Rolled {
             kinds,
             bytes: 0,
             mappings: Vec::new(),
+            given: false,
             bucket: 0..0,
             schema,
         }
@@ -96,6 +99,7 @@ impl Rolled {
         for name in names {
             rolled.widen(name.clone());
         }
+        rolled.given = true;
         rolled
     }
 
@@ -446,6 +450,12 @@ impl Rolled {
         self.times.clear();
         self.values.clear();
         self.bytes = 0;
+        if !self.given {
+            // Events with other dimensions come later, and may have as many.
+            self.names.clear();
+            self.salts.clear();
+            self.mappings.clear();
+        }
         taken
     }
 

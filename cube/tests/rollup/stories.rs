@@ -510,6 +510,39 @@ fn files_of_no_commit_are_deleted_by_the_next_run() {
     assert_eq!(place.cube(&schema), Cube::of(&schema, &clicks(10, 40)));
 }
 
+/// Dimensions that are discovered may change from day to day.
+#[test]
+fn a_file_has_the_dimensions_of_its_rows_and_no_others() {
+    let schema = hourly(&[("bytes", Kind::LongSum)]);
+    let place = Place::new();
+    let events: Vec<Event> = (0..40)
+        .map(|number| {
+            let maker = Maker::of(&format!("dimension {number:02}"));
+            maker.event(number * 60_000, "x", &[Input::Long(number)])
+        })
+        .collect();
+    let way = Way {
+        compacting: Compacting {
+            files: usize::MAX,
+            ..Compacting::default()
+        },
+        ..Way::default()
+    };
+    run(&schema, &events, &way, &place);
+    assert_eq!(place.cube(&schema), Cube::of(&schema, &events));
+    let dimensions = |(name, file): &(String, _)| {
+        let reader = SegmentReader::open(&place.folder().join(name), file).unwrap();
+        reader.dimensions().len()
+    };
+    let files = place.files();
+    assert!(files.len() > 3);
+    assert!(files.iter().map(dimensions).max().unwrap() < 20);
+    compact(&place.data_dir, place.folder()).unwrap();
+    let compacted = place.files();
+    assert_eq!(compacted.iter().map(dimensions).collect::<Vec<_>>(), [40]);
+    assert_eq!(place.cube(&schema), Cube::of(&schema, &events));
+}
+
 /// The nine rows of Druid's tutorial, by the minute.
 #[test]
 fn the_tutorial_of_druid() {
