@@ -29,7 +29,7 @@ pub struct Compacted {
 /// dimensions one row of it; other files of the cube are deleted. No run may have the data
 /// directory. The memory that it takes does
 /// not depend on how many rows there are. A crash leaves the files of before, or those of a step
-/// on the way; the rows are the same.
+/// on the way; the rows are the same. The disk needs room for the files of before and after.
 ///
 /// # Errors
 /// Where a run has the data directory, where it holds no cube, and where files are missing, were
@@ -38,6 +38,19 @@ pub fn compact(data_dir: &DataDir, folder: impl AsRef<Path>) -> Result<Compacted
     let folder = Folder::at(folder.as_ref());
     let mut listing = listing(data_dir)?;
     let rows = |listing: &Listing| listing.files.values().map(|file| file.rows).sum();
+    // In the folder of another cube nothing is deleted.
+    for (name, file) in &listing.files {
+        folder.check(name, file)?;
+    }
+    if listing.files.is_empty() {
+        // Whose files there are is not known.
+        return Ok(Compacted {
+            files_before: 0,
+            files: 0,
+            rows_before: 0,
+            rows: 0,
+        });
+    }
     let (files_before, rows_before) = (listing.files.len(), rows(&listing));
     while let Some(job) = Job::choose_all(&listing.files) {
         let numbers = (0..).take(job.outputs());
@@ -54,21 +67,18 @@ pub fn compact(data_dir: &DataDir, folder: impl AsRef<Path>) -> Result<Compacted
             }
             Ok(())
         })?;
-        for (name, _) in &job.inputs {
-            folder.delete(name)?;
-        }
         listing = self::listing(data_dir)?;
         manifest::write(&folder, &serde_json::to_vec_pretty(&listing)?)?;
     }
-    // Nobody can have begun to read them: that needs the data directory, and so did this.
-    let retired =
-        data_dir.edit_table(SEGMENTS, "retired", |retired: &mut Table<String, i64>| {
-            let names: Vec<String> = retired.iter().map(|(name, _)| name.clone()).collect();
-            retired.clear();
-            Ok(names)
-        })?;
-    for name in retired {
-        folder.delete(&name)?;
+    // Nobody can have begun to read the others: that needs the data directory, and so did this.
+    data_dir.edit_table(SEGMENTS, "retired", |retired: &mut Table<String, i64>| {
+        retired.clear();
+        Ok(())
+    })?;
+    for name in folder.names()? {
+        if !listing.files.contains_key(&name) {
+            folder.delete(&name)?;
+        }
     }
     Ok(Compacted {
         files_before,

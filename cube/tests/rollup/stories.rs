@@ -258,6 +258,12 @@ fn compacted_between_two_runs_each_segment_is_one_file() {
         };
         run(&schema, &events[..count], &way, &place);
         let before = place.files();
+        // What a compaction that died has left.
+        let left = place.folder().join("0000000099-0000.parquet");
+        std::fs::write(left, "half a file").unwrap();
+        let elsewhere = Place::new();
+        let error = compact(&place.data_dir, elsewhere.folder()).unwrap_err();
+        assert!(error.to_string().contains("is missing"), "{error}");
         let compacted = compact(&place.data_dir, place.folder()).unwrap();
         assert_eq!(compacted.files_before, before.len());
         assert_eq!(compacted.files, days);
@@ -279,6 +285,11 @@ fn compacted_between_two_runs_each_segment_is_one_file() {
         }
     }
     assert_eq!(place.cube(&schema), Cube::of(&schema, &events));
+
+    let empty = Place::new();
+    run(&schema, &[], &Way::default(), &empty);
+    let compacted = compact(&empty.data_dir, empty.folder()).unwrap();
+    assert_eq!((compacted.files_before, compacted.files), (0, 0));
 }
 
 /// In a real run, with its threads and a data directory.
