@@ -1,6 +1,7 @@
 //! Events that are rolled up into segments are what a naive evaluation says, whatever happens.
 
 mod cases;
+mod compaction;
 mod manifest;
 mod model;
 mod sketch;
