@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::aggregate::Aggregator;
 use crate::batch::{AnyBatch, Neighbours};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
@@ -270,4 +271,36 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     {
         vec![DEFAULT_STREAM]
     }
+}
+
+/// A keyed bolt that aggregates, so that its senders may do it too: what they have of a key and
+/// a pane of the [window](KeyedBolt::window) (without a window, of a key) they can send as the
+/// partial of these tuples in place of them, which is a combiner. See
+/// [`Topology::aggregate`](crate::Topology::aggregate).
+///
+/// The result must be the same. Late tuples, those that belong to no pane, and those that a
+/// partial cannot take in are sent as they are.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a bolt that aggregates",
+    label = "this is wired as a bolt that aggregates",
+    note = "add a keyed bolt whose senders send it each tuple with `topology.keyed(..)`"
+)]
+pub trait AggregatingBolt<T: Tuple>: KeyedBolt<T> {
+    /// What the senders aggregate by.
+    type Aggregator: Aggregator<Input = T>;
+
+    /// The same as the bolt's own.
+    fn aggregator(&self) -> Self::Aggregator;
+
+    /// Takes the tuples of a key and a pane that a sender has aggregated, with the time of the
+    /// latest of them.
+    ///
+    /// # Errors
+    /// Send the partial to the dead letters.
+    fn execute_partial(
+        &mut self,
+        key: &Self::Key,
+        partial: &<Self::Aggregator as Aggregator>::Partial,
+        out: &mut Out<Self::Output>,
+    ) -> Result;
 }

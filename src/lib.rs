@@ -59,7 +59,8 @@
 //! ```
 //!
 //! - **What travels**: [`Tuple`] and its fields as a [`Key`]; [`Text`], the string of tuples;
-//!   [`Timestamp`], [`Window`] and [`WindowShape`]; [`Count`] and [`Ranking`].
+//!   [`Decimal`], for money; [`Timestamp`], [`Window`] and [`WindowShape`]; [`Count`] and
+//!   [`Ranking`].
 //! - **What you write**: [`Spout`], [`Bolt`], [`KeyedBolt`] and [`Sink`], which emit through
 //!   [`Out`] and learn who they are from a [`Context`].
 //! - **What is there already**: [`bolts`], [`connectors`] and [`aggregate`], what can be aggregated in
@@ -70,6 +71,8 @@
 //! - **What survives**: with a [`DataDir`] what a component declares in its `state` method
 //!   ([`Table`], [`Tables`], [`Value`]); a failed run goes on from its last commit
 //!   ([`Restarts`]), and [`Views`] read what is committed.
+//! - **What waits to be read**: [`Depot`], a log in a data directory that topologies read, each
+//!   from where it is.
 //! - **How it is tested**: [`testing`].
 //!
 //! Four ideas explain the rest. A **watermark** on every batch says that no earlier time
@@ -90,6 +93,8 @@ mod bolt;
 pub mod bolts;
 pub mod connectors;
 mod context;
+mod decimal;
+mod depot;
 mod durable;
 mod error;
 mod fault;
@@ -107,13 +112,19 @@ mod text;
 mod time;
 pub mod topology;
 mod tuple;
+mod varint;
 
-pub use bolt::{Bolt, KeyedBolt, KeyedTuples};
+pub use bolt::{AggregatingBolt, Bolt, KeyedBolt, KeyedTuples};
 pub use context::{Context, Epoch};
+pub use decimal::{Decimal, DecimalError};
+pub use depot::{
+    Acknowledge, Appender, Depot, DepotError, Dropped, InspectedDepot, InspectedPartition,
+    InspectedReader, MOST_PARTITIONS, MOST_RECORD_BYTES, PARTITIONS, Retention,
+};
 pub use durable::{
-    Commit, DataDir, DataDirError, InspectedComponent, InspectedState, Inspection, KeptComponent,
-    Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot, TableChange, TableChanges,
-    TableView, ViewError, Views,
+    AppendTo, Commit, DataDir, DataDirError, DepotAppender, InspectedComponent, InspectedState,
+    Inspection, KeptComponent, Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot,
+    TableChange, TableChanges, TableView, ViewError, Views,
 };
 pub use error::{BoxError, Fatal, Result};
 pub use key::{

@@ -23,9 +23,9 @@ pub fn squall_run(books: &Books, split: Split) -> Top {
             window: Some(Length::All),
             ..Options::default()
         };
-        options.input.input = Some(books.glob.clone());
-        options.input.split = Some(split);
-        options.shape.out = Some(out.to_owned());
+        options.words.input.input = Some(books.glob.clone());
+        options.words.split = Some(split);
+        options.shape.outputs.out = Some(out.to_owned());
         rolling_top_words::topology(&options).expect("the books can be read")
     })
 }

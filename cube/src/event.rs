@@ -16,6 +16,8 @@ pub struct Event {
     pub dimensions: Box<[Option<Text>]>,
     /// What each metric takes in, in the order of the schema.
     pub inputs: Box<[Input]>,
+    /// The event as it came, as a line of JSON, where it is to be archived.
+    pub raw: Option<Text>,
 }
 
 /// What one metric takes in of one event.

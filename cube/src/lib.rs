@@ -3,19 +3,47 @@
 //!
 //! ```text
 //!   spec          what to keep of an event: Druid's ingestion specs, read into a `Schema`
+//!   moment        times as they are written in events and specs
+//!   decode        records become events
 //!   event         one event, decoded by the schema
+//!   archive       the raw events, kept beside the cube
+//!   roller        events become rows, in several tasks
+//!   segments      rows become files, and files become fewer
 //!   rows          many rows of a cube as columns
 //!   granularity   buckets of time
+//!   query         questions to the rows
 //! ```
 
 #![forbid(unsafe_code)]
 
+mod archive;
+mod cube;
+mod decode;
+mod double;
 mod event;
 mod granularity;
+mod moment;
+mod nearest;
+pub mod query;
+mod rolled;
+mod roller;
 mod rows;
 mod schema;
+mod segments;
+pub mod spec;
+mod wiring;
 
+pub use archive::{Archive, ArchiveError, Archived};
+pub use cube::{Cube, NoCube};
+pub use decode::{DecodeError, Decoder};
 pub use event::{Event, Input};
 pub use granularity::{Granularity, UnknownGranularity};
+pub use moment::TimestampFormat;
+pub use roller::{Roller, RowBlock};
 pub use rows::{DimensionColumn, MetricColumn, Rows};
 pub use schema::{Kind, Metric, Schema};
+pub use segments::{
+    Compacted, Compacting, Listing, Manifest, Part, ReindexError, Reindexed, RowGroup,
+    SegmentError, SegmentFile, SegmentFiles, SegmentReader, Segments, compact, reindex,
+};
+pub use wiring::Rollup;

@@ -16,6 +16,20 @@ pub struct Rows {
     pub metrics: Vec<MetricColumn>,
 }
 
+impl Rows {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+}
+
 /// The values of a dimension, by dictionary.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DimensionColumn {
@@ -30,6 +44,27 @@ pub struct DimensionColumn {
 impl DimensionColumn {
     /// The id of null.
     pub const NULL: u32 = u32::MAX;
+
+    /// The value of a row; none for null.
+    ///
+    /// ```
+    /// use squall_cube::DimensionColumn;
+    ///
+    /// let channel = DimensionColumn {
+    ///     name: "channel".into(),
+    ///     dictionary: vec!["#en".into()],
+    ///     ids: vec![0, DimensionColumn::NULL],
+    /// };
+    /// assert_eq!(channel.value(0).map(|value| value.as_str()), Some("#en"));
+    /// assert_eq!(channel.value(1), None);
+    /// ```
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    #[must_use]
+    pub fn value(&self, row: usize) -> Option<&Text> {
+        self.dictionary.get(self.ids[row] as usize)
+    }
 }
 
 /// The partials of a metric.

@@ -50,3 +50,33 @@ pub enum Kind {
     /// A sketch of how many different values there were.
     HyperUnique,
 }
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Count => "count",
+            Self::LongSum => "longSum",
+            Self::LongMin => "longMin",
+            Self::LongMax => "longMax",
+            Self::DoubleSum => "doubleSum",
+            Self::DoubleMin => "doubleMin",
+            Self::DoubleMax => "doubleMax",
+            Self::HyperUnique => "hyperUnique",
+        })
+    }
+}
+
+impl Schema {
+    /// The schema as JSON, as the files of its segments have it.
+    pub(crate) fn to_json(&self) -> String {
+        // Its types are plain, and maps with keys of other types than text are not among them.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Its name: XXH3 (64 bits) of its JSON, as 16 hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let hash = xxhash_rust::xxh3::xxh3_64(self.to_json().as_bytes());
+        format!("{hash:016x}")
+    }
+}

@@ -1,6 +1,64 @@
-//! Aggregations that can be done in parts: counts, sums, extremes, means, distinct values.
+//! Aggregations that can be done in parts: counts, sums, extremes, means, distinct values,
+//! the greatest, quantiles.
+//!
+//! | aggregation | of | partial | value | takes out |
+//! |---|---|---|---|---|
+//! | [`Count`] | anything | `u64` | `u64` | yes |
+//! | [`LongSum`], [`Cents`] | `i64` | `i64` | `i64` | yes |
+//! | [`DoubleSum`] | `f64` | two `f64` | `f64` | yes |
+//! | [`Mean`] | `f64` | two `f64`, `u64` | `Option<f64>` | yes |
+//! | [`LongMin`], [`LongMax`] | `i64` | `Option<i64>` | the same | |
+//! | [`DoubleMin`], [`DoubleMax`] | `f64` | `Option<f64>` | the same | |
+//! | [`Distinct`] | text, integers | [`Sketch`] | an estimate | |
+//! | [`TopOf`] | keys with `i64` | the entries | the entries, best first | |
+//! | [`Quantiles`] | `f64` | [`Histogram`] | `Vec<f64>` | yes |
+//! | `(A, B)`, up to four | what all take | a tuple | a tuple | where all do |
+//!
+//! [`Aggregator::of`] makes one that takes tuples and aggregates a field of theirs:
+//!
+//! ```
+//! use squall::aggregate::{Aggregator, Count, Distinct, LongSum};
+//! use squall::{Text, Tuple};
+//!
+//! #[derive(Tuple, Clone, Debug)]
+//! struct Sale { user: Text, cents: i64 }
+//!
+//! let sales = (Count::new(), LongSum.of(Sale::CENTS), Distinct::<str>::new().of(Sale::USER));
+//! let (mut monday, mut tuesday) = (sales.empty(), sales.empty());
+//! sales.add(&mut monday, &Sale { user: "ann".into(), cents: 300 })?;
+//! sales.add(&mut monday, &Sale { user: "bob".into(), cents: 200 })?;
+//! sales.add(&mut tuesday, &Sale { user: "ann".into(), cents: 50 })?;
+//! sales.merge(&mut monday, &tuesday)?;
+//! let (count, cents, users) = sales.finish(&monday);
+//! assert_eq!((count, cents, users.round()), (3, 550, 2.0));
+//! # Ok::<(), squall::aggregate::AggregateError>(())
+//! ```
 
-use std::fmt::Debug;
+mod count;
+mod distinct;
+mod extreme;
+mod mean;
+mod of;
+mod quantiles;
+mod sketch;
+mod sum;
+mod together;
+mod top;
+
+#[cfg(test)]
+mod tests;
+
+pub use count::Count;
+pub use distinct::{Distinct, DistinctValue};
+pub use extreme::{DoubleMax, DoubleMin, LongMax, LongMin};
+pub use mean::Mean;
+pub use of::{Of, ReadBy, Reads, reads};
+pub use quantiles::{Histogram, NoQuantile, Quantiles};
+pub use sketch::{NoSketch, Sketch};
+pub use sum::{Cents, DoubleSum, LongSum};
+pub use top::TopOf;
+
+use std::fmt::{Debug, Display};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +68,8 @@ use serde::de::DeserializeOwned;
 /// A *partial* is what is known of some of the inputs: [`Aggregator::merge`] joins those of
 /// different tasks, panes or files, [`Aggregator::finish`] makes a value of one. However inputs
 /// are spread over partials, and in whatever order these are merged, the merged partials
-/// are equal, and so are the bytes that they are stored as.
+/// are equal, and so are the bytes that they are stored as. (Sums of floating-point numbers
+/// keep to that within bounds that [`DoubleSum`] names.)
 pub trait Aggregator: Clone + Send + Sync + 'static {
     /// What is aggregated.
     type Input: ?Sized;
@@ -40,10 +99,30 @@ pub trait Aggregator: Clone + Send + Sync + 'static {
 
     /// The value.
     fn finish(&self, partial: &Self::Partial) -> Self::Output;
+
+    /// The same of tuples, of which it reads a field; [`reads`] makes a reader of a closure.
+    #[must_use]
+    fn of<T, R: Reads<T, Self::Input>>(self, field: R) -> Of<Self, T, R>
+    where
+        Self: Sized,
+    {
+        Of::new(self, field)
+    }
 }
 
 /// An aggregation whose inputs can be taken out again.
 pub trait Retract: Aggregator {
+    /// Takes out what another partial knows, all of which was taken in before.
+    ///
+    /// # Errors
+    /// Where the value leaves its range, or the other knows more; the partial is as it was
+    /// then.
+    fn unmerge(
+        &self,
+        partial: &mut Self::Partial,
+        other: &Self::Partial,
+    ) -> Result<(), AggregateError>;
+
     /// Takes an input out that was taken in before.
     ///
     /// # Errors
@@ -53,7 +132,11 @@ pub trait Retract: Aggregator {
         &self,
         partial: &mut Self::Partial,
         input: &Self::Input,
-    ) -> Result<(), AggregateError>;
+    ) -> Result<(), AggregateError> {
+        let mut one = self.empty();
+        self.add(&mut one, input)?;
+        self.unmerge(partial, &one)
+    }
 }
 
 /// Why an input cannot be aggregated.
@@ -69,18 +152,50 @@ pub enum AggregateError {
         /// What came.
         input: String,
     },
-    /// The input is no number.
-    #[error("{what} of what is not a number")]
-    NotANumber {
-        /// The aggregation, such as `the least`.
-        what: &'static str,
-    },
-    /// More was taken out than was taken in.
-    #[error("{what} of nothing has nothing to take {input} out of")]
-    Nothing {
+    /// The input is no number, or none that is finite.
+    #[error("{what} takes finite numbers, and {input} is none")]
+    NotFinite {
         /// The aggregation, such as `the sum`.
         what: &'static str,
+        /// What came.
+        input: f64,
+    },
+    /// More was taken out than was taken in.
+    #[error("{what} of {value} has no {input} to take out")]
+    Nothing {
+        /// The aggregation, such as `the count`.
+        what: &'static str,
+        /// What there was.
+        value: String,
         /// What was to be taken out.
         input: String,
     },
+}
+
+impl AggregateError {
+    fn out_of_range(what: &'static str, value: impl Display, input: impl Display) -> Self {
+        Self::OutOfRange {
+            what,
+            value: value.to_string(),
+            input: input.to_string(),
+        }
+    }
+
+    fn nothing(what: &'static str, value: impl Display, input: impl Display) -> Self {
+        Self::Nothing {
+            what,
+            value: value.to_string(),
+            input: input.to_string(),
+        }
+    }
+}
+
+/// The number, where it is finite; a zero without its sign, so that equal numbers have equal
+/// bytes.
+fn finite(what: &'static str, input: f64) -> Result<f64, AggregateError> {
+    if input.is_finite() {
+        Ok(input + 0.0)
+    } else {
+        Err(AggregateError::NotFinite { what, input })
+    }
 }

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use super::panes::open_windows;
 use crate::key::{KeyHash, KeyValue};
 use crate::ranking::top_of;
 use crate::state::{KeyIndex, States, Value};
@@ -292,20 +293,13 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     /// closed slot is still in the windows that end with the next ones.
     #[must_use]
     pub fn open_windows(&self) -> usize {
-        let Some(slots) = self.slots.and_then(|slots| i64::try_from(slots).ok()) else {
+        let Some(slots) = self.slots else {
             return self.open.len();
         };
         let mut held: Vec<i64> = self.open.iter().map(|open| open.slot).collect();
         held.extend(self.closed.back().map(|closed| closed.slot));
         held.sort_unstable();
-        let mut next = self.last_closed().map_or(i64::MIN, |closed| closed + 1);
-        let mut windows = 0;
-        for slot in held {
-            let last = slot.saturating_add(slots - 1);
-            windows += (last - slot.max(next) + 1).max(0);
-            next = next.max(last.saturating_add(1));
-        }
-        usize::try_from(windows).unwrap_or(usize::MAX)
+        open_windows(&held, slots, self.last_closed())
     }
 
     /// The slot after the closed one that is next to change a sum; none while every sum is

@@ -1,5 +1,7 @@
 //! Ready bolts over a failure, and from run to run: what they emit before and after.
 
+mod aggregates;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
@@ -103,6 +105,10 @@ where
         };
         self.task[0].on_epoch(&epoch).unwrap();
         self.commit();
+    }
+
+    fn open_windows(&self) -> usize {
+        self.task[0].open_windows()
     }
 
     /// What was emitted in this run.

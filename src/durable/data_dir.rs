@@ -1,6 +1,8 @@
 //! A data directory as the setting of a run, and as what there is to look into.
 
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::sync::Arc;
 
 use super::contents::Contents;
 use super::error::DataDirError;
@@ -9,6 +11,7 @@ use super::layout;
 use super::protocol::{Line, Question, answer};
 use super::view::Row;
 use super::views::Views;
+use crate::depot::{Depot, DepotError, Dropped, Retention};
 use crate::store::{Batch, Store, StoreError};
 
 /// Where a topology keeps its state: a directory, or memory.
@@ -43,7 +46,17 @@ pub struct DataDir(Place);
 #[derive(Clone, Debug)]
 enum Place {
     At(PathBuf),
-    Memory(Store),
+    /// In memory, or a directory that is open.
+    Open(Opened),
+}
+
+/// A store that is kept open; its fields are dropped in this order.
+#[derive(Clone, Debug)]
+struct Opened {
+    /// Answers others, who cannot open the directory meanwhile; none in memory.
+    #[cfg(unix)]
+    _socket: Option<Arc<super::socket::Socket>>,
+    store: Store,
 }
 
 impl DataDir {
@@ -58,7 +71,27 @@ impl DataDir {
     /// # Errors
     /// None that is known of.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Ok(Self(Place::Memory(Store::in_memory()?)))
+        Ok(Self(Place::Open(Opened {
+            store: Store::in_memory()?,
+            #[cfg(unix)]
+            _socket: None,
+        })))
+    }
+
+    /// A directory, which is made where there is none, and which is in use from now on until
+    /// the last clone of this and what was opened of it is dropped. A run with a clone, and
+    /// depots that it reads, use it together; others look into it, and append to its depots,
+    /// through this process.
+    ///
+    /// # Errors
+    /// Where somebody else has it open, and where it is no data directory or is damaged.
+    pub fn opened(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let store = Store::open(path.as_ref())?;
+        Ok(Self(Place::Open(Opened {
+            #[cfg(unix)]
+            _socket: super::socket::Socket::open(&store),
+            store,
+        })))
     }
 
     /// The directory; none in memory.
@@ -66,23 +99,33 @@ impl DataDir {
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             Place::At(path) => Some(path),
-            Place::Memory(_) => None,
+            Place::Open(opened) => opened.store.dir(),
         }
+    }
+
+    /// A store that a test has opened.
+    #[cfg(test)]
+    pub(crate) fn over(store: Store) -> Self {
+        Self(Place::Open(Opened {
+            #[cfg(unix)]
+            _socket: None,
+            store,
+        }))
     }
 
     /// Opens it, and makes it where there is none.
     pub(crate) fn open(&self) -> Result<Store, StoreError> {
         match &self.0 {
             Place::At(path) => Store::open(path),
-            Place::Memory(store) => Ok(store.clone()),
+            Place::Open(opened) => Ok(opened.store.clone()),
         }
     }
 
     /// Opens what is there, and makes nothing.
-    fn open_existing(&self) -> Result<Store, StoreError> {
+    pub(super) fn open_existing(&self) -> Result<Store, StoreError> {
         match &self.0 {
             Place::At(path) => Store::open_existing(path),
-            Place::Memory(store) => Ok(store.clone()),
+            Place::Open(opened) => Ok(opened.store.clone()),
         }
     }
 
@@ -140,7 +183,8 @@ impl DataDir {
     }
 
     /// Gives up what is stored: of one component its state, what it has still to deliver,
-    /// and its quarantine, or all of everything. The directory stays, and so does its size.
+    /// and its quarantine, or all of everything but the depots. The directory stays, and so does
+    /// its size.
     ///
     /// Everything else stays as it is, the positions of the spouts included. A bolt that is
     /// reset begins with nothing and sees only what comes from now on; a spout that is reset
@@ -154,7 +198,7 @@ impl DataDir {
         let store = self.open_existing()?;
         let mut batch = Batch::default();
         let Some(asked) = component else {
-            batch.delete_range(Vec::new(), layout::after(&[u8::MAX]));
+            batch.delete_range(layout::AFTER_DEPOTS.to_vec(), layout::after(&[u8::MAX]));
             return Ok(store.commit(batch)?);
         };
         let reader = store.read()?;
@@ -181,6 +225,79 @@ impl DataDir {
             batch.put(layout::MANIFEST.to_vec(), text);
         }
         drop(reader);
+        Ok(store.commit(batch)?)
+    }
+
+    /// A depot that is in it. The directory is in use until the depot is dropped; to have one
+    /// that is used by a run too, open it by [`DataDir::opened`].
+    ///
+    /// # Errors
+    /// Where there is none of this name, and where the directory cannot be opened or read.
+    pub fn depot(&self, name: &str) -> Result<Depot, DepotError> {
+        Depot::open(&self.open_existing()?, name)
+    }
+
+    /// As [`DataDir::depot`], and makes the depot where there is none: of so many partitions,
+    /// [`PARTITIONS`](crate::PARTITIONS) mostly, to which records are dealt by the field `key`,
+    /// for those who append. Both are fixed for its life.
+    ///
+    /// # Errors
+    /// As [`DataDir::depot`], where there is one of this name with other partitions or another
+    /// key, and where there can be none such.
+    pub fn make_depot(&self, name: &str, partitions: u16, key: &str) -> Result<Depot, DepotError> {
+        Depot::make(&self.open()?, name, partitions, key)
+    }
+
+    /// Drops the oldest records of a depot, as [`Depot::retain`] does; through the process that
+    /// has the directory, where there is one. With `always` they are dropped from now on too, as
+    /// by [`Depot::keep`].
+    ///
+    /// # Errors
+    /// As [`DataDir::inspect`], and where there is no such depot.
+    pub fn retain_depot(
+        &self,
+        depot: &str,
+        keep: Retention,
+        force: bool,
+        always: bool,
+    ) -> Result<Dropped, DataDirError> {
+        let lines = self.ask(&Question::Retain {
+            depot: depot.to_owned(),
+            keep,
+            force,
+            always,
+        })?;
+        let dropped = lines.into_iter().find_map(|line| match line {
+            Line::Dropped(dropped) => Some(dropped),
+            _ => None,
+        });
+        dropped.ok_or(DataDirError::Ended)
+    }
+
+    /// Forgets a reader of a depot, as [`Depot::forget`] does; through the process that has the
+    /// directory, where there is one.
+    ///
+    /// # Errors
+    /// As [`DataDir::retain_depot`].
+    pub fn forget_reader(&self, depot: &str, reader: &str) -> Result<bool, DataDirError> {
+        let lines = self.ask(&Question::Forget {
+            depot: depot.to_owned(),
+            reader: reader.to_owned(),
+        })?;
+        Ok(lines.contains(&Line::Forgotten {}))
+    }
+
+    /// Gives up a depot with all of its records. Topologies that read it end with an error where
+    /// one of this name is made again, and are to be reset.
+    ///
+    /// # Errors
+    /// As [`DataDir::reset`], and where there is no such depot.
+    pub fn delete_depot(&self, name: &str) -> Result<(), DataDirError> {
+        let store = self.open_existing()?;
+        drop(Depot::open(&store, name)?);
+        let (from, to) = crate::depot::layout::whole(name);
+        let mut batch = Batch::default();
+        batch.delete_range(from, to);
         Ok(store.commit(batch)?)
     }
 
@@ -216,14 +333,11 @@ impl DataDir {
         in_use: StoreError,
         question: &Question,
     ) -> Result<Vec<Line>, DataDirError> {
-        use super::socket::{NotAnswered, ask};
+        use super::socket::ask;
         let Some(dir) = self.path() else {
             return Err(in_use.into());
         };
-        ask(dir, question).map_err(|error| match error {
-            NotAnswered::Refused(error) => error,
-            NotAnswered::Cut(why) => DataDirError::NoAnswer { in_use, why },
-        })
+        ask(dir, question).map_err(|error| error.with(in_use))
     }
 
     #[cfg(not(unix))]

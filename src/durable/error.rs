@@ -1,5 +1,7 @@
 //! What can go wrong when somebody looks into a data directory.
 
+use crate::depot::DepotError;
+use crate::error::BoxError;
 use crate::store::StoreError;
 
 /// Why a data directory could not be looked into, copied or reset.
@@ -10,6 +12,9 @@ pub enum DataDirError {
     /// asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A depot cannot be opened, appended to or read.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
     /// Nothing was ever committed, so there is no table.
     #[error("`{dir}` holds nothing yet: no run has committed anything")]
     NothingCommitted {
@@ -38,6 +43,21 @@ pub enum DataDirError {
         asked: String,
         /// All components of which something is stored.
         components: Vec<String>,
+    },
+    /// The table is not one that can be changed from outside of a run.
+    #[error("the table `{table}` cannot be changed: {why}")]
+    NotEditable {
+        /// The table, as `component.state`.
+        table: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// Who was to change a table has not done so.
+    #[error("nothing was changed")]
+    Edit {
+        /// Why.
+        #[source]
+        cause: BoxError,
     },
     /// The directory is in use, and its holder gave no answer, or only a part of one.
     #[error("{in_use}; it was asked, but {why}")]
@@ -72,12 +92,14 @@ impl DataDirError {
                     | StoreError::NotADataDirectory { .. }
                     | StoreError::NewerFormat { .. }
             ),
+            Self::Depot(error) => error.is_wrong_use(),
             Self::NothingCommitted { .. }
             | Self::UnknownTable { .. }
             | Self::UnknownComponent { .. }
+            | Self::NotEditable { .. }
             | Self::NoAnswer { .. } => true,
             Self::Answered { wrong_use, .. } => *wrong_use,
-            Self::Ended => false,
+            Self::Edit { .. } | Self::Ended => false,
         }
     }
 }

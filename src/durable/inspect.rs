@@ -10,6 +10,7 @@ use super::error::DataDirError;
 use super::layout::{self, Commit, Culprit};
 use super::manifest::KeptComponent;
 use super::view::{Row, aligned, rows};
+use crate::depot::InspectedDepot;
 use crate::state::Shape;
 
 /// What is in a data directory, as of its last commit; made by
@@ -27,6 +28,9 @@ pub struct Inspection {
     pub bytes_on_disk: u64,
     /// Every component of which anything is stored, by id.
     pub components: Vec<InspectedComponent>,
+    /// Its depots, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depots: Vec<InspectedDepot>,
 }
 
 /// What a data directory holds of one component.
@@ -89,6 +93,7 @@ pub(crate) fn inspect(
         commit: contents.commit()?,
         bytes_on_disk,
         components,
+        depots: Vec::new(),
     })
 }
 
@@ -208,6 +213,9 @@ impl fmt::Display for Inspection {
         }
         for component in &self.components {
             component.details(f)?;
+        }
+        for depot in &self.depots {
+            write!(f, "\n{depot}")?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! | `m` `commit` | the number and time of the last committed epoch ([`Commit`]) |
 //! | `m` `manifest` | the topology that the state belongs to ([`Manifest`](super::Manifest)) |
 //! | `s` component, state, unit, epoch | what was saved of a unit: an image, or changes |
+//! | `d` depot | a [`Depot`](crate::Depot): see its layout |
 //! | `o` component, task, epoch | what a sink is to deliver |
 //! | `q` component, tuple | a tuple that user code panicked on ([`Culprit`]) |
 //!
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::time::Timestamp;
+
+/// The first family after that of the depots; none is before it.
+pub(crate) const AFTER_DEPOTS: &[u8] = b"e";
 
 pub(crate) const COMMIT: &[u8] = b"mcommit";
 pub(crate) const MANIFEST: &[u8] = b"mmanifest";

@@ -5,11 +5,15 @@
 //! | `layout`, `manifest` | the runtime, which writes it |
 //! | `contents`, `inspect`, `view`, `json` | people, who look into it without its types |
 //! | `views`, `table_view`, `following`, `bell` | programs, which read tables with their types |
-//! | `protocol`, `socket` | other processes, while a run has the directory |
+//! | `edit` | tools, which change a table while no run has the directory |
+//! | `protocol`, `socket` | other processes, while one has the directory |
+//! | `appender` | who appends to a depot, whoever has the directory |
 
+mod appender;
 mod bell;
 mod contents;
 mod data_dir;
+mod edit;
 mod error;
 mod following;
 mod inspect;
@@ -23,6 +27,7 @@ mod table_view;
 mod view;
 mod views;
 
+pub use appender::{AppendTo, DepotAppender};
 pub(crate) use bell::Bell;
 pub use data_dir::DataDir;
 pub use error::DataDirError;

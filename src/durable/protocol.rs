@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::appender::AppendTo;
 use super::contents::Contents;
 use super::error::DataDirError;
 use super::inspect::{Inspection, inspect};
 use super::view::{Row, view};
+use crate::depot::{Depot, Dropped, Retention};
 use crate::store::Store;
 
 /// A question.
@@ -26,6 +28,18 @@ pub(super) enum Question {
     },
     /// Copy it to this absolute path.
     Backup { to: PathBuf },
+    /// I am going to append to a depot. Answered by [`Line::Appending`]; then each line is an
+    /// array of pairs of a key and a record, answered by [`Line::Appended`], until the end.
+    Append(AppendTo),
+    /// Drop the oldest records of a depot.
+    Retain {
+        depot: String,
+        keep: Retention,
+        force: bool,
+        always: bool,
+    },
+    /// Forget a reader of a depot.
+    Forget { depot: String, reader: String },
 }
 
 /// One line of an answer.
@@ -36,6 +50,15 @@ pub(super) enum Line {
     Inspection(Box<Inspection>),
     /// One of the answer to [`Question::View`].
     Row(Row),
+    /// Records can be appended to the depot, which has this key. Of this appender so many are
+    /// there already.
+    Appending { key: String, appended: u64 },
+    /// They are appended, and acknowledged as was asked.
+    Appended {},
+    /// What was dropped.
+    Dropped(Dropped),
+    /// The reader was there, and is not any more.
+    Forgotten {},
     /// There is no answer, or no more of it.
     Error { message: String, wrong_use: bool },
     /// That was all.
@@ -55,7 +78,10 @@ pub(super) fn answer(
     };
     match question {
         Question::Inspect {} => look(&|contents| {
-            let inspection = inspect(contents, store.bytes_on_disk())?;
+            let mut inspection = inspect(contents, store.bytes_on_disk())?;
+            for depot in Depot::all(store)? {
+                inspection.depots.push(depot.inspect()?);
+            }
             Ok(vec![Line::Inspection(Box::new(inspection))])
         }),
         Question::View { table, key } => look(&|contents| {
@@ -65,6 +91,30 @@ pub(super) fn answer(
         Question::Backup { to } => {
             copy(store, to, given_up)?;
             Ok(Vec::new())
+        }
+        Question::Append(to) => {
+            // It is answered line by line, by who has the connection.
+            Depot::open(store, &to.depot)?;
+            Ok(Vec::new())
+        }
+        Question::Retain {
+            depot,
+            keep,
+            force,
+            always,
+        } => {
+            let depot = Depot::open(store, depot)?;
+            if *always {
+                depot.keep(*keep)?;
+            }
+            Ok(vec![Line::Dropped(depot.retain(*keep, *force)?)])
+        }
+        Question::Forget { depot, reader } => {
+            let forgotten = Depot::open(store, depot)?.forget(reader)?;
+            Ok(forgotten
+                .then_some(Line::Forgotten {})
+                .into_iter()
+                .collect())
         }
     }
 }

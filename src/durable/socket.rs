@@ -3,6 +3,7 @@
 //! It is `DIR/socket`, or where that is longer than sockets' paths may be, one in a directory
 //! of its own among the temporary files, whose path is the text in `DIR/socket`.
 
+use std::fmt;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::net::Shutdown;
@@ -14,9 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::appender::AppendTo;
 use super::error::DataDirError;
 use super::protocol::{Line, Question, answer};
-use crate::store::{SOCKET, Store, WeakStore};
+use crate::depot::{Appender, Depot};
+use crate::store::{SOCKET, Store, StoreError, WeakStore};
 
 /// Longer paths of sockets are refused by one operating system or another.
 const MOST_PATH_BYTES: usize = 100;
@@ -44,7 +47,16 @@ pub(crate) struct Socket {
 struct State {
     ending: AtomicBool,
     asking: Mutex<Option<UnixStream>>,
+    /// Who appends, each with a thread of its own: it may wait long for an acknowledgement.
+    appending: Mutex<Vec<(UnixStream, JoinHandle<()>)>>,
 }
+
+/// So many append at a time.
+const MOST_APPENDING: usize = 16;
+
+/// What is appended as one is no longer than this, as JSON. A client sends about a mebibyte,
+/// and more only of one long record.
+const MOST_BATCH_BYTES: u64 = 128 << 20;
 
 impl State {
     fn asking(&self) -> MutexGuard<'_, Option<UnixStream>> {
@@ -54,14 +66,20 @@ impl State {
     fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
     }
+
+    fn appending(&self) -> MutexGuard<'_, Vec<(UnixStream, JoinHandle<()>)>> {
+        self.appending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Socket {
     /// Answers for a store from now on; none where it is in memory, or where there can be no
-    /// socket, which the log says. The run does without.
-    pub(crate) fn open(store: &Store) -> Option<Self> {
+    /// socket, which the log says. The run does without. Handles of one store have one socket.
+    pub(crate) fn open(store: &Store) -> Option<Arc<Self>> {
         let dir = store.dir()?;
-        let opened = Self::open_in(dir, store.downgrade());
+        let opened = store.in_common("socket", || Self::open_in(dir, store.downgrade()));
         if let Err(error) = &opened {
             let dir = dir.display();
             tracing::warn!("nobody can look into `{dir}` while this runs: {error}");
@@ -101,6 +119,12 @@ impl Socket {
     }
 }
 
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Socket").field(&self.path).finish()
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         self.state.ending.store(true, Ordering::SeqCst);
@@ -114,6 +138,11 @@ impl Drop for Socket {
         if let Some(thread) = self.thread.take()
             && (woken || thread.is_finished())
         {
+            let _ = thread.join();
+        }
+        // Nobody is added any more.
+        for (stream, thread) in std::mem::take(&mut *self.state.appending()) {
+            let _ = stream.shutdown(Shutdown::Both);
             let _ = thread.join();
         }
         for file in &self.files {
@@ -156,7 +185,7 @@ fn target(in_dir: &Path) -> io::Result<PathBuf> {
     Ok(path.into())
 }
 
-fn serve(listener: &UnixListener, state: &State, store: &WeakStore) {
+fn serve(listener: &UnixListener, state: &Arc<State>, store: &WeakStore) {
     for stream in listener.incoming() {
         if state.is_ending() {
             return;
@@ -174,19 +203,23 @@ fn serve(listener: &UnixListener, state: &State, store: &WeakStore) {
             *asking = stream.try_clone().ok();
         }
         // Who is not there any more is told nothing.
-        let _ = converse(&stream, state, store);
+        let asked = converse(&stream, state, store);
         *state.asking() = None;
+        if let Ok(Some(to)) = asked {
+            let _ = let_append(stream, to, state, store);
+        }
     }
 }
 
-/// Reads one question and writes the answer.
-fn converse(stream: &UnixStream, state: &State, store: &WeakStore) -> io::Result<()> {
+/// Reads one question and writes the answer; of those who are going to append it gives what to.
+fn converse(stream: &UnixStream, state: &State, store: &WeakStore) -> io::Result<Option<AppendTo>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut question = String::new();
     BufReader::new(stream.take(MOST_QUESTION_BYTES)).read_line(&mut question)?;
     let given_up = || state.is_ending();
     let lines = match serde_json::from_str(&question) {
+        Ok(Question::Append(to)) => return Ok(Some(to)),
         Ok(question) => store
             .upgrade()
             .ok_or(DataDirError::Ended)
@@ -208,24 +241,189 @@ fn converse(stream: &UnixStream, state: &State, store: &WeakStore) -> io::Result
         serde_json::to_writer(&mut out, line)?;
         out.write_all(b"\n")?;
     }
-    out.flush()
+    out.flush()?;
+    Ok(None)
+}
+
+/// Writes one line of an answer.
+fn say(mut stream: &UnixStream, line: &Line) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    stream.write_all(&text)
+}
+
+fn say_error(stream: &UnixStream, error: &DataDirError) -> io::Result<()> {
+    let (message, wrong_use) = (error.to_string(), error.is_wrong_use());
+    say(stream, &Line::Error { message, wrong_use })
+}
+
+/// Lets somebody append on a thread of its own.
+fn let_append(
+    stream: UnixStream,
+    to: AppendTo,
+    state: &Arc<State>,
+    store: &WeakStore,
+) -> io::Result<()> {
+    let mut appending = state.appending();
+    appending.retain(|(_, thread)| !thread.is_finished());
+    if appending.len() >= MOST_APPENDING {
+        let message = format!("{MOST_APPENDING} append already: wait for one of them");
+        let wrong_use = true;
+        return say(&stream, &Line::Error { message, wrong_use });
+    }
+    // Shut down by the end of the run, whatever it waits for.
+    let shut = stream.try_clone()?;
+    let (of_thread, store) = (Arc::clone(state), store.clone());
+    let thread = thread::Builder::new().name("append".to_owned());
+    let thread = thread.spawn(move || {
+        if let Err(error) = append(&stream, &to, &of_thread, &store) {
+            // Who is not there any more is told nothing.
+            let _ = say_error(&stream, &error);
+        }
+    })?;
+    if state.is_ending() {
+        let _ = shut.shutdown(Shutdown::Both);
+    }
+    appending.push((shut, thread));
+    Ok(())
+}
+
+/// Takes what one connection appends, until its end.
+fn append(
+    stream: &UnixStream,
+    to: &AppendTo,
+    state: &State,
+    store: &WeakStore,
+) -> Result<(), DataDirError> {
+    let store = store.upgrade().ok_or(DataDirError::Ended)?;
+    let depot = Depot::open_or_make(&store, &to.depot, to.partitions, to.key.as_deref())?;
+    drop(store);
+    let mut from = match &to.id {
+        Some(id) => depot.appended_by(id)?,
+        None => 0,
+    };
+    let begun = Line::Appending {
+        key: depot.key().to_owned(),
+        appended: from,
+    };
+    // It may think for as long as it likes before it sends.
+    let listening = stream
+        .set_read_timeout(None)
+        .and_then(|()| say(stream, &begun));
+    let mut lines = BufReader::new(stream);
+    let mut line = String::new();
+    if listening.is_err() {
+        return Ok(());
+    }
+    loop {
+        line.clear();
+        let read = lines.by_ref().take(MOST_BATCH_BYTES).read_line(&mut line);
+        if !matches!(read, Ok(1..)) || state.is_ending() {
+            let _ = say(stream, &Line::End {});
+            return Ok(());
+        }
+        // A line that is cut off is none: what is not whole was never acknowledged.
+        let records: Vec<(String, String)> =
+            serde_json::from_str(&line).map_err(|error| DataDirError::Answered {
+                message: format!("what is to be appended is not understood: {error}"),
+                wrong_use: true,
+            })?;
+        let count = records.len() as u64;
+        let appender = to.id.as_ref().map(|id| Appender {
+            id: id.clone(),
+            from,
+        });
+        let given_up = || state.is_ending();
+        depot.append_for(appender.as_ref(), records, to.acknowledge, &given_up)?;
+        from += count;
+        if say(stream, &Line::Appended {}).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// A connection to the process that has a directory, to append to one of its depots.
+pub(super) struct Appending {
+    stream: UnixStream,
+    lines: BufReader<UnixStream>,
+}
+
+impl Appending {
+    /// Gives also the key of the depot, and how many records of the appender are there.
+    pub(super) fn begin(dir: &Path, to: &AppendTo) -> Result<(Self, String, u64), NotAnswered> {
+        let stream = connect(dir)?;
+        let lines = stream.try_clone().map_err(cut)?;
+        let mut appending = Self {
+            stream,
+            lines: BufReader::new(lines),
+        };
+        appending.send(&Question::Append(to.clone()))?;
+        match appending.hear()? {
+            Line::Appending { key, appended } => Ok((appending, key, appended)),
+            _ => Err(broken_off()),
+        }
+    }
+
+    pub(super) fn append(&mut self, records: &[(String, String)]) -> Result<(), DataDirError> {
+        let appended = self.send(&records).and_then(|()| self.hear());
+        match appended {
+            Ok(Line::Appended {}) => Ok(()),
+            Err(NotAnswered::Refused(error)) => Err(error),
+            // Whether it is there is not known.
+            Ok(_) | Err(NotAnswered::Cut(_)) => Err(DataDirError::Ended),
+        }
+    }
+
+    fn send(&mut self, what: &impl serde::Serialize) -> Result<(), NotAnswered> {
+        let mut text = serde_json::to_vec(what).map_err(|error| cut(error.into()))?;
+        text.push(b'\n');
+        self.stream.write_all(&text).map_err(cut)
+    }
+
+    fn hear(&mut self) -> Result<Line, NotAnswered> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).map_err(cut)?;
+        match serde_json::from_str(&line) {
+            Ok(Line::Error { message, wrong_use }) => {
+                Err(NotAnswered::Refused(DataDirError::Answered {
+                    message,
+                    wrong_use,
+                }))
+            }
+            Ok(line) => Ok(line),
+            Err(_) => Err(broken_off()),
+        }
+    }
+}
+
+fn broken_off() -> NotAnswered {
+    NotAnswered::Cut("its answer broke off".to_owned())
+}
+
+#[allow(clippy::needless_pass_by_value)] // for `map_err`
+fn cut(error: io::Error) -> NotAnswered {
+    NotAnswered::Cut(format!("its answer broke off: {error}"))
+}
+
+/// Connects to the process that has `dir`.
+fn connect(dir: &Path) -> Result<UnixStream, NotAnswered> {
+    let connect = || -> io::Result<UnixStream> {
+        let in_dir = fs::canonicalize(dir)?.join(SOCKET);
+        UnixStream::connect(target(&in_dir)?)
+    };
+    connect().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            NotAnswered::Cut("it answers no questions".to_owned())
+        }
+        _ => NotAnswered::Cut(format!("it cannot be reached: {error}")),
+    })
 }
 
 /// Asks the run that has `dir`; gives the lines of its answer but the end. The error is why
 /// there is none.
 pub(super) fn ask(dir: &Path, question: &Question) -> Result<Vec<Line>, NotAnswered> {
-    let connect = || -> io::Result<UnixStream> {
-        let in_dir = fs::canonicalize(dir)?.join(SOCKET);
-        UnixStream::connect(target(&in_dir)?)
-    };
-    let mut stream = connect().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            NotAnswered::Cut("it answers no questions".to_owned())
-        }
-        _ => NotAnswered::Cut(format!("it cannot be reached: {error}")),
-    })?;
+    let mut stream = connect(dir)?;
     // There is no bound on how long an answer takes: a copy of everything takes its time.
-    let cut = |error: io::Error| NotAnswered::Cut(format!("its answer broke off: {error}"));
     let mut text = serde_json::to_vec(question).map_err(|error| cut(error.into()))?;
     text.push(b'\n');
     stream.write_all(&text).map_err(cut)?;
@@ -243,7 +441,7 @@ pub(super) fn ask(dir: &Path, question: &Question) -> Result<Vec<Line>, NotAnswe
             line => lines.push(line),
         }
     }
-    Err(NotAnswered::Cut("its answer broke off".to_owned()))
+    Err(broken_off())
 }
 
 /// Why a question got no answer.
@@ -252,4 +450,14 @@ pub(super) enum NotAnswered {
     Refused(DataDirError),
     /// Nobody did.
     Cut(String),
+}
+
+impl NotAnswered {
+    /// As the error of somebody who could not open the directory.
+    pub(super) fn with(self, in_use: StoreError) -> DataDirError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Cut(why) => DataDirError::NoAnswer { in_use, why },
+        }
+    }
 }

@@ -34,10 +34,56 @@ pub(super) struct Combiner<K> {
     /// The greatest time of a tuple.
     latest: Timestamp,
     tuples: u64,
+    trial: Trial,
+}
+
+/// Whether combining pays, as far as that was tried.
+#[derive(Default)]
+pub(super) struct Trial {
     /// How often in a row it did not pay.
     failed: u32,
     /// So many tuples are sent as they are.
     pause: u64,
+}
+
+impl Trial {
+    /// Whether the next tuples are sent as they are.
+    pub(super) fn rests(&mut self, tuples: usize) -> bool {
+        let rests = self.pause > 0;
+        self.pause = self.pause.saturating_sub(tuples as u64);
+        rests
+    }
+
+    /// So many tuples have become so many.
+    pub(super) fn judge(&mut self, tuples: u64, keys: usize) {
+        if tuples < TELLING_TUPLES {
+            return;
+        }
+        if tuples >= PAYS_FROM * keys as u64 {
+            self.failed = 0;
+            return;
+        }
+        self.failed += 1;
+        if self.failed >= TRIALS {
+            self.failed = 0;
+            self.pause = PAUSE_TUPLES;
+        }
+    }
+}
+
+/// The times of the pane that a time falls into; none where it belongs to no pane.
+pub(super) fn pane_of(time: Timestamp, combining: Combining) -> Option<RangeInclusive<Timestamp>> {
+    if time == Timestamp::MIN || time == Timestamp::MAX {
+        return None;
+    }
+    Some(match combining.pane_ms {
+        Some(length) => {
+            let first = time.millis().div_euclid(length).saturating_mul(length);
+            let first = Timestamp::from_millis(first);
+            first..=first.forward(length - 1)
+        }
+        None => Timestamp::MIN..=Timestamp::MAX,
+    })
 }
 
 /// How many keys are looked for at once.
@@ -53,8 +99,7 @@ impl<K: KeyValue> Combiner<K> {
             pane: NO_TIMES,
             latest: Timestamp::MIN,
             tuples: 0,
-            failed: 0,
-            pause: 0,
+            trial: Trial::default(),
         }
     }
 
@@ -64,9 +109,7 @@ impl<K: KeyValue> Combiner<K> {
 
     /// Whether it takes the next tuples at all.
     pub(super) fn rests(&mut self, tuples: usize) -> bool {
-        let rests = self.pause > 0;
-        self.pause = self.pause.saturating_sub(tuples as u64);
-        rests
+        self.trial.rests(tuples)
     }
 
     /// Whether a time lies in the pane at hand.
@@ -79,17 +122,10 @@ impl<K: KeyValue> Combiner<K> {
     /// must have been taken out.
     pub(super) fn go_to(&mut self, time: Timestamp) -> bool {
         debug_assert!(self.is_empty(), "two panes are not mixed");
-        if time == Timestamp::MIN || time == Timestamp::MAX {
+        let Some(pane) = pane_of(time, self.combining) else {
             return false;
-        }
-        self.pane = match self.combining.pane_ms {
-            Some(length) => {
-                let first = time.millis().div_euclid(length).saturating_mul(length);
-                let first = Timestamp::from_millis(first);
-                first..=first.forward(length - 1)
-            }
-            None => Timestamp::MIN..=Timestamp::MAX,
         };
+        self.pane = pane;
         true
     }
 
@@ -127,27 +163,13 @@ impl<K: KeyValue> Combiner<K> {
 
     /// Takes out what was counted, each key with its count, and the time to send it with.
     pub(super) fn drain(&mut self, mut each: impl FnMut(K, u64, Timestamp)) {
-        self.judge();
+        if !self.combining.always {
+            self.trial.judge(self.tuples, self.counts.len());
+        }
         let latest = self.latest;
         self.counts.drain(|key, count| each(key, count, latest));
         self.latest = Timestamp::MIN;
         self.tuples = 0;
-    }
-
-    /// Whether it has paid.
-    fn judge(&mut self) {
-        if self.combining.always || self.tuples < TELLING_TUPLES {
-            return;
-        }
-        if self.tuples >= PAYS_FROM * self.counts.len() as u64 {
-            self.failed = 0;
-            return;
-        }
-        self.failed += 1;
-        if self.failed >= TRIALS {
-            self.failed = 0;
-            self.pause = PAUSE_TUPLES;
-        }
     }
 }
 

@@ -29,6 +29,10 @@ impl<B, T, K> WithKey<B, T, K> {
             tuple: PhantomData,
         }
     }
+
+    pub(super) fn bolt(&mut self) -> &mut B {
+        &mut self.bolt
+    }
 }
 
 /// Neighbouring tuples with the key of their fields grouping.

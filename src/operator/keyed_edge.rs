@@ -22,7 +22,7 @@ where
     T: Tuple,
 {
     key: K,
-    buffers: Buffers<T>,
+    pub(super) buffers: Buffers<T>,
     combiner: Option<Combiner<K::Value>>,
     combined: Buffers<Combined<K::Value>>,
 }
@@ -38,7 +38,7 @@ impl<T: Tuple, K: Key<T>> KeyedEdge<T, K> {
     }
 
     /// Sends tuples as they are; `first` is the position of the first one.
-    fn route_all(
+    pub(super) fn route_all(
         &mut self,
         tuples: impl ExactSizeIterator<Item = T>,
         first: usize,

@@ -7,6 +7,7 @@
 mod bolt;
 mod combiner;
 mod edge;
+mod folding;
 mod grouping;
 mod keyed;
 mod keyed_edge;
@@ -15,6 +16,7 @@ mod spout;
 
 pub(crate) use bolt::PlainOperator;
 pub(crate) use edge::{AnyEdge, Broadcast, Combining, Edge, Outlet};
+pub(crate) use folding::{FoldingEdge, WithPartials};
 pub(crate) use grouping::{
     Choose, Custom, Direct, Fields, Global, LocalOrShuffle, PartialKey, Shuffle,
 };

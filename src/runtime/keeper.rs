@@ -152,6 +152,9 @@ impl Keeper {
         )
         .into_buffers(buffers);
         state.save(&mut changes)?;
+        for tell in changes.take_committed() {
+            batch.when_committed(tell);
+        }
         for (unit, bytes) in changes.into_units().map(Arc::new).enumerate() {
             kept.written.push(Arc::clone(&bytes));
             if bytes.is_empty() && !whole[unit] {

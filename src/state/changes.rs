@@ -27,6 +27,7 @@ pub struct Changes {
     section: Vec<u8>,
     /// Counts the sections; 0 before the first one.
     section_number: u32,
+    committed: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 #[derive(Default)]
@@ -55,6 +56,7 @@ impl Changes {
             time,
             section: Vec::new(),
             section_number: 0,
+            committed: Vec::new(),
         }
     }
 
@@ -72,6 +74,17 @@ impl Changes {
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.time
+    }
+
+    /// Calls `tell` when what is written is on disk, on the thread that commits; nobody is told
+    /// where the commit fails.
+    pub(crate) fn when_committed(&mut self, tell: impl FnOnce() + Send + 'static) {
+        self.committed.push(Box::new(tell));
+    }
+
+    /// Takes out who is to be told of the commit.
+    pub(crate) fn take_committed(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
+        std::mem::take(&mut self.committed)
     }
 
     /// Whether the units are shards. Otherwise the only one is that of the task, number 0.

@@ -29,6 +29,7 @@ mod tables;
 mod value;
 
 pub use changes::Changes;
+pub(crate) use codec::take;
 pub use key_index::KeyIndex;
 pub(crate) use ledger::Ledger;
 pub(crate) use stored::{AnyEntry, entries};

@@ -1,5 +1,6 @@
 //! The changes of one commit.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// Changes that are committed together, in the order in which they were added.
@@ -7,6 +8,26 @@ use std::sync::Arc;
 pub(crate) struct Batch {
     changes: Vec<Change>,
     bytes: usize,
+    committed: Committed,
+}
+
+/// Who is told when a batch is on disk.
+#[derive(Default)]
+pub(super) struct Committed(Vec<Box<dyn FnOnce() + Send>>);
+
+impl Committed {
+    /// Tells them, in the order in which they asked.
+    pub(super) fn tell(self) {
+        for tell in self.0 {
+            tell();
+        }
+    }
+}
+
+impl fmt::Debug for Committed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Committed({})", self.0.len())
+    }
 }
 
 /// One change.
@@ -42,7 +63,19 @@ impl Batch {
     /// Adds the changes of another batch after those of this one.
     pub(crate) fn append(&mut self, other: Self) {
         self.bytes += other.bytes;
+        self.committed.0.extend(other.committed.0);
         self.changes.extend(other.changes);
+    }
+
+    /// Calls `tell` when the batch is on disk, on the thread that commits it, which waits for
+    /// it: it must be short. Where the commit fails nobody is told.
+    pub(crate) fn when_committed(&mut self, tell: impl FnOnce() + Send + 'static) {
+        self.committed.0.push(Box::new(tell));
+    }
+
+    /// Takes out who is to be told.
+    pub(super) fn take_committed(&mut self) -> Committed {
+        std::mem::take(&mut self.committed)
     }
 
     /// Bytes of the keys and values that are put.

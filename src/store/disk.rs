@@ -7,7 +7,7 @@ use redb::StorageBackend;
 
 /// A file on a simulated disk; a clone is the same file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     /// Shared, since the engine keeps its handle, and the test looks on.
     state: Arc<Mutex<State>>,
 }
@@ -58,12 +58,12 @@ impl Disk {
     }
 
     /// From now on `bytes` fit, or as many as one likes.
-    pub(super) fn set_capacity(&self, bytes: Option<u64>) {
+    pub(crate) fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
     }
 
     /// Bytes on it.
-    pub(super) fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         self.state().now.len() as u64
     }
 
@@ -73,18 +73,18 @@ impl Disk {
     }
 
     /// It breaks after `changes` more writes, changes of length and syncs.
-    pub(super) fn break_after(&self, changes: u64) {
+    pub(crate) fn break_after(&self, changes: u64) {
         self.state().left = Some(changes);
     }
 
     /// Whether it has broken.
-    pub(super) fn broken(&self) -> bool {
+    pub(crate) fn broken(&self) -> bool {
         self.state().left == Some(0)
     }
 
     /// The disk after a loss of power: of what was not synced it keeps what `keeps` says, in
     /// any selection; of the last write that it keeps, possibly a part.
-    pub(super) fn after_crash(&self, seed: u64) -> Self {
+    pub(crate) fn after_crash(&self, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let state = self.state();
         let mut bytes = state.synced.clone();

@@ -12,6 +12,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -326,6 +327,9 @@ fn apply(
 /// What is called with a key and its value.
 pub(crate) type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), BoxError> + 'a;
 
+/// What is called with a key and its value, and says whether to go on.
+pub(crate) type EachUntil<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, BoxError> + 'a;
+
 /// Everything as of one commit. What it shows stays on disk as long as it lives.
 pub(super) struct View {
     values: ReadOnlyTable<&'static [u8], &'static [u8]>,
@@ -365,6 +369,30 @@ impl View {
             each(key, value)?;
         }
         Ok(sum)
+    }
+
+    /// Calls `each` for every key in `range`, in order, as long as it says to go on. Values are
+    /// not copied.
+    pub(super) fn range(
+        &self,
+        range: Range<&[u8]>,
+        each: &mut EachUntil<'_>,
+    ) -> Result<(), BoxError> {
+        if range.start >= range.end {
+            return Ok(());
+        }
+        let mut found = guarded("read", &self.file, || {
+            Ok(self.values.range::<&[u8]>(range)?)
+        })?;
+        while let Some(next) = guarded("read", &self.file, || Ok(found.next().transpose()?))? {
+            let (key, stored) =
+                guarded("read", &self.file, || Ok((next.0.value(), next.1.value())))?;
+            let (value, _) = self.checked(key, stored)?;
+            if each(key, value)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Calls `each` for every key that starts with `prefix`, in order; the values are not

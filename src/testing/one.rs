@@ -16,7 +16,7 @@ use crate::stream::{Out, Port, StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 use crate::tuple::{DeadLetter, Tuple};
 
-fn context() -> Context {
+pub(crate) fn context() -> Context {
     Context {
         component: "test".to_owned(),
         task: 0,

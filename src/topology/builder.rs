@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::carriage::{Carriages, When};
-use super::component::{Component, Keyed, NoInput};
+use super::component::{Aggregating, Component, Keyed, NoInput};
 use super::plan::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, StreamPlan};
 use crate::bolt::Bolt;
 use crate::operator::{
@@ -124,7 +124,8 @@ impl Topology {
     }
 
     /// When tuples are combined by key before they are sent to a bolt that takes such
-    /// ([`KeyedBolt::combines`](crate::KeyedBolt::combines)). By default that is planned
+    /// ([`KeyedBolt::combines`](crate::KeyedBolt::combines), and those that were added by
+    /// [`Topology::aggregate`]). By default that is planned
     /// wherever it can be, and each sender leaves it while it finds too few equal keys.
     ///
     /// A run that goes on from what an earlier one has stored does without.
@@ -194,6 +195,45 @@ impl Topology {
             Make::Unwired,
         );
         Keyed::new(self, index, Box::new(factory))
+    }
+
+    /// Adds a keyed bolt that aggregates, as [`Topology::keyed`] does, and lets its senders
+    /// aggregate what they have of a key before they send it; see [`Topology::combine`].
+    /// `factory` is called once for each task, and once more for what the senders aggregate by.
+    ///
+    /// Results are the same, but for values that leave their range: what the dead letters are
+    /// told of then are the tuples that a sender had put together, and not the one at which the
+    /// value did.
+    ///
+    /// ```
+    /// use squall::aggregate::{Aggregator, LongMax};
+    /// use squall::bolts::{Aggregate, Updated};
+    /// use squall::testing::{Collected, Events, TopologyTest};
+    /// use squall::{Text, Topology, Tuple};
+    ///
+    /// #[derive(Tuple, Clone, Debug)]
+    /// struct Bid { item: Text, cents: i64 }
+    ///
+    /// let bids = [("vase", 900), ("lamp", 300), ("vase", 1_100)];
+    /// let bids = bids.map(|(item, cents)| Bid { item: item.into(), cents });
+    /// let topology = Topology::named("auction");
+    /// let bids = topology.spout("bids", move || Events::now(bids.clone()));
+    /// let highest = topology
+    ///     .aggregate("highest", || Aggregate::of(LongMax.of(Bid::CENTS)))
+    ///     .fields_grouping(&bids, Bid::ITEM);
+    /// let highest = Collected::of(&topology, "collected", &highest);
+    /// TopologyTest::new(topology).run()?;
+    ///
+    /// let last = highest.take().into_iter().rfind(|bid| bid.key == "vase");
+    /// assert_eq!(last.map(|bid| bid.value), Some(Some(1_100)));
+    /// # Ok::<(), squall::RunError>(())
+    /// ```
+    pub fn aggregate<B: 'static>(
+        &self,
+        id: impl Into<String>,
+        factory: impl Fn() -> B + Send + 'static,
+    ) -> Aggregating<'_, B> {
+        Aggregating::new(self.keyed(id, factory))
     }
 
     /// Adds a sink; `factory` is called once for each task.

@@ -2,14 +2,15 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::builder::{Input, Make, Topology, stream_plans};
 use super::plan::{Grouping, KeyPart, KeyPlan};
-use crate::bolt::KeyedBolt;
+use crate::bolt::{AggregatingBolt, KeyedBolt};
 use crate::key::{GivenTo, Key};
 use crate::operator::{
-    AnyEdge, Broadcast, Choose, Custom, CustomGrouping, Direct, Edge, Fields, Global, KeyedEdge,
-    LocalOrShuffle, PartialKey, PlainOperator, Shuffle, WithKey,
+    AnyBolt, AnyEdge, Broadcast, Choose, Custom, CustomGrouping, Direct, Edge, Fields, FoldingEdge,
+    Global, KeyedEdge, LocalOrShuffle, PartialKey, PlainOperator, Shuffle, WithKey, WithPartials,
 };
 use crate::spout::Spout;
 use crate::stream::{Port, StreamAt, Streams};
@@ -270,17 +271,18 @@ impl<C, S, I> Component<'_, C, S, I> {
 
 impl<C, S, T: Tuple> Component<'_, C, S, T> {
     /// The fields grouping of a bolt that is keyed by the same key.
-    fn keyed_grouping<A, K>(self, stream: &A, key: K) -> Self
+    fn keyed_grouping<A, K>(self, stream: &A, key: &K, edge: &KeyedEdges) -> Self
     where
         A: AsStream<Item = T>,
         K: Key<T>,
     {
-        let plan = Grouping::Fields(key_plan(&key));
-        self.wire_edge(stream, plan, move || {
-            Box::new(KeyedEdge::<T, K>::new(key.clone()))
-        })
+        let edge = Arc::clone(edge);
+        self.wire_edge(stream, Grouping::Fields(key_plan(key)), move || edge())
     }
 }
+
+/// Makes the edges of a fields grouping into a keyed bolt.
+type KeyedEdges = Arc<dyn Fn() -> Box<dyn AnyEdge> + Send + Sync>;
 
 fn key_plan<T: Tuple>(key: &impl Key<T>) -> KeyPlan {
     let parts = key.parts().into_iter().map(|part| match part {
@@ -328,6 +330,30 @@ impl<'t, B: 'static> Keyed<'t, B> {
         B: KeyedBolt<A::Item>,
         K::Value: GivenTo<B, B::Key>,
     {
+        let edge_key = key.clone();
+        let edge: KeyedEdges = Arc::new(move || {
+            let edge = KeyedEdge::<A::Item, K>::new(edge_key.clone());
+            Box::new(edge)
+        });
+        self.wired(stream, key, B::combines(), edge, |bolt, key| {
+            Box::new(PlainOperator::new(WithKey::new(bolt, key)))
+        })
+    }
+
+    /// Reads a stream through such edges, as the operator that `make` makes.
+    fn wired<A, K>(
+        self,
+        stream: &A,
+        key: K,
+        combines: bool,
+        edge: KeyedEdges,
+        make: fn(B, K) -> Box<dyn AnyBolt>,
+    ) -> Grouped<'t, B, A::Item, K>
+    where
+        A: AsStream,
+        K: Key<A::Item>,
+        B: KeyedBolt<A::Item>,
+    {
         let Self {
             topology,
             index,
@@ -336,20 +362,52 @@ impl<'t, B: 'static> Keyed<'t, B> {
         let bolt_key = key.clone();
         topology.change(index, |component| {
             component.outputs = stream_plans::<B::Output>(&B::streams());
-            component.combines = B::combines();
+            component.combines = combines;
             component.key_field = B::key_field();
-            component.make = Make::Bolt(Box::new(move || {
-                Box::new(PlainOperator::new(WithKey::new(
-                    factory(),
-                    bolt_key.clone(),
-                )))
-            }));
+            component.make = Make::Bolt(Box::new(move || make(factory(), bolt_key.clone())));
         });
         let reader = Component::<'t, B, B::Output, A::Item>::new(topology, index);
         Grouped {
-            component: reader.keyed_grouping(stream, key.clone()),
+            component: reader.keyed_grouping(stream, &key, &edge),
             key,
+            edge,
         }
+    }
+}
+
+/// A bolt that aggregates and waits for its fields grouping.
+#[must_use = "a bolt that aggregates needs a fields grouping"]
+pub struct Aggregating<'t, B> {
+    keyed: Keyed<'t, B>,
+}
+
+impl<'t, B: 'static> Aggregating<'t, B> {
+    pub(super) fn new(keyed: Keyed<'t, B>) -> Self {
+        Self { keyed }
+    }
+
+    /// How many tasks run the bolt; 1 unless said.
+    pub fn parallelism(self, tasks: usize) -> Self {
+        Self::new(self.keyed.parallelism(tasks))
+    }
+
+    /// Reads a stream; equal keys go to the same task, and the bolt gets that key.
+    pub fn fields_grouping<A, K>(self, stream: &A, key: K) -> Grouped<'t, B, A::Item, K>
+    where
+        A: AsStream,
+        K: Key<A::Item>,
+        B: AggregatingBolt<A::Item>,
+        K::Value: GivenTo<B, B::Key>,
+    {
+        let aggregator = (self.keyed.factory)().aggregator();
+        let edge_key = key.clone();
+        let edge: KeyedEdges = Arc::new(move || {
+            let edge = FoldingEdge::<A::Item, K, _>::new(edge_key.clone(), aggregator.clone());
+            Box::new(edge)
+        });
+        self.keyed.wired(stream, key, true, edge, |bolt, key| {
+            Box::new(PlainOperator::new(WithPartials::new(bolt, key)))
+        })
     }
 }
 
@@ -357,26 +415,37 @@ impl<'t, B: 'static> Keyed<'t, B> {
 pub struct Grouped<'t, B: KeyedBolt<T>, T: Tuple, K> {
     component: Component<'t, B, B::Output, T>,
     key: K,
+    edge: KeyedEdges,
 }
 
 impl<B: KeyedBolt<T>, T: Tuple, K: Key<T>> Grouped<'_, B, T, K> {
     /// Reads another stream of the same tuples by the same key.
     #[must_use = "keep the component to read it"]
     pub fn also<A: AsStream<Item = T>>(self, stream: &A) -> Self {
-        let Self { component, key } = self;
-        Self {
-            component: component.keyed_grouping(stream, key.clone()),
+        let Self {
+            component,
             key,
+            edge,
+        } = self;
+        Self {
+            component: component.keyed_grouping(stream, &key, &edge),
+            key,
+            edge,
         }
     }
 
     /// How many tasks run the bolt; 1 unless said.
     #[must_use = "keep the component to read it"]
     pub fn parallelism(self, tasks: usize) -> Self {
-        let Self { component, key } = self;
+        let Self {
+            component,
+            key,
+            edge,
+        } = self;
         Self {
             component: component.parallelism(tasks),
             key,
+            edge,
         }
     }
 }

@@ -19,7 +19,7 @@ pub use builder::Topology;
 pub(crate) use builder::{Definition, Make, Parts};
 pub use carriage::{Carriage, UnknownWhen, When};
 pub use check::MAX_FIELDS_TASKS;
-pub use component::{AsStream, Component, Grouped, Keyed, NoInput, Stream};
+pub use component::{Aggregating, AsStream, Component, Grouped, Keyed, NoInput, Stream};
 pub use draw::{PlanFormat, UnknownPlanFormat};
 pub use mistake::{PlanError, PlanErrors};
 pub use plan::{

@@ -1,6 +1,7 @@
 //! Looking into the state of a topology: at rest, while it runs, and from other processes.
 
 mod at_rest;
+mod edits;
 #[cfg(unix)]
 mod in_use;
 mod while_running;

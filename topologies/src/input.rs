@@ -1,22 +1,17 @@
 //! Files, folders, globs and standard input as options.
 
-use std::time::Duration;
-
 use clap::Args;
 use squall::connectors::Files;
-use squall::connectors::files::{
-    Delimiter, FieldSelector, Format, ProbeError, RecordReader, Source, Split, TimeFormat,
-};
+use squall::connectors::files::{Delimiter, Format, ProbeError, RecordReader, Source};
 
-use crate::duration;
 use crate::wrong::WrongUse;
 
-/// What to read, and what of it.
-#[derive(Args, Clone, Debug, Default, PartialEq)]
+/// What to read, whatever is read of it.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Input {
     /// What to read: a file, a folder (its files in name order), a quoted glob, or - for
-    /// standard input [default: random words]
-    #[arg(long, value_name = "PATH")]
+    /// standard input [default: made at random]
+    #[arg(long, value_name = "PATH", group = "source")]
     pub input: Option<String>,
     /// How the input is cut into records [default: by suffix; text where it says nothing]
     #[arg(long, value_name = "text|csv|ndjson", requires = "input")]
@@ -24,47 +19,55 @@ pub struct Input {
     /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
     #[arg(long, value_name = "CHAR", requires = "input")]
     pub delimiter: Option<Delimiter>,
-    /// The CSV column, or the dotted path of the JSON value, to read; of text it is the line
-    #[arg(long, value_name = "NAME", requires = "input")]
-    pub field: Option<String>,
-    /// How a text is cut into words: runs of letters and numbers of any script in lower
-    /// case, runs of a-z and 0-9, or the text as it is [default: words]
-    #[arg(long, value_name = "words|ascii-words|none", requires = "input")]
-    pub split: Option<Split>,
-    /// The column or path with each record's time; without it the time is that of reading
-    #[arg(long, value_name = "NAME", requires = "input")]
-    pub time_field: Option<String>,
-    /// How the time is written; STRFTIME is a pattern such as '%Y-%m-%d %H:%M:%S', read as
-    /// UTC unless it has %z [default: rfc3339]
-    #[arg(
-        long,
-        value_name = "rfc3339|unix|unix-ms|STRFTIME",
-        requires = "time_field"
-    )]
-    pub time_format: Option<TimeFormat>,
-    /// By how much a record may be older than the newest before it in its file [default: 0s]
-    #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
-    pub lateness: Option<Duration>,
-    /// After how much silence a pipe or standard input no longer holds up the windows of the
-    /// other files [default: never]
-    #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
-    pub idle: Option<Duration>,
     /// Wait for more at the end of files and folders, until the run is stopped
     #[arg(long, requires = "input")]
     pub follow: bool,
-    /// Leave the windows open at the end of the input, so that a later run on the same data
-    /// directory goes on with what was appended
+    /// Take the end of the input for a pause: windows stay open, and a later run on the same
+    /// data directory goes on with what was appended
     #[arg(long, requires = "input", conflicts_with = "follow")]
     pub keep_open: bool,
 }
 
+/// A field that is read of each record, and the option that names it.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedField<'o> {
+    /// The option as it is written: `--field`.
+    pub option: &'static str,
+    /// The name given; none where the option was left out, without which only plain text can
+    /// be read, if that.
+    pub name: Option<&'o str>,
+}
+
+impl<'o> NamedField<'o> {
+    /// What an option names.
+    #[must_use]
+    pub fn of(option: &'static str, name: Option<&'o String>) -> Self {
+        let name = name.map(String::as_str);
+        Self { option, name }
+    }
+}
+
+/// What plain text is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainText {
+    /// Its lines are read.
+    Lines,
+    /// Nothing: fields are needed, and it has none.
+    Refused,
+}
+
 impl Input {
-    /// The files, looked into: they exist, have the fields, and times of the format given.
-    /// None where no input is named.
+    /// The files, which exist and are of formats that have these fields; what else is read of
+    /// them is to be said, and then they are to be [looked into](Files::check). None where no
+    /// input is named.
     ///
     /// # Errors
-    /// The first thing that would make a run fail or do nothing.
-    pub fn files(&self) -> Result<Option<Files>, WrongUse> {
+    /// Where there is nothing to read, or not like this.
+    pub fn files(
+        &self,
+        fields: &[NamedField<'_>],
+        text: PlainText,
+    ) -> Result<Option<Files>, WrongUse> {
         let Some(input) = &self.input else {
             return Ok(None);
         };
@@ -77,7 +80,7 @@ impl Input {
             files = files.keep_open();
         }
         for source in files.sources() {
-            self.check_format(source)?;
+            self.check_format(source, fields, text)?;
         }
         self.check_delimiter(files.sources())?;
         if let Some(format) = self.format {
@@ -86,18 +89,7 @@ impl Input {
         if let Some(delimiter) = self.delimiter {
             files = files.delimiter(delimiter);
         }
-        if self.field.is_some() {
-            files = files.fields([self.selector()]);
-        }
-        if let Some(field) = &self.time_field {
-            let format = self.time_format.clone().unwrap_or(TimeFormat::Rfc3339);
-            files = files.event_time(field, format);
-        }
-        files = files.lateness(self.lateness.unwrap_or_default());
-        if let Some(silence) = self.idle {
-            files = files.idle_after(silence);
-        }
-        Ok(Some(files.check()?))
+        Ok(Some(files))
     }
 
     /// Standard input cannot be read again after a crash, and without a data directory
@@ -115,47 +107,50 @@ impl Input {
         Ok(())
     }
 
-    /// What is read of each record.
-    #[must_use]
-    pub fn selector(&self) -> FieldSelector {
-        let field = self.field.as_deref();
-        field.map_or_else(FieldSelector::whole, FieldSelector::named)
-    }
-
-    /// How a text becomes words.
-    #[must_use]
-    pub fn words(&self) -> Split {
-        self.split.unwrap_or(Split::Words)
-    }
-
     fn format_of(&self, source: &Source) -> Format {
         let by_name = || Format::from_name(&source.name());
         self.format.unwrap_or_else(by_name)
     }
 
     /// Text has no fields, and everything else is read by field.
-    fn check_format(&self, source: &Source) -> Result<(), WrongUse> {
+    fn check_format(
+        &self,
+        source: &Source,
+        fields: &[NamedField<'_>],
+        text: PlainText,
+    ) -> Result<(), WrongUse> {
         let (name, format) = (source.name(), self.format_of(source));
-        let fields = [&self.field, &self.time_field];
-        match (format, &self.field) {
-            (Format::Text, _) => match fields.into_iter().flatten().next().cloned() {
-                Some(field) => Err(WrongUse::FieldOfText { name, field }),
-                None => Ok(()),
-            },
-            (_, Some(_)) => Ok(()),
-            (Format::Csv, None) if !source.is_stream() => {
-                let reader = RecordReader::open(source, Some(format), self.delimiter);
-                let header = reader?.header().map_err(ProbeError::Read)?.cloned();
-                match header.map(|header| header.to_string()) {
-                    Some(columns) => Err(WrongUse::NoColumn { name, columns }),
-                    None => Ok(()),
-                }
-            }
-            (Format::Csv | Format::NdJson, None) => {
-                let format = format.to_string();
-                Err(WrongUse::NoField { name, format })
-            }
+        if format == Format::Text {
+            return match (fields.iter().find_map(|field| field.name), text) {
+                (Some(field), _) => Err(WrongUse::FieldOfText {
+                    name,
+                    field: field.to_owned(),
+                }),
+                (None, PlainText::Refused) => Err(WrongUse::TextWithoutFields { name }),
+                (None, PlainText::Lines) => Ok(()),
+            };
         }
+        let Some(NamedField { option, .. }) = fields.iter().find(|field| field.name.is_none())
+        else {
+            return Ok(());
+        };
+        if format == Format::Csv && !source.is_stream() {
+            let reader = RecordReader::open(source, Some(format), self.delimiter);
+            let header = reader?.header().map_err(ProbeError::Read)?.cloned();
+            return match header.map(|header| header.to_string()) {
+                Some(columns) => Err(WrongUse::NoColumn {
+                    name,
+                    option,
+                    columns,
+                }),
+                None => Ok(()),
+            };
+        }
+        Err(WrongUse::NoField {
+            name,
+            option,
+            format: format.to_string(),
+        })
     }
 
     fn check_delimiter(&self, sources: &[Source]) -> Result<(), WrongUse> {

@@ -5,8 +5,13 @@
 //! |---|---|
 //! | [`ready`] | every ready topology by name, with its options: what `squall list` lists |
 //! | [`rolling_top_words`] | the words that occur most, over a rolling window |
+//! | [`top_users`] | the users who spent most, over everything so far |
 //! | [`input`] | files, folders, globs and standard input as options |
+//! | [`words`] | the words of these, and their times |
+//! | [`purchases`] | the purchases of these: who spends how much |
+//! | [`outputs`] | where results and dead letters go |
 //! | [`duration`] | spans of time as a person writes them: `10s`, `500ms`, `1m30s` |
+//! | [`numbers`] | places, tasks and rates |
 //! | [`wrong`] | what can be wrong with options: [`WrongUse`](wrong::WrongUse) |
 //!
 //! ```
@@ -24,6 +29,13 @@
 
 pub mod duration;
 pub mod input;
+pub mod numbers;
+pub mod outputs;
+pub mod purchases;
 pub mod ready;
 pub mod rolling_top_words;
+#[cfg(feature = "cube")]
+pub mod rollup;
+pub mod top_users;
+pub mod words;
 pub mod wrong;

@@ -1,10 +1,15 @@
 //! Every ready topology by name, with its options.
 
+use std::path::Path;
+
 use clap::Subcommand;
-use squall::Topology;
 use squall::connectors::Files;
+use squall::{DataDir, Topology};
 
 use crate::rolling_top_words;
+#[cfg(feature = "cube")]
+use crate::rollup;
+use crate::top_users::{self, Source};
 use crate::wrong::WrongUse;
 
 /// A ready topology with the options of a run. The names and the purposes in `squall list`
@@ -13,6 +18,11 @@ use crate::wrong::WrongUse;
 pub enum Ready {
     /// The words that occur most, over a rolling window
     RollingTopWords(Box<rolling_top_words::Options>),
+    /// The users who spent most, over everything so far
+    TopUsers(Box<top_users::Options>),
+    /// Events rolled up into a cube of facts, to be queried by `squall query`
+    #[cfg(feature = "cube")]
+    Rollup(Box<rollup::Options>),
     /// A name that no topology has, with what followed it.
     #[command(external_subcommand)]
     Unknown(Vec<String>),
@@ -23,6 +33,11 @@ pub enum Ready {
 pub enum Planned {
     /// The words that occur most, over a rolling window
     RollingTopWords(rolling_top_words::Shape),
+    /// The users who spent most, over everything so far
+    TopUsers(top_users::Shape),
+    /// Events rolled up into a cube of facts, to be queried by `squall query`
+    #[cfg(feature = "cube")]
+    Rollup(rollup::Shape),
     /// A name that no topology has, with what followed it.
     #[command(external_subcommand)]
     Unknown(Vec<String>),
@@ -34,21 +49,62 @@ pub struct Prepared {
     pub topology: Topology,
     /// The files it reads; none where it makes its own input.
     pub files: Option<Files>,
+    /// The data directory, where it is open already, since its depots are read.
+    pub opened: Option<DataDir>,
+}
+
+impl Prepared {
+    fn reading(topology: Topology, files: Option<Files>) -> Self {
+        Self {
+            topology,
+            files,
+            opened: None,
+        }
+    }
 }
 
 impl Ready {
-    /// The topology, with its input looked into; `durable` where it is going to have a data
-    /// directory.
+    /// The topology, with its input looked into, for a run with this data directory or none.
     ///
     /// # Errors
     /// What is wrong with the options or the input, or with the name.
-    pub fn prepare(&self, durable: bool) -> Result<Prepared, NotReady> {
+    pub fn prepare(&self, data_dir: Option<&Path>) -> Result<Prepared, NotReady> {
+        let durable = data_dir.is_some();
         match self {
             Self::RollingTopWords(options) => {
-                options.input.check_durable(durable)?;
-                let files = options.input.files()?;
+                options.words.input.check_durable(durable)?;
+                let files = options.words.files()?;
                 let topology = rolling_top_words::reading(options, files.as_ref())?;
-                Ok(Prepared { topology, files })
+                Ok(Prepared::reading(topology, files))
+            }
+            Self::TopUsers(options) => {
+                options.purchases.input.check_durable(durable)?;
+                if options.purchases.depot.is_some() {
+                    let dir = data_dir.ok_or(WrongUse::DepotWithoutDataDir)?;
+                    // The run and the depot have it open together.
+                    let opened = DataDir::opened(dir).map_err(WrongUse::from)?;
+                    let depot = options.purchases.depot(&opened)?;
+                    let source = depot.map_or(Source::Random, Source::Depot);
+                    return Ok(Prepared {
+                        topology: top_users::reading(options, source)?,
+                        files: None,
+                        opened: Some(opened),
+                    });
+                }
+                let files = options.purchases.files()?;
+                let source = files.clone().map_or(Source::Random, Source::Files);
+                let topology = top_users::reading(options, source)?;
+                Ok(Prepared::reading(topology, files))
+            }
+            #[cfg(feature = "cube")]
+            Self::Rollup(options) => {
+                let dir = data_dir.ok_or(WrongUse::RollupWithoutDataDir)?;
+                options.input.check_durable(durable)?;
+                let spec = rollup::read_spec(&options.shape.spec)?;
+                let files = options.files(&spec)?.ok_or(WrongUse::NoEvents)?;
+                let segments = dir.join(rollup::SEGMENTS);
+                let topology = rollup::reading(options, spec, &files, &segments)?;
+                Ok(Prepared::reading(topology, Some(files)))
             }
             Self::Unknown(words) => Err(unknown(words)),
         }
@@ -68,6 +124,25 @@ impl Planned {
                     ..rolling_top_words::Options::default()
                 };
                 Ok(rolling_top_words::topology(&options)?)
+            }
+            Self::TopUsers(shape) => {
+                let options = top_users::Options {
+                    shape: shape.clone(),
+                    ..top_users::Options::default()
+                };
+                Ok(top_users::topology(&options)?)
+            }
+            #[cfg(feature = "cube")]
+            Self::Rollup(shape) => {
+                let options = rollup::Options {
+                    shape: shape.clone(),
+                    ..rollup::Options::default()
+                };
+                let spec = rollup::read_spec(&shape.spec)?;
+                // It is drawn, and reads and writes nothing.
+                let nothing = Files::of(Vec::new());
+                let segments = Path::new(rollup::SEGMENTS);
+                Ok(rollup::reading(&options, spec, &nothing, segments)?)
             }
             Self::Unknown(words) => Err(unknown(words)),
         }
@@ -103,7 +178,7 @@ pub struct Entry {
 ///
 /// ```
 /// let names: Vec<_> = squall_topologies::ready::all().into_iter().map(|entry| entry.name).collect();
-/// assert_eq!(names, ["rolling-top-words"]);
+/// assert_eq!(names[..2], ["rolling-top-words", "top-users"]);
 /// ```
 #[must_use]
 pub fn all() -> Vec<Entry> {

@@ -4,22 +4,20 @@
 //! the topology of M. G. Noll, "Implementing Real-Time Trending Topics with a Distributed
 //! Rolling Count Algorithm in Storm" (2013), with exact rankings.
 
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use squall::bolts::{MergeRankings, Rank, RollingCount};
-use squall::connectors::{DeadLetterFile, Files, JsonLines, RandomWords};
-use squall::topology::{Component, MAX_FIELDS_TASKS, NoInput, When};
+use squall::connectors::{Files, RandomWords};
+use squall::topology::{Component, NoInput, When};
 use squall::{Count, Ranking, Text, Topology, WindowShape, Word, secs};
 
 use crate::duration;
-use crate::input::Input;
+use crate::numbers::{at_least_one, rate, tasks};
+use crate::outputs::Outputs;
+use crate::words::Words;
 use crate::wrong::WrongUse;
-
-/// The component that writes to standard output.
-pub const STDOUT: &str = "json";
 
 /// The random words per second where no rate is given.
 const RANDOM_WORDS_PER_SECOND: f64 = 50.0;
@@ -29,7 +27,7 @@ const RANDOM_WORDS_PER_SECOND: f64 = 50.0;
 pub struct Options {
     /// What to read.
     #[command(flatten)]
-    pub input: Input,
+    pub words: Words,
     /// The length of the window, or `all` for one over everything [default: 60s]
     #[arg(long, value_name = "DUR|all")]
     pub window: Option<Length>,
@@ -52,7 +50,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            input: Input::default(),
+            words: Words::default(),
             window: None,
             slide: None,
             top: 10,
@@ -85,16 +83,9 @@ pub struct Shape {
     /// rankings are the same
     #[arg(long, value_name = "WHEN", default_value_t = When::Pays)]
     pub chain: When,
-    /// Print each ranking as a line of JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Write the same lines of JSON into a file
-    #[arg(long, value_name = "PATH")]
-    pub out: Option<PathBuf>,
-    /// Write records that cannot be read into a file, as lines of JSON with source, line and
-    /// reason; without it they are logged
-    #[arg(long, value_name = "PATH")]
-    pub dead_letters: Option<PathBuf>,
+    /// Where the rankings go.
+    #[command(flatten)]
+    pub outputs: Outputs,
 }
 
 impl Default for Shape {
@@ -106,9 +97,7 @@ impl Default for Shape {
             mergers: 1,
             combine: When::Pays,
             chain: When::Pays,
-            json: false,
-            out: None,
-            dead_letters: None,
+            outputs: Outputs::default(),
         }
     }
 }
@@ -133,28 +122,6 @@ impl FromStr for Length {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("it is 0: give at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("give a whole number of at least 1".to_owned()),
-    }
-}
-
-fn tasks(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(tasks @ 1..=MAX_FIELDS_TASKS) => Ok(tasks),
-        _ => Err(format!("give 1 to {MAX_FIELDS_TASKS} tasks")),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(rate),
-        _ => Err("give tuples per second, or 0 for no limit".to_owned()),
-    }
-}
-
 impl Options {
     /// Length and slide; no length for one window over everything.
     fn window(&self) -> Result<(Option<Duration>, Option<Duration>), WrongUse> {
@@ -170,40 +137,6 @@ impl Options {
         WindowShape::sliding(length, slide)?;
         Ok((Some(length), Some(slide)))
     }
-
-    /// No output file is read as input or written twice.
-    fn check_outputs(&self, files: Option<&Files>) -> Result<(), WrongUse> {
-        let Shape {
-            out, dead_letters, ..
-        } = &self.shape;
-        let outputs = [("--out", out), ("--dead-letters", dead_letters)];
-        let sources = files.map_or(&[][..], Files::sources);
-        for (option, path) in outputs {
-            let Some(path) = path else { continue };
-            let read = sources.iter().filter_map(|source| source.path());
-            let over = |also| WrongUse::WritesOver {
-                option,
-                path: path.display().to_string(),
-                also,
-            };
-            if read.into_iter().any(|source| same_file(source, path)) {
-                return Err(over("read as input"));
-            }
-            if option != "--out" && out.as_ref().is_some_and(|out| same_file(out, path)) {
-                return Err(over("written by --out"));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether both paths lead to one regular file.
-fn same_file(a: &Path, b: &Path) -> bool {
-    let found = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
-    match (found(a), found(b)) {
-        (None, None) => a == b && !a.exists(),
-        (a, b) => a.is_some() && a == b,
-    }
 }
 
 /// The topology; its input is looked into first.
@@ -211,7 +144,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 /// # Errors
 /// What is wrong with the options or with the input.
 pub fn topology(options: &Options) -> Result<Topology, WrongUse> {
-    let files = options.input.files()?;
+    let files = options.words.files()?;
     reading(options, files.as_ref())
 }
 
@@ -221,7 +154,7 @@ pub fn topology(options: &Options) -> Result<Topology, WrongUse> {
 /// What is wrong with the options.
 pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, WrongUse> {
     let (length, slide) = options.window()?;
-    options.check_outputs(files)?;
+    options.shape.outputs.check(files)?;
     let topology = Topology::named("rolling-top-words");
     topology.combine(options.shape.combine);
     topology.chain(options.shape.chain);
@@ -232,8 +165,8 @@ pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, Wro
             ranked(&topology, words, options, length, slide);
         }
         Some(files) => {
-            let (files, field) = (files.clone(), options.input.selector());
-            let split = options.input.words();
+            let (files, field) = (files.clone(), options.words.selector());
+            let split = options.words.split();
             let words = topology.spout("words", move || {
                 let (field, mut scratch) = (field.clone(), String::new());
                 files.decode::<Word, _>(move |record, out| {
@@ -288,17 +221,7 @@ fn ranked<S>(
     } else {
         topology.bolt("merged", last).global_grouping(&rankings)
     };
-    if shape.json {
-        let json = topology.sink(STDOUT, JsonLines::<Ranking<Text>>::stdout);
-        let _ = json.global_grouping(&merged);
-    }
-    if let Some(path) = shape.out.clone() {
-        let out = topology.sink("out", move || JsonLines::<Ranking<Text>>::file(&path));
-        let _ = out.global_grouping(&merged);
-    }
-    if let Some(path) = shape.dead_letters.clone() {
-        topology.dead_letter_sink("dead-letters", move || DeadLetterFile::file(&path));
-    }
+    shape.outputs.write(topology, &merged);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What can be wrong with options.
 
-use squall::WindowError;
 use squall::connectors::files::{InputError, ProbeError};
+use squall::{DepotError, StoreError, WindowError};
 
 /// Options that cannot be meant; nothing has been started.
 #[derive(Debug, thiserror::Error)]
@@ -17,20 +17,30 @@ pub enum WrongUse {
     #[error(transparent)]
     Window(#[from] WindowError),
     /// A CSV file was given without saying which column to read.
-    #[error("`{name}` is CSV: say which column to read by --field; the columns are {columns}")]
+    #[error("`{name}` is CSV: say which column to read by {option}; the columns are {columns}")]
     NoColumn {
         /// The name of the source.
         name: String,
+        /// The option that is missing.
+        option: &'static str,
         /// The columns found, for people.
         columns: String,
     },
     /// A source with fields was given without saying which to read.
-    #[error("`{name}` is read as {format}: say which field to read by --field")]
+    #[error("`{name}` is read as {format}: say which field to read by {option}")]
     NoField {
         /// The name of the source.
         name: String,
+        /// The option that is missing.
+        option: &'static str,
         /// `csv` or `ndjson`.
         format: String,
+    },
+    /// It is not said which field to read, and the input does not show yet what there is.
+    #[error("say which field to read by {option}")]
+    NothingNamed {
+        /// The option that is missing.
+        option: &'static str,
     },
     /// A field was asked of plain text.
     #[error(
@@ -42,6 +52,15 @@ pub enum WrongUse {
         name: String,
         /// The field that was asked for.
         field: String,
+    },
+    /// Fields are needed, and plain text has none.
+    #[error(
+        "`{name}` is read as plain text, which has no fields; if it is something else, say so \
+         by --format csv or --format ndjson"
+    )]
+    TextWithoutFields {
+        /// The name of the source.
+        name: String,
     },
     /// A delimiter was given, and nothing is CSV.
     #[error("--delimiter is for CSV, but `{name}` is read as {format}; say so by --format csv")]
@@ -68,6 +87,43 @@ pub enum WrongUse {
         /// The path.
         path: String,
         /// What else it is: "read as input", "written by --out".
-        also: &'static str,
+        also: String,
     },
+    /// A depot is to be read, and nothing says where it is.
+    #[error("--depot names a depot of a data directory: name that by --data-dir")]
+    DepotWithoutDataDir,
+    /// A depot is to be read, and nothing says what of it.
+    #[error("the records of the depot `{depot}` have fields: say which to read by {option}")]
+    NoFieldOfDepot {
+        /// The depot.
+        depot: String,
+        /// The option that is missing.
+        option: &'static str,
+    },
+    /// A depot cannot be read.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+    /// The data directory of a depot cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file that an option names cannot be read.
+    #[error("cannot read `{path}`: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the operating system says.
+        error: String,
+    },
+    /// A spec is wrong.
+    #[cfg(feature = "cube")]
+    #[error(transparent)]
+    Spec(#[from] squall_cube::spec::SpecErrors),
+    /// A rollup has nothing to read.
+    #[cfg(feature = "cube")]
+    #[error("there is nothing to roll up: name a file, a folder or a quoted glob by --input")]
+    NoEvents,
+    /// A rollup has nowhere to keep its segments.
+    #[cfg(feature = "cube")]
+    #[error("a rollup keeps its segments in a data directory: name one by --data-dir")]
+    RollupWithoutDataDir,
 }

@@ -7,8 +7,12 @@ use common::{output, squall};
 #[test]
 fn the_topologies_are_listed_with_their_purpose() {
     let (stdout, _) = output(&mut squall(&["list"]));
-    let line = "rolling-top-words  The words that occur most, over a rolling window\n";
-    assert_eq!(stdout, line);
+    let lines = "\
+rolling-top-words  The words that occur most, over a rolling window
+top-users          The users who spent most, over everything so far
+rollup             Events rolled up into a cube of facts, to be queried by `squall query`
+";
+    assert_eq!(stdout, lines);
 }
 
 #[test]
@@ -30,6 +34,22 @@ fn mermaid_draws_four_components_with_parallelism_and_groupings() {
     }
     assert_eq!(stdout.matches("×").count(), 4);
     assert_eq!(stdout.matches("-->").count(), 3);
+}
+
+#[test]
+fn top_users_are_drawn_with_one_task_that_ranks() {
+    let arguments = ["describe", "top-users", "--counters", "3", "--json"];
+    let (stdout, _) = output(&mut squall(&arguments));
+    for part in [
+        "purchases: spout RandomPurchases ×4",
+        "totals: bolt Totals ×3",
+        "reads purchases by fields(user)",
+        "top: bolt TopTotals ×1",
+        "reads totals by global",
+        "json: sink",
+    ] {
+        assert!(stdout.contains(part), "no {part} in {stdout}");
+    }
 }
 
 #[test]

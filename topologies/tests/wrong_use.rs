@@ -34,7 +34,9 @@ fn a_mistyped_topology_is_answered_with_the_nearest_name() {
         refused(&mut squall(&[command, "rolling-top-word"]), &parts);
         let parts = ["`Rolling-Top-Wrods`", "did you mean `rolling-top-words`?"];
         refused(&mut squall(&[command, "Rolling-Top-Wrods"]), &parts);
-        let parts = ["`xyz`", "there are: rolling-top-words"];
+        let parts = ["`top-user`", "did you mean `top-users`?"];
+        refused(&mut squall(&[command, "top-user"]), &parts);
+        let parts = ["`xyz`", "there are: rolling-top-words, top-users"];
         refused(&mut squall(&[command, "xyz"]), &parts);
     }
 }

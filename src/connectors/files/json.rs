@@ -12,6 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::field::FieldError;
+use super::record::Scalar;
 
 /// The top-level keys of one line; its buffers are kept from line to line.
 #[derive(Clone, Debug, Default)]
@@ -47,13 +48,19 @@ impl TopLevel {
             })
     }
 
-    /// The field at `path` in the `line` that was indexed: the key of that full name if there is
-    /// one, else the value that the dotted path leads to.
-    pub(super) fn field<'a>(
+    /// The keys, as often as they are there.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.entries.iter();
+        keys.map(|entry| &self.keys[entry.key.clone()])
+    }
+
+    /// The value at `path` in the `line` that was indexed: that of the key of that full name if
+    /// there is one, else the one that the dotted path leads to.
+    pub(super) fn scalar<'a>(
         &self,
         line: &'a str,
         path: &str,
-    ) -> Result<Option<Cow<'a, str>>, FieldError> {
+    ) -> Result<Option<Scalar<'a>>, FieldError> {
         match self.value(line, path) {
             Some(raw) => scalar(raw, path),
             None => match self.follow(line, path)? {
@@ -98,22 +105,23 @@ impl TopLevel {
     }
 }
 
-/// The text of a value that is not an array or an object; `None` for null and "".
-fn scalar<'a>(raw: &'a str, path: &str) -> Result<Option<Cow<'a, str>>, FieldError> {
-    let text = match raw.as_bytes() {
+/// A value that is not an array or an object; `None` for null.
+fn scalar<'a>(raw: &'a str, path: &str) -> Result<Option<Scalar<'a>>, FieldError> {
+    Ok(Some(match raw.as_bytes() {
         [b'n', ..] => return Ok(None),
         [b'[', ..] => return Err(not_scalar(path, "an array")),
         [b'{', ..] => return Err(not_scalar(path, "an object")),
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => {
-            Cow::Borrowed(&raw[1..raw.len() - 1])
+            Scalar::Text(Cow::Borrowed(&raw[1..raw.len() - 1]))
         }
         [b'"', ..] => {
             let text = serde_json::from_str(raw).map_err(|why| unreadable(path, &why))?;
-            Cow::Owned(text)
+            Scalar::Text(Cow::Owned(text))
         }
-        _ => Cow::Borrowed(raw),
-    };
-    Ok(Some(text).filter(|text: &Cow<str>| !text.is_empty()))
+        [b't', ..] => Scalar::Bool(true),
+        [b'f', ..] => Scalar::Bool(false),
+        _ => Scalar::Number(raw),
+    }))
 }
 
 fn not_scalar(path: &str, kind: &'static str) -> FieldError {
@@ -244,8 +252,10 @@ mod tests {
     fn field(line: &str, path: &str) -> Result<Option<String>, String> {
         let mut top = TopLevel::default();
         top.index(line)?;
-        match top.field(line, path) {
-            Ok(value) => Ok(value.map(Cow::into_owned)),
+        match top.scalar(line, path) {
+            Ok(value) => Ok(value
+                .map(|value| value.into_text().into_owned())
+                .filter(|text| !text.is_empty())),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -14,7 +14,8 @@
 //! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
 //! | `json` | where in a JSON line each top-level value stands |
 //! | `reader` | [`RecordReader`]: all that makes records; a [`BadRecord`] is told and passed over |
-//! | `record` | one [`Record`], its place in the input, and its fields |
+//! | `record` | one [`Record`], its place in the input, and its fields, each a [`Scalar`] |
+//! | `object` | a record as an object of JSON, and one of such an object |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
 //! | `runs` | where in a text the runs of letters and digits are, 64 bytes at a time |
@@ -68,6 +69,7 @@ mod gzip;
 mod input;
 mod json;
 mod lines;
+mod object;
 mod position;
 mod probe;
 mod progress;
@@ -90,7 +92,7 @@ pub use position::PositionError;
 pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeError, probe};
 pub use progress::Progress;
 pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
-pub use record::Record;
+pub use record::{Record, Scalar};
 pub use spout::FileSpout;
 pub use time::{TimeError, TimeFormat, TimeFormatError};
 pub use words::{Split, SplitError};

@@ -29,6 +29,29 @@ pub struct Record {
     pub(super) json: TopLevel,
 }
 
+/// The value of a field, with what it is in the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar<'r> {
+    /// A JSON string, also an empty one; a CSV column that is not empty; a line of text.
+    Text(Cow<'r, str>),
+    /// A JSON number in its exact spelling.
+    Number(&'r str),
+    /// A JSON boolean.
+    Bool(bool),
+}
+
+impl<'r> Scalar<'r> {
+    /// Its text, numbers and booleans in their exact spelling.
+    pub fn into_text(self) -> Cow<'r, str> {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(text) => Cow::Borrowed(text),
+            Self::Bool(true) => Cow::Borrowed("true"),
+            Self::Bool(false) => Cow::Borrowed("false"),
+        }
+    }
+}
+
 /// What `text` is.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Content {
@@ -74,9 +97,37 @@ impl Record {
     /// [`FieldError`]: a column that does not exist, a JSON array or object (also one that the
     /// path leads through an array), a field of plain text.
     pub fn field(&self, field: &FieldSelector) -> Result<Option<Cow<'_, str>>, FieldError> {
+        let text = self.scalar(field)?.map(Scalar::into_text);
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// The value of a field with what it is in the input: a number apart from a string of digits,
+    /// and the empty string apart from nothing. `None` if it is null or absent, or an empty CSV
+    /// column.
+    ///
+    /// # Errors
+    /// As for [`Record::field`].
+    ///
+    /// ```
+    /// use squall::connectors::files::{FieldSelector, Format, Record, RecordReader, Scalar};
+    ///
+    /// let json = br#"{"user":"","age":7,"city":null}"#;
+    /// let mut reader = RecordReader::new(
+    ///     Box::new(&json[..]), "users.ndjson", Format::NdJson, Default::default(),
+    /// );
+    /// let mut record = Record::new();
+    /// reader.next(&mut record)?;
+    /// let scalar = |name| record.scalar(&FieldSelector::named(name));
+    /// assert_eq!(scalar("user")?, Some(Scalar::Text("".into())));
+    /// assert_eq!(scalar("age")?, Some(Scalar::Number("7")));
+    /// assert_eq!(scalar("city")?, None);
+    /// assert_eq!(record.names().collect::<Vec<_>>(), ["user", "age", "city"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scalar(&self, field: &FieldSelector) -> Result<Option<Scalar<'_>>, FieldError> {
         let text = match (field.name(), &self.content) {
-            (None, _) => self.text(),
-            (Some(name), Content::Json) => return self.json.field(&self.text, name),
+            (None, _) => return Ok(Some(Scalar::Text(Cow::Borrowed(self.text())))),
+            (Some(name), Content::Json) => return self.json.scalar(&self.text, name),
             (Some(name), Content::Csv(header)) => {
                 let column = field.column(name, header)?;
                 self.row.get(column).unwrap_or_default()
@@ -87,7 +138,19 @@ impl Record {
                 });
             }
         };
-        Ok(Some(Cow::Borrowed(text)).filter(|text| !text.is_empty()))
+        Ok(Some(Scalar::Text(Cow::Borrowed(text))).filter(|_| !text.is_empty()))
+    }
+
+    /// The names of the fields that it has, in its order and as often as they are there: CSV
+    /// columns, or the top-level keys of JSON. Plain text has none.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let (columns, keys) = match &self.content {
+            Content::Text => (None, None),
+            Content::Csv(header) => (Some(header.names()), None),
+            Content::Json => (None, Some(self.json.keys())),
+        };
+        let columns = columns.into_iter().flatten();
+        columns.chain(keys.into_iter().flatten())
     }
 }
 
@@ -131,6 +194,33 @@ mod tests {
         assert_eq!(field("i"), Ok(None));
         assert_eq!(field("j"), Ok(None));
         assert!(matches!(field("k"), Err(FieldError::MissingColumn(_))));
+    }
+
+    #[test]
+    fn what_a_value_is_and_the_names_are_as_in_the_input() {
+        let record = read(
+            Format::NdJson,
+            "{\"a\":\"\",\"b\":null,\"c\":1.0,\"d\":false,\"e\":\"1\",\"c\":[]}\n",
+        );
+        let scalar = |name| record.scalar(&FieldSelector::named(name));
+        assert_eq!(scalar("a"), Ok(Some(Scalar::Text("".into()))));
+        assert_eq!(scalar("b"), Ok(None));
+        assert_eq!(scalar("d"), Ok(Some(Scalar::Bool(false))));
+        assert_eq!(scalar("e"), Ok(Some(Scalar::Text("1".into()))));
+        assert_eq!(scalar("x"), Ok(None));
+        assert!(matches!(scalar("c"), Err(FieldError::NotScalar { .. })));
+        assert!(record.names().eq(["a", "b", "c", "d", "e", "c"]));
+
+        let record = read(Format::Csv, "h,i,h\n1,,2\n");
+        let scalar = |name| record.scalar(&FieldSelector::named(name));
+        assert_eq!(scalar("h"), Ok(Some(Scalar::Text("1".into()))));
+        assert_eq!(scalar("i"), Ok(None));
+        assert!(record.names().eq(["h", "i", "h"]));
+
+        let record = read(Format::Text, "\n");
+        let whole = record.scalar(&FieldSelector::whole());
+        assert_eq!(whole, Ok(Some(Scalar::Text("".into()))));
+        assert_eq!(record.names().count(), 0);
     }
 
     #[test]

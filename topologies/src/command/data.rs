@@ -91,6 +91,8 @@ pub(crate) struct Backup {
 impl Backup {
     pub(crate) fn run(&self) -> Result<(), Ending> {
         self.dir.data_dir().backup(&self.to)?;
+        #[cfg(feature = "cube")]
+        super::cube::copy_segments(&self.dir.dir, &self.to)?;
         tracing::info!(
             "`{}` is a copy of `{}`",
             self.to.display(),
@@ -102,7 +104,7 @@ impl Backup {
 
 /// What stands under the help of `reset`.
 const WHAT_STAYS: &str = "\
-Without --component everything goes. With it the rest stays, the positions of the spouts \
+Without --component everything goes but the depots. With it the rest stays, the positions of the spouts \
 included: a bolt that is reset begins with nothing and sees only what comes from now on; a \
 spout that is reset reads its input again, and what is not reset counts it twice.";
 
@@ -124,7 +126,7 @@ impl Reset {
         if let Some(id) = component {
             tracing::info!("`{dir}` holds nothing of `{id}` any more");
         } else {
-            tracing::info!("`{dir}` holds nothing any more");
+            tracing::info!("`{dir}` holds no state any more");
         }
         Ok(())
     }
@@ -132,7 +134,7 @@ impl Reset {
 
 /// One line of JSON. What is shown here has only text for the keys of its maps, which is all
 /// that JSON could refuse.
-fn line(value: &impl serde::Serialize) -> String {
+pub(super) fn line(value: &impl serde::Serialize) -> String {
     let mut line = serde_json::to_string(value).unwrap_or_default();
     line.push('\n');
     line

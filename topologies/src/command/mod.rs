@@ -1,6 +1,9 @@
 //! The arguments, and what the process says and returns at its end.
 
+#[cfg(feature = "cube")]
+mod cube;
 mod data;
+mod depot;
 mod logs;
 mod progress;
 mod run;
@@ -40,10 +43,21 @@ enum Command {
     Inspect(data::Inspect),
     /// Show the entries of a table in a data directory, in the order of their keys
     View(data::View),
+    /// Ask a cube that `run rollup` has made: time series, groups, the top of them
+    #[cfg(feature = "cube")]
+    Query(cube::Query),
+    /// Merge the segments of a cube until each is one file
+    #[cfg(feature = "cube")]
+    Compact(cube::Compact),
+    /// Make segments of a cube again from its archive, by another spec
+    #[cfg(feature = "cube")]
+    Reindex(cube::Reindex),
     /// Copy a data directory, also while a run goes on
     Backup(data::Backup),
     /// Give up what is stored in a data directory that no run has open
     Reset(data::Reset),
+    /// Make depots, append to them, look at them: logs that topologies read
+    Depot(depot::Depot),
 }
 
 #[derive(Args)]
@@ -75,8 +89,15 @@ pub(crate) fn main() -> i32 {
         Command::Run(run) => run.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::View(view) => view.run(),
+        #[cfg(feature = "cube")]
+        Command::Query(query) => query.run(),
+        #[cfg(feature = "cube")]
+        Command::Compact(compact) => compact.run(),
+        #[cfg(feature = "cube")]
+        Command::Reindex(reindex) => reindex.run(),
         Command::Backup(backup) => backup.run(),
         Command::Reset(reset) => reset.run(),
+        Command::Depot(depot) => depot.run(),
     };
     match ending {
         Ok(()) | Err(Ending::NobodyReads) => 0,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use squall::{DataDir, Restarts, RunOptions, RunStats, Running, Summary, Timestamp};
 use squall_topologies::duration;
+use squall_topologies::outputs::STDOUT;
 use squall_topologies::ready::{Prepared, Ready};
-use squall_topologies::rolling_top_words::STDOUT;
 
 use super::logs;
 use super::progress::Bar;
@@ -101,10 +101,15 @@ struct Settings {
 impl Run {
     pub(crate) fn run(self) -> Result<(), Ending> {
         let Self { topology, settings } = self;
-        let Prepared { topology, files } = topology.prepare(settings.data_dir.is_some())?;
+        let prepared = topology.prepare(settings.data_dir.as_deref())?;
+        let Prepared {
+            topology,
+            files,
+            opened,
+        } = prepared;
         let bar = Bar::of(files.as_ref());
         let name = topology.name().to_owned();
-        let running = topology.start(settings.options())?;
+        let running = topology.start(settings.options(opened))?;
         tracing::info!("{name} is running; Ctrl-C stops it");
         let result = watch(running, bar, settings.stats);
         let summary = result.map_err(|error| Ending::of(error, STDOUT))?;
@@ -117,14 +122,14 @@ impl Run {
 }
 
 impl Settings {
-    fn options(&self) -> RunOptions {
+    fn options(&self, opened: Option<DataDir>) -> RunOptions {
         RunOptions {
             epoch: self.epoch,
             // The parser has set the bound, which fits everywhere.
             batch_tuples: usize::try_from(self.batch).unwrap_or(usize::MAX),
             run_for: self.run_for,
             drain: self.drain,
-            data_dir: self.data_dir.as_ref().map(DataDir::at),
+            data_dir: opened.or_else(|| self.data_dir.as_ref().map(DataDir::at)),
             commit: self.commit,
             restarts: Restarts {
                 per_minute: self.restarts,

@@ -5,7 +5,9 @@ use std::fmt;
 use std::io;
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{DataDirError, Fatal, RunError, StoreError};
+use squall::{BoxError, DataDirError, Fatal, RunError, StoreError};
+#[cfg(feature = "cube")]
+use squall_cube::{NoCube, ReindexError};
 use squall_topologies::ready::NotReady;
 
 /// Why there is no result, or no more of it.
@@ -15,6 +17,11 @@ pub(crate) enum Ending {
     Run(RunError),
     Print(io::Error),
     DataDir(DataDirError),
+    /// What was given cannot be used.
+    Input(BoxError),
+    /// A cube cannot be read or changed.
+    #[cfg(feature = "cube")]
+    Cube(BoxError),
     /// A key that was asked for is not in its table.
     NoKey {
         table: String,
@@ -42,12 +49,28 @@ impl Ending {
         Self::Run(error)
     }
 
+    /// What was given cannot be used, and this says why.
+    pub(crate) fn input(error: impl Into<BoxError>) -> Self {
+        Self::Input(error.into())
+    }
+
+    /// Why nothing comes of a cube.
+    #[cfg(feature = "cube")]
+    pub(crate) fn of_cube(error: BoxError) -> Self {
+        match error.downcast::<DataDirError>() {
+            Ok(error) => Self::DataDir(*error),
+            Err(error) if error.is::<ReindexError>() || error.is::<NoCube>() => Self::Input(error),
+            Err(error) => Self::Cube(error),
+        }
+    }
+
     /// The exit status: 2 where the user has to change something, 1 for everything that may
     /// go better another time.
     pub(crate) fn status(&self) -> i32 {
         match self {
             Self::NobodyReads => 0,
             Self::NotReady(_)
+            | Self::Input(_)
             | Self::Run(
                 RunError::Plan(_)
                 | RunError::Start { .. }
@@ -59,6 +82,8 @@ impl Ending {
                 ),
             ) => 2,
             Self::Run(RunError::Failed { cause, .. }) if wrong_input(&**cause).is_some() => 2,
+            #[cfg(feature = "cube")]
+            Self::Cube(_) => 1,
             Self::DataDir(error) if error.is_wrong_use() => 2,
             Self::Run(_) | Self::Print(_) | Self::DataDir(_) | Self::NoKey { .. } => 1,
         }
@@ -83,6 +108,9 @@ impl fmt::Display for Ending {
             }
             Self::Run(error) => f.write_str(&chain(error)),
             Self::DataDir(error) => f.write_str(&chain(error)),
+            Self::Input(error) => f.write_str(&chain(&**error)),
+            #[cfg(feature = "cube")]
+            Self::Cube(error) => f.write_str(&chain(&**error)),
             Self::NoKey { table, key } => write!(f, "`{table}` has no key `{key}`"),
             Self::Print(error) => write!(f, "cannot write to standard output: {error}"),
             Self::NobodyReads => f.write_str("standard output is closed"),

@@ -105,8 +105,13 @@ pub struct Session {
 impl Session {
     /// Starts `squall run rolling-top-words` with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::running("rolling-top-words", arguments)
+    }
+
+    /// Starts `squall run` of this topology with these arguments.
+    pub fn running(topology: &str, arguments: &[&str]) -> Self {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("squall"))
-            .args(["run", "rolling-top-words"])
+            .args(["run", topology])
             .args(arguments)
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())

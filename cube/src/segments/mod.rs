@@ -1,0 +1,29 @@
+//! Rows in files: written with each commit, and made fewer later.
+
+mod bolt;
+mod compaction;
+mod file;
+mod files;
+mod folder;
+mod layout;
+mod manifest;
+mod merge;
+mod offline;
+mod opened;
+mod reader;
+mod reindex;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use bolt::Segments;
+pub use compaction::Compacting;
+pub use file::{Part, SegmentError, SegmentFile};
+pub use files::{RowGroup, SegmentFiles};
+pub use manifest::{Listing, Manifest};
+pub use offline::{Compacted, compact};
+pub use reader::SegmentReader;
+pub use reindex::{ReindexError, Reindexed, reindex};
+
+/// The component that has the tables of the files.
+pub(crate) const SEGMENTS: &str = "segments";

@@ -1,0 +1,434 @@
+//! A segment's file being read.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ahash::AHashMap;
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
+use squall::Text;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::file::{SegmentError, SegmentFile};
+use super::layout;
+use super::opened::Opened;
+use crate::rows::{DimensionColumn, MetricColumn, Rows};
+use crate::schema::{Kind, Schema};
+
+/// Reads the file of segments: the columns and row groups that are asked for. Several threads may
+/// do so at once.
+pub struct SegmentReader {
+    path: PathBuf,
+    file: SerializedFileReader<Opened>,
+    schema: Arc<Schema>,
+    dimensions: Vec<Text>,
+}
+
+/// What is hashed at once.
+const HASHED_BYTES: usize = 256 * 1024;
+
+impl SegmentReader {
+    /// Opens a file, and compares all of it with its checksum.
+    ///
+    /// # Errors
+    /// Where it is missing, cannot be read, or is not as it was written.
+    pub fn open(path: &Path, file: &SegmentFile) -> Result<Self, SegmentError> {
+        let opened = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(SegmentError::Missing {
+                    path: path.to_owned(),
+                    rows: file.rows,
+                });
+            }
+            opened => opened.and_then(Opened::new),
+        };
+        let opened = opened.map_err(SegmentError::io("read", path))?;
+        compare(&opened, path, file)?;
+        let parquet = SegmentError::parquet(path);
+        let reader = SerializedFileReader::new(opened).map_err(parquet)?;
+        let no_segment = |why: &str| SegmentError::no_segment(path, why);
+        let about = reader.metadata().file_metadata();
+        let schema = about
+            .key_value_metadata()
+            .and_then(|pairs| pairs.iter().find(|pair| pair.key == layout::SCHEMA))
+            .and_then(|pair| pair.value.as_deref())
+            .ok_or_else(|| no_segment("its metadata has no `squall.schema`"))?;
+        let schema: Schema =
+            serde_json::from_str(schema).map_err(|error| no_segment(&error.to_string()))?;
+        let columns = about.schema_descr().columns();
+        let metrics: usize = schema.metrics.iter().map(layout::width).sum();
+        let dimensions = columns
+            .len()
+            .checked_sub(metrics)
+            .and_then(|end| columns.get(1..end))
+            .ok_or_else(|| no_segment("it has fewer columns than its schema"))?;
+        let dimensions = dimensions.iter().map(|column| Text::from(column.name()));
+        Ok(Self {
+            dimensions: dimensions.collect(),
+            path: path.to_owned(),
+            schema: Arc::new(schema),
+            file: reader,
+        })
+    }
+
+    /// What the rows were rolled up by.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The dimensions, in the order of their names.
+    #[must_use]
+    pub fn dimensions(&self) -> &[Text] {
+        &self.dimensions
+    }
+
+    /// How many row groups there are.
+    #[must_use]
+    pub fn row_groups(&self) -> usize {
+        self.file.num_row_groups()
+    }
+
+    /// The times of a row group's first and last row, by its statistics; none where it has
+    /// none.
+    ///
+    /// # Panics
+    /// Where there is no such row group.
+    #[must_use]
+    pub fn times(&self, row_group: usize) -> Option<RangeInclusive<i64>> {
+        match self.statistics(row_group, 0)? {
+            Statistics::Int64(times) => Some(*times.min_opt()?..=*times.max_opt()?),
+            _ => None,
+        }
+    }
+
+    /// Whether a row group may have rows with this value, or with null, of a dimension: no by
+    /// the least and the greatest of its values. A dimension that the file does not have is
+    /// null in all of its rows.
+    ///
+    /// # Panics
+    /// Where there is no such row group.
+    #[must_use]
+    pub fn may_have(&self, row_group: usize, dimension: &str, value: Option<&str>) -> bool {
+        let Some(column) = self.column_of(dimension) else {
+            return value.is_none();
+        };
+        let Some(statistics) = self.statistics(row_group, column) else {
+            return true;
+        };
+        let nulls = statistics.null_count_opt();
+        let Some(value) = value else {
+            return nulls != Some(0);
+        };
+        let value = value.as_bytes();
+        let bounds = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
+        if let (Some(least), Some(greatest)) = bounds {
+            // Where bounds are cut off, they are still below and above.
+            return least <= value && value <= greatest;
+        }
+        let rows = self.file.metadata().row_group(row_group).num_rows();
+        nulls.is_none_or(|nulls| nulls < rows.cast_unsigned())
+    }
+
+    fn statistics(&self, row_group: usize, column: usize) -> Option<&Statistics> {
+        let group = self.file.metadata().row_group(row_group);
+        group.column(column).statistics()
+    }
+
+    fn column_of(&self, dimension: &str) -> Option<usize> {
+        let mut names = self.dimensions.iter();
+        Some(1 + names.position(|name| name == dimension)?)
+    }
+
+    /// Reads these dimensions and metrics of a row group, and its times. A dimension that the
+    /// file does not have is null in all rows.
+    ///
+    /// # Errors
+    /// Where there is no such metric, and where the file cannot be read.
+    pub fn read(
+        &self,
+        row_group: usize,
+        dimensions: &[&str],
+        metrics: &[&str],
+    ) -> Result<Rows, SegmentError> {
+        let mut group = self.group(row_group, dimensions, metrics)?;
+        Ok(group.next(usize::MAX)?.unwrap_or_default())
+    }
+
+    /// The same, to be read in portions.
+    pub(super) fn group(
+        &self,
+        row_group: usize,
+        dimensions: &[&str],
+        metrics: &[&str],
+    ) -> Result<GroupReader, SegmentError> {
+        let parquet = SegmentError::parquet(&self.path);
+        let group = self.file.get_row_group(row_group).map_err(&parquet)?;
+        let columns = layout::columns(&self.schema, self.dimensions.len());
+        let mut read_metrics = Vec::new();
+        for name in metrics {
+            let mut all = self.schema.metrics.iter().zip(&columns);
+            let found = all.find(|(metric, _)| metric.name == *name);
+            let (metric, column) = found.ok_or_else(|| SegmentError::NoColumn {
+                path: self.path.clone(),
+                what: "metric",
+                name: (*name).to_owned(),
+            })?;
+            let reader = MetricReader::of(&*group, *column, metric.kind).map_err(&parquet)?;
+            read_metrics.push(reader);
+        }
+        let mut read_dimensions = Vec::new();
+        for name in dimensions {
+            let reader = match self.column_of(name) {
+                Some(column) => Some(texts(&*group, column).map_err(&parquet)?),
+                None => None,
+            };
+            read_dimensions.push((Text::from(*name), reader));
+        }
+        Ok(GroupReader {
+            path: self.path.clone(),
+            times: longs(&*group, 0).map_err(&parquet)?,
+            dimensions: read_dimensions,
+            metrics: read_metrics,
+            left: usize::try_from(group.metadata().num_rows()).unwrap_or(0),
+        })
+    }
+
+    /// Everything, from the first row to the last, in portions.
+    pub(super) fn rows(&self, row_group: usize) -> Result<GroupReader, SegmentError> {
+        let dimensions: Vec<&str> = self.dimensions.iter().map(Text::as_str).collect();
+        let metrics = self.schema.metrics.iter();
+        let metrics: Vec<&str> = metrics.map(|metric| metric.name.as_str()).collect();
+        self.group(row_group, &dimensions, &metrics)
+    }
+}
+
+fn hash(mut file: impl Read) -> io::Result<u64> {
+    let mut hash = Xxh3::new();
+    let mut buffer = vec![0; HASHED_BYTES];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hash.digest()),
+            Ok(count) => hash.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Compares a file with its length and checksum.
+fn compare(opened: &Opened, path: &Path, file: &SegmentFile) -> Result<(), SegmentError> {
+    let (expected, found) = if opened.length() == file.bytes {
+        let hash = hash(opened.from(0)).map_err(SegmentError::io("read", path))?;
+        let hash = format!("{hash:016x}");
+        if hash == file.checksum {
+            return Ok(());
+        }
+        let expected = format!("checksum {}", file.checksum);
+        (expected, format!("checksum {hash}"))
+    } else {
+        let expected = format!("{} bytes", file.bytes);
+        (expected, format!("{} bytes", opened.length()))
+    };
+    Err(SegmentError::Changed {
+        path: path.to_owned(),
+        expected,
+        found,
+    })
+}
+
+/// The columns of a row group, as far as they were read.
+pub(super) struct GroupReader {
+    path: PathBuf,
+    times: ColumnReaderImpl<Int64Type>,
+    dimensions: Vec<(Text, Option<ColumnReaderImpl<ByteArrayType>>)>,
+    metrics: Vec<MetricReader>,
+    left: usize,
+}
+
+impl GroupReader {
+    /// Reads the next rows, so many at most; none at the end.
+    pub(super) fn next(&mut self, most: usize) -> Result<Option<Rows>, SegmentError> {
+        let count = most.min(self.left);
+        if count == 0 {
+            return Ok(None);
+        }
+        self.left -= count;
+        self.read(count)
+            .map(Some)
+            .map_err(SegmentError::parquet(&self.path))
+    }
+
+    fn read(&mut self, count: usize) -> Result<Rows, ParquetError> {
+        let mut rows = Rows {
+            times: required(&mut self.times, count)?,
+            ..Rows::default()
+        };
+        for (name, reader) in &mut self.dimensions {
+            let mut column = DimensionColumn {
+                name: name.clone(),
+                ..DimensionColumn::default()
+            };
+            match reader {
+                Some(reader) => by_dictionary(&optional(reader, count)?, &mut column)?,
+                None => column.ids = vec![DimensionColumn::NULL; count],
+            }
+            rows.dimensions.push(column);
+        }
+        for metric in &mut self.metrics {
+            rows.metrics.push(metric.read(count)?);
+        }
+        Ok(rows)
+    }
+}
+
+fn by_dictionary(
+    values: &[Option<ByteArray>],
+    column: &mut DimensionColumn,
+) -> Result<(), ParquetError> {
+    let mut known: AHashMap<&[u8], u32> = AHashMap::new();
+    let mut latest: Option<(&[u8], u32)> = None;
+    for value in values {
+        let Some(value) = value else {
+            column.ids.push(DimensionColumn::NULL);
+            continue;
+        };
+        let bytes = value.data();
+        let id = match (latest, known.get(bytes)) {
+            (Some((same, id)), _) if same == bytes => id,
+            (_, Some(id)) => *id,
+            (_, None) => {
+                let id = u32::try_from(column.dictionary.len())?;
+                column.dictionary.push(value.as_utf8()?.into());
+                known.insert(bytes, id);
+                id
+            }
+        };
+        latest = Some((bytes, id));
+        column.ids.push(id);
+    }
+    Ok(())
+}
+
+enum MetricReader {
+    Long(ColumnReaderImpl<Int64Type>),
+    MaybeLong(ColumnReaderImpl<Int64Type>),
+    Sum(Box<[ColumnReaderImpl<DoubleType>; 2]>),
+    MaybeDouble(ColumnReaderImpl<DoubleType>),
+    Distinct(ColumnReaderImpl<ByteArrayType>),
+}
+
+impl MetricReader {
+    fn of(group: &dyn RowGroupReader, column: usize, kind: Kind) -> Result<Self, ParquetError> {
+        Ok(match kind {
+            Kind::Count | Kind::LongSum => Self::Long(longs(group, column)?),
+            Kind::LongMin | Kind::LongMax => Self::MaybeLong(longs(group, column)?),
+            Kind::DoubleSum => Self::Sum(Box::new([
+                doubles(group, column)?,
+                doubles(group, column + 1)?,
+            ])),
+            Kind::DoubleMin | Kind::DoubleMax => Self::MaybeDouble(doubles(group, column)?),
+            Kind::HyperUnique => Self::Distinct(texts(group, column)?),
+        })
+    }
+
+    fn read(&mut self, count: usize) -> Result<MetricColumn, ParquetError> {
+        Ok(match self {
+            Self::Long(reader) => {
+                let numbers = required(reader, count)?;
+                MetricColumn::Long(numbers.into_iter().map(Some).collect())
+            }
+            Self::MaybeLong(reader) => MetricColumn::Long(optional(reader, count)?),
+            Self::Sum(columns) => {
+                let [high, low] = &mut **columns;
+                let low = required(low, count)?;
+                let sums = required(high, count)?.into_iter().zip(low);
+                MetricColumn::Double(sums.map(|(high, low)| Some([high, low])).collect())
+            }
+            Self::MaybeDouble(reader) => {
+                let numbers = optional(reader, count)?.into_iter();
+                MetricColumn::Double(numbers.map(|number| Some([number?, 0.0])).collect())
+            }
+            Self::Distinct(reader) => {
+                let sketches = required(reader, count)?;
+                let sketches = sketches.iter().map(|sketch| Arc::from(sketch.data()));
+                MetricColumn::Distinct(sketches.collect())
+            }
+        })
+    }
+}
+
+fn other_type() -> ParquetError {
+    ParquetError::General("a column is of another type than its schema says".to_owned())
+}
+
+fn longs(
+    group: &dyn RowGroupReader,
+    column: usize,
+) -> Result<ColumnReaderImpl<Int64Type>, ParquetError> {
+    match group.get_column_reader(column)? {
+        ColumnReader::Int64ColumnReader(reader) => Ok(reader),
+        _ => Err(other_type()),
+    }
+}
+
+fn doubles(
+    group: &dyn RowGroupReader,
+    column: usize,
+) -> Result<ColumnReaderImpl<DoubleType>, ParquetError> {
+    match group.get_column_reader(column)? {
+        ColumnReader::DoubleColumnReader(reader) => Ok(reader),
+        _ => Err(other_type()),
+    }
+}
+
+fn texts(
+    group: &dyn RowGroupReader,
+    column: usize,
+) -> Result<ColumnReaderImpl<ByteArrayType>, ParquetError> {
+    match group.get_column_reader(column)? {
+        ColumnReader::ByteArrayColumnReader(reader) => Ok(reader),
+        _ => Err(other_type()),
+    }
+}
+
+fn too_few(found: usize, count: usize) -> ParquetError {
+    ParquetError::General(format!("a column has {found} values instead of {count}"))
+}
+
+/// Reads values of a column that has one for each row.
+fn required<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+) -> Result<Vec<T::T>, ParquetError> {
+    let mut values = Vec::with_capacity(count);
+    reader.read_records(count, None, None, &mut values)?;
+    if values.len() != count {
+        return Err(too_few(values.len(), count));
+    }
+    Ok(values)
+}
+
+/// Reads values of a column in which there may be nothing.
+fn optional<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+) -> Result<Vec<Option<T::T>>, ParquetError> {
+    let (mut values, mut levels) = (Vec::new(), Vec::with_capacity(count));
+    reader.read_records(count, Some(&mut levels), None, &mut values)?;
+    if levels.len() != count {
+        return Err(too_few(levels.len(), count));
+    }
+    let mut values = values.into_iter();
+    let rows = levels.iter().map(|level| match level {
+        0 => None,
+        _ => values.next(),
+    });
+    Ok(rows.collect())
+}

@@ -1,0 +1,338 @@
+//! Segments are made again, from the archive and by another spec.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
+use squall::{DataDir, Result, Table, Text, Timestamp};
+
+use super::SEGMENTS;
+use super::file::SegmentFile;
+use super::folder::Folder;
+use super::manifest;
+use super::offline::{compact, listing};
+use super::writer::SegmentWriter;
+use crate::archive::{ARCHIVE, Archive, Archived};
+use crate::cube::Cube;
+use crate::decode::Decoder;
+use crate::query::{Measure, Query};
+use crate::rolled::Rolled;
+use crate::schema::{Kind, Schema};
+use crate::spec::Spec;
+
+/// What [`reindex`] has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reindexed {
+    /// The archived events that were read.
+    pub events: u64,
+    /// Those of them that the new spec does not take; they are still in the archive.
+    pub refused: u64,
+    /// Why the first of these was refused.
+    pub first_refused: Option<String>,
+    /// The rows that there are in place of the old ones.
+    pub rows: u64,
+    /// The segments' files that were replaced.
+    pub replaced: usize,
+}
+
+/// Why a time cannot be made again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReindexError {
+    /// No events were archived.
+    #[error("there is no archive of this cube: it was not run with one")]
+    NoArchive,
+    /// The time ends within a segment.
+    #[error(
+        "the time from {from} to {to} is not made of whole segments: it cuts the one from {start} to \
+         {end} of {whose}"
+    )]
+    CutsSegment {
+        /// When the time begins.
+        from: Timestamp,
+        /// When it ends.
+        to: Timestamp,
+        /// When the segment begins.
+        start: Timestamp,
+        /// When it ends.
+        end: Timestamp,
+        /// Whose segment it is: `the cube`, `the archive`, `the new spec`.
+        whose: &'static str,
+    },
+    /// Not everything is in the archive.
+    #[error(
+        "the cube has {stored} events from {from} to {to}, and the archive has {archived} of them: \
+         what is missing would be lost"
+    )]
+    NotArchived {
+        /// When the time begins.
+        from: Timestamp,
+        /// When it ends.
+        to: Timestamp,
+        /// The events in the cube.
+        stored: i64,
+        /// The events in the archive.
+        archived: u64,
+    },
+}
+
+/// The memory that rows take before they are written.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Rolls the archived events of a time up again, by another spec, and puts them in the place of the
+/// segments of that time. Readers see the old rows or the new ones, and never some of both: the
+/// files change in one commit. No run may have the data directory. A crash leaves the old rows or
+/// the new ones.
+///
+/// The time is made of whole segments, of the old spec and of the new one. `archive` is where the
+/// archive is now; where it was when it was written unless given.
+///
+/// # Errors
+/// [`ReindexError`], and where a run has the data directory, where it has no cube, and where files
+/// cannot be read or written.
+pub fn reindex(
+    data_dir: &DataDir,
+    folder: impl AsRef<Path>,
+    archive: Option<&Path>,
+    spec: Spec,
+    time: Range<i64>,
+) -> Result<Reindexed> {
+    let path = folder.as_ref();
+    let segments = archived_in(data_dir, &time)?;
+    let dir = match archive {
+        Some(dir) => dir.to_owned(),
+        None => directory(data_dir)?.ok_or(ReindexError::NoArchive)?,
+    };
+    cuts_none(&spec.schema, &time)?;
+    // Then each file is of one segment.
+    compact(data_dir, path)?;
+    let old = listing(data_dir)?;
+    let mut replaced = Vec::new();
+    for (name, file) in &old.files {
+        let parts = file.parts.iter().map(|part| part.segment.clone());
+        for segment in parts.filter(|segment| overlap(segment, &time)) {
+            whole(&segment, &time, "the cube")?;
+            if !replaced.contains(name) {
+                replaced.push(name.clone());
+            }
+        }
+    }
+    is_archived(data_dir, path, &old.schemas, &time, &segments)?;
+
+    let folder = Folder::at(path);
+    folder.make()?;
+    let schema = Arc::new(spec.schema.clone());
+    let mut made = Made {
+        folder: &folder,
+        commit: old.commit + 1,
+        rolled: Rolled::new(Arc::clone(&schema)),
+        schema: Arc::clone(&schema),
+        files: BTreeMap::new(),
+        reindexed: Reindexed {
+            replaced: replaced.len(),
+            ..Reindexed::default()
+        },
+    };
+    let mut decoder = Decoder::new(spec);
+    for (segment, archived) in segments {
+        made.read(&dir, segment, archived, &mut decoder)?;
+    }
+    made.write()?;
+    folder.sync()?;
+    let Made {
+        files, reindexed, ..
+    } = made;
+
+    data_dir.edit_table(
+        SEGMENTS,
+        "schemas",
+        |schemas: &mut Table<String, Schema>| {
+            schemas.insert(schema.id(), (*schema).clone());
+            Ok(())
+        },
+    )?;
+    // Here it happens: before it the files are nobody's, after it the old ones are.
+    data_dir.edit_table(
+        SEGMENTS,
+        "files",
+        |table: &mut Table<String, SegmentFile>| {
+            for name in &replaced {
+                table.remove(name);
+            }
+            for (name, file) in files {
+                table.insert(name, file);
+            }
+            Ok(())
+        },
+    )?;
+    for name in &replaced {
+        folder.delete(name)?;
+    }
+    let listing = serde_json::to_vec_pretty(&listing(data_dir)?)?;
+    manifest::write(&folder, &listing)?;
+    Ok(reindexed)
+}
+
+/// The segments of the archive that are in this time.
+fn archived_in(data_dir: &DataDir, time: &Range<i64>) -> Result<Vec<(i64, Archived)>> {
+    let snapshot = data_dir.views()?.read()?;
+    let Ok(lengths) = snapshot.table::<i64, Archived>(ARCHIVE, "lengths") else {
+        return Err(ReindexError::NoArchive.into());
+    };
+    let mut segments = Vec::new();
+    for (start, archived) in lengths.iter()? {
+        let segment = *start..archived.end;
+        if overlap(&segment, time) {
+            whole(&segment, time, "the archive")?;
+            segments.push((*start, *archived));
+        }
+    }
+    segments.sort_by_key(|(start, _)| *start);
+    Ok(segments)
+}
+
+/// Where the archive was when it was written.
+fn directory(data_dir: &DataDir) -> Result<Option<PathBuf>> {
+    let snapshot = data_dir.views()?.read()?;
+    let stored = snapshot.value::<String>(ARCHIVE, "directory", 0);
+    Ok(stored.ok().flatten().map(PathBuf::from))
+}
+
+fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+fn whole(segment: &Range<i64>, time: &Range<i64>, whose: &'static str) -> Result<(), ReindexError> {
+    if time.start <= segment.start && segment.end <= time.end {
+        return Ok(());
+    }
+    let moment = Timestamp::from_millis;
+    Err(ReindexError::CutsSegment {
+        from: moment(time.start),
+        to: moment(time.end),
+        start: moment(segment.start),
+        end: moment(segment.end),
+        whose,
+    })
+}
+
+/// The time is made of whole segments of the new spec.
+fn cuts_none(schema: &Schema, time: &Range<i64>) -> Result<(), ReindexError> {
+    for moment in [time.start, time.end - 1] {
+        whole(&schema.segment.bucket(moment), time, "the new spec")?;
+    }
+    Ok(())
+}
+
+/// Where events were counted: as many are archived as are in the cube, or more, since the archive
+/// has those too of which the cube took nothing.
+fn is_archived(
+    data_dir: &DataDir,
+    folder: &Path,
+    schemas: &BTreeMap<String, Schema>,
+    time: &Range<i64>,
+    segments: &[(i64, Archived)],
+) -> Result<()> {
+    let archived = segments.iter().map(|(_, archived)| archived.events).sum();
+    let count = |schema: &Schema| {
+        let mut metrics = schema.metrics.iter();
+        let count = metrics.find(|metric| metric.kind == Kind::Count)?;
+        Some(count.name.clone())
+    };
+    let mut counts = schemas.values().map(count);
+    let Some(Some(name)) = counts.next() else {
+        return Ok(());
+    };
+    if !counts.all(|other| other.as_ref() == Some(&name)) {
+        return Ok(());
+    }
+    let query = Query {
+        granularity: Some("all".parse()?),
+        metrics: vec![name],
+        from: Some(time.start),
+        to: Some(time.end),
+        ..Query::default()
+    };
+    let answer = Cube::at(data_dir.clone(), folder).query(&query)?;
+    let counted = answer.rows.first().map(|row| row.metrics[0]);
+    match counted {
+        Some(Measure::Long(stored)) if stored.cast_unsigned() > archived => {
+            Err(ReindexError::NotArchived {
+                from: Timestamp::from_millis(time.start),
+                to: Timestamp::from_millis(time.end),
+                stored,
+                archived,
+            }
+            .into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is being made.
+struct Made<'f> {
+    folder: &'f Folder,
+    /// The number of the commit that takes the files in.
+    commit: u64,
+    schema: Arc<Schema>,
+    rolled: Rolled,
+    files: BTreeMap<String, SegmentFile>,
+    reindexed: Reindexed,
+}
+
+impl Made<'_> {
+    /// Rolls up the events of a segment of the archive.
+    fn read(
+        &mut self,
+        dir: &Path,
+        segment: i64,
+        archived: Archived,
+        decoder: &mut Decoder,
+    ) -> Result {
+        let lines = Archive::lines(dir, segment, archived)?;
+        let name = Archive::file(dir, segment).display().to_string();
+        let mut reader =
+            RecordReader::new(Box::new(lines), &name, Format::NdJson, Delimiter::COMMA);
+        let mut record = Record::new();
+        loop {
+            let refused = match reader.next(&mut record)? {
+                Outcome::Record => {
+                    self.reindexed.events += 1;
+                    let event = decoder.decode(&record);
+                    let taken = event.map_err(Into::into);
+                    taken.and_then(|event| self.rolled.add_event(&event)).err()
+                }
+                Outcome::End => break,
+                // A line of an archive is an object of JSON, so somebody has changed it.
+                Outcome::Bad(bad) => Some(bad.to_string().into()),
+            };
+            if let Some(why) = refused {
+                self.reindexed.refused += 1;
+                let first = || format!("{name}:{}: {why}", record.line());
+                self.reindexed.first_refused.get_or_insert_with(first);
+            }
+            if self.rolled.bytes() >= MOST_BYTES {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result {
+        if self.rolled.is_empty() {
+            return Ok(());
+        }
+        let number = u32::try_from(self.files.len())?;
+        let name = Folder::name(self.commit, number);
+        let rows = self.rolled.take_sorted();
+        let dimensions = rows.dimensions.iter().map(|column| column.name.clone());
+        let dimensions: Vec<Text> = dimensions.collect();
+        let path = self.folder.file(&name);
+        let mut writer = SegmentWriter::create(&path, &self.schema, &dimensions)?;
+        writer.write(&rows)?;
+        self.reindexed.rows += rows.len() as u64;
+        self.files.insert(name, writer.finish(0)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! Files with more rows than are in memory at once.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use squall::Text;
+
+use super::file::SegmentFile;
+use super::merge::Merge;
+use super::reader::SegmentReader;
+use super::writer::{GROUP_ROWS, SegmentWriter};
+use crate::rows::{DimensionColumn, MetricColumn, Rows};
+use crate::schema::{Kind, Metric, Schema};
+use squall::aggregate::Sketch;
+
+const HOUR: i64 = 3_600_000;
+
+fn schema() -> Arc<Schema> {
+    let metric = |name: &str, kind| Metric {
+        name: name.to_owned(),
+        field: None,
+        kind,
+    };
+    Arc::new(Schema {
+        metrics: vec![
+            metric("count", Kind::Count),
+            metric("users", Kind::HyperUnique),
+        ],
+        query: "minute".parse().unwrap(),
+        segment: "hour".parse().unwrap(),
+        rollup: true,
+    })
+}
+
+/// Sorted rows: one for each number, so many to a minute; users are from here on.
+fn rows(numbers: impl Iterator<Item = u32>, to_a_minute: u32, users: std::ops::Range<u64>) -> Rows {
+    let mut sketch = Sketch::new();
+    for user in users {
+        sketch.insert_hash(user.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    }
+    let sketch: Arc<[u8]> = sketch.to_bytes().into();
+    let mut rows = Rows::default();
+    let mut values = DimensionColumn {
+        name: "value".into(),
+        ..DimensionColumn::default()
+    };
+    for number in numbers {
+        rows.times.push(i64::from(number / to_a_minute) * 60_000);
+        values
+            .ids
+            .push(u32::try_from(values.dictionary.len()).unwrap());
+        // Numbers of one length sort as they are.
+        let value = format!("value {:06}", number % to_a_minute);
+        values.dictionary.push(value.as_str().into());
+    }
+    let count = rows.times.len();
+    rows.dimensions.push(values);
+    rows.metrics = vec![
+        MetricColumn::Long(vec![Some(1); count]),
+        MetricColumn::Distinct(vec![sketch; count]),
+    ];
+    rows
+}
+
+fn write(path: &Path, rows: &Rows) -> SegmentFile {
+    let names: Vec<Text> = rows
+        .dimensions
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
+    let mut writer = SegmentWriter::create(path, &schema(), &names).unwrap();
+    writer.write(rows).unwrap();
+    writer.finish(0).unwrap()
+}
+
+/// Each row as text, with its count and the length of its sketch.
+fn read(path: &Path, file: &SegmentFile) -> Vec<(i64, String, i64, usize)> {
+    let reader = SegmentReader::open(path, file).unwrap();
+    let mut all = Vec::new();
+    for group in 0..reader.row_groups() {
+        let rows = reader.read(group, &["value"], &["users", "count"]).unwrap();
+        assert!(rows.len() <= GROUP_ROWS);
+        let [MetricColumn::Distinct(users), MetricColumn::Long(counts)] = rows.metrics.as_slice()
+        else {
+            panic!("other metrics were asked for");
+        };
+        for row in 0..rows.len() {
+            let value = rows.dimensions[0].value(row).unwrap().to_string();
+            all.push((
+                rows.times[row],
+                value,
+                counts[row].unwrap(),
+                users[row].len(),
+            ));
+        }
+    }
+    all
+}
+
+fn merged(inputs: &[(PathBuf, SegmentFile)], folder: &Path) -> Vec<(PathBuf, SegmentFile)> {
+    let number = Cell::new(0);
+    let path = |number: usize| folder.join(format!("merged-{number}.parquet"));
+    let next = || path(number.replace(number.get() + 1));
+    let files = Merge::of(inputs).unwrap().write(1, next, || true).unwrap();
+    files
+        .into_iter()
+        .zip(0..)
+        .map(|(file, number)| (path(number), file))
+        .collect()
+}
+
+#[test]
+fn row_groups_end_with_segments_and_before_they_are_too_large() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many");
+    let many = rows(0..70_000, 1_000, 0..1);
+    let file = write(&path, &many);
+    // 70 minutes with 1,000 rows each: the second hour begins in the 61st.
+    let parts = file
+        .parts
+        .iter()
+        .map(|part| (part.rows, part.row_groups.clone()));
+    assert_eq!(parts.collect::<Vec<_>>(), [(60_000, 0..1), (10_000, 1..2)]);
+    assert_eq!(
+        (file.parts[1].first, file.parts[1].last),
+        (HOUR, HOUR + 9 * 60_000)
+    );
+    let in_one_hour = write(&path, &rows(0..70_000, 70_000, 0..1));
+    assert_eq!(in_one_hour.parts.len(), 1);
+    assert_eq!(in_one_hour.parts[0].row_groups, 0..2);
+    assert_eq!(read(&path, &in_one_hour).len(), 70_000);
+
+    let large = write(&path, &rows(0..1_000, 1_000, 0..3_000));
+    let groups = large.parts[0].row_groups.len();
+    assert!(
+        groups > 1,
+        "the sketches take some MiB, and are in {groups} group"
+    );
+    assert_eq!(read(&path, &large).len(), 1_000);
+}
+
+/// The last row of the first group, number 65,535, is in two files.
+#[test]
+fn merged_files_have_each_row_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let of_file = |name: &str, rows: &Rows| {
+        let path = folder.path().join(name);
+        let file = write(&path, rows);
+        (path, file)
+    };
+    // In one hour, so that there are several groups in it; and then a few of the next one.
+    let a = rows(
+        (0..70_000).chain(71_000 * 60..71_000 * 60 + 10),
+        71_000,
+        0..3,
+    );
+    let b = rows((0..70_500).step_by(2), 71_000, 2..6);
+    let c = rows((102..140_000).step_by(3), 71_000, 0..3);
+    let inputs = [of_file("a", &a), of_file("b", &b), of_file("c", &c)];
+    let outputs = merged(&inputs, folder.path());
+    let expected = |number: u32| {
+        let (in_a, in_b) = (
+            !(70_000..71_000 * 60).contains(&number),
+            number < 70_500 && number.is_multiple_of(2),
+        );
+        let in_c = (102..140_000).contains(&number) && (number - 102).is_multiple_of(3);
+        let count = i64::from(in_a) + i64::from(in_b) + i64::from(in_c);
+        let mut users = Sketch::new();
+        for (there, of_file) in [(in_a, 0..3), (in_b, 2..6), (in_c, 0..3)] {
+            for user in of_file.filter(|_| there) {
+                users.insert_hash(u64::wrapping_mul(user, 0x9e37_79b9_7f4a_7c15));
+            }
+        }
+        let value = format!("value {:06}", number % 71_000);
+        let time = i64::from(number / 71_000) * 60_000;
+        (count > 0).then(|| (time, value, count, users.to_bytes().len()))
+    };
+    let numbers = (0..140_000).chain(71_000 * 60..71_000 * 60 + 10);
+    let expected: Vec<_> = numbers.filter_map(expected).collect();
+    let found: Vec<_> = outputs
+        .iter()
+        .flat_map(|(path, file)| read(path, file))
+        .collect();
+    assert_eq!(found.len(), expected.len());
+    assert!(found == expected, "rows differ");
+    let segments: Vec<i64> = outputs
+        .iter()
+        .map(|(_, file)| file.parts[0].segment.start)
+        .collect();
+    assert_eq!(segments, [0, HOUR]);
+    assert!(
+        outputs
+            .iter()
+            .all(|(_, file)| file.level == 1 && file.parts.len() == 1)
+    );
+    assert!(outputs[0].1.parts[0].row_groups.len() > 1);
+}
+
+#[test]
+fn several_threads_read_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let written = rows(0..70_000, 70_000, 0..1);
+    let file = write(&path, &written);
+    let reader = SegmentReader::open(&path, &file).unwrap();
+    let of_group = |group: usize| &written.times[..][group * GROUP_ROWS..];
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (reader, written) = (&reader, &written);
+            scope.spawn(move || {
+                for turn in 0..10 {
+                    let group = (thread + turn) % 2;
+                    let rows = reader.read(group, &["value"], &["count"]).unwrap();
+                    let expected = &of_group(group)[..rows.len()];
+                    assert_eq!(rows.times, expected);
+                    for row in (0..rows.len()).step_by(97) {
+                        let expected = written.dimensions[0].value(group * GROUP_ROWS + row);
+                        assert_eq!(rows.dimensions[0].value(row), expected);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_merge_that_is_stopped_ends_with_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let file = write(&path, &rows(0..5_000, 100, 0..1));
+    let next = || folder.path().join("merged");
+    let merge = Merge::of(&[(path, file)]).unwrap();
+    let error = merge.write(1, next, || false).unwrap_err();
+    assert_eq!(error.to_string(), "the compaction was stopped");
+}
+
+#[test]
+fn what_is_asked_for_is_read_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let file = write(&path, &rows(0..50, 10, 0..1));
+    let reader = SegmentReader::open(&path, &file).unwrap();
+    let rows = reader.read(0, &["absent"], &[]).unwrap();
+    assert_eq!(rows.times.len(), 50);
+    assert_eq!(rows.dimensions[0].ids, [DimensionColumn::NULL; 50]);
+    assert!(rows.metrics.is_empty());
+    let error = reader.read(0, &[], &["cuont"]).unwrap_err().to_string();
+    assert!(error.ends_with("has no metric `cuont`"), "{error}");
+
+    assert_eq!(reader.times(0), Some(0..=240_000));
+    let may_have = |dimension, value| reader.may_have(0, dimension, value);
+    assert!(may_have("value", Some("value 000004")));
+    assert!(!may_have("value", Some("value 000010")));
+    assert!(!may_have("value", Some("")));
+    assert!(!may_have("value", None));
+    assert!(may_have("absent", None));
+    assert!(!may_have("absent", Some("value 000004")));
+}

@@ -1,0 +1,138 @@
+//! An object whose members are taken out one by one.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use super::json::{Member, Node};
+
+/// What is wrong with a spec, and what of it is left aside, each with its line.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub mistakes: Vec<(usize, String)>,
+    pub warnings: Vec<(usize, String)>,
+}
+
+impl Notes {
+    pub(super) fn mistake(&mut self, line: usize, what: impl Into<String>) {
+        self.mistakes.push((line, what.into()));
+    }
+
+    pub(super) fn warning(&mut self, line: usize, what: impl Into<String>) {
+        self.warnings.push((line, what.into()));
+    }
+}
+
+pub(super) struct Object<'t> {
+    /// What it is called in messages.
+    pub name: String,
+    pub line: usize,
+    members: Vec<Member<'t>>,
+}
+
+impl<'t> Object<'t> {
+    /// The object, or a mistake where it is something else; names that it has twice are mistakes.
+    pub(super) fn of(node: Node<'t>, name: &str, notes: &mut Notes) -> Option<Self> {
+        let line = node.line();
+        let Some(members) = node.members() else {
+            notes.mistake(line, format!("{name} is {}: give an object", node.kind()));
+            return None;
+        };
+        let mut names = HashSet::new();
+        for member in &members {
+            if !names.insert(member.name.as_str()) {
+                notes.mistake(member.line, format!("{name} has `{}` twice", member.name));
+            }
+        }
+        Some(Self {
+            name: name.to_owned(),
+            line,
+            members,
+        })
+    }
+
+    /// Whether it has the member; null is as absent.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let is = |member: &Member| member.name == name && member.value.kind() != "null";
+        self.members.iter().any(is)
+    }
+
+    /// Takes a member out.
+    pub(super) fn take(&mut self, name: &str) -> Option<Node<'t>> {
+        let place = self.members.iter().position(|member| member.name == name)?;
+        let value = self.members.remove(place).value;
+        Some(value).filter(|value| value.kind() != "null")
+    }
+
+    pub(super) fn object(&mut self, name: &str, notes: &mut Notes) -> Option<Object<'t>> {
+        let node = self.take(name)?;
+        Self::of(node, &format!("`{name}`"), notes)
+    }
+
+    pub(super) fn list(&mut self, name: &str, notes: &mut Notes) -> Option<Vec<Node<'t>>> {
+        let node = self.take(name)?;
+        let elements = node.elements();
+        if elements.is_none() {
+            notes.mistake(
+                node.line(),
+                format!("`{name}` is {}: give a list", node.kind()),
+            );
+        }
+        elements
+    }
+
+    pub(super) fn text(&mut self, name: &str, notes: &mut Notes) -> Option<String> {
+        self.located(name, notes).map(|(text, _)| text)
+    }
+
+    /// A text with its line.
+    pub(super) fn located(&mut self, name: &str, notes: &mut Notes) -> Option<(String, usize)> {
+        let node = self.take(name)?;
+        let text = scalar(node, "a text", &format!("`{name}`"), notes)?;
+        Some((text, node.line()))
+    }
+
+    pub(super) fn boolean(&mut self, name: &str, notes: &mut Notes) -> Option<bool> {
+        let node = self.take(name)?;
+        scalar(node, "true or false", &format!("`{name}`"), notes)
+    }
+
+    /// A text that must be there and not be empty.
+    pub(super) fn required(&mut self, name: &str, notes: &mut Notes) -> Option<(String, usize)> {
+        let there = self.has(name);
+        match self.located(name, notes) {
+            Some((text, line)) if !text.is_empty() => Some((text, line)),
+            // It is something else than a text, which is told.
+            None if there => None,
+            _ => {
+                notes.mistake(self.line, format!("{} needs `{name}`", self.name));
+                None
+            }
+        }
+    }
+
+    /// Warns of everything that was not taken out.
+    pub(super) fn end(self, notes: &mut Notes) {
+        for member in self.members {
+            let what = format!("`{}` of {} is left aside", member.name, self.name);
+            notes.warning(member.line, what);
+        }
+    }
+}
+
+/// A text, a number or a boolean.
+pub(super) fn scalar<'t, T: Deserialize<'t>>(
+    node: Node<'t>,
+    wanted: &str,
+    name: &str,
+    notes: &mut Notes,
+) -> Option<T> {
+    let value = node.value();
+    if value.is_none() {
+        notes.mistake(
+            node.line(),
+            format!("{name} is {}: give {wanted}", node.kind()),
+        );
+    }
+    value
+}

@@ -1,0 +1,486 @@
+//! Time, dimensions, metrics and granularities of a spec.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::json::Node;
+use super::object::{Notes, Object, scalar};
+use super::{Dimension, DimensionKind, Dimensions, Spec, TimestampSpec};
+use crate::granularity::{Granularity, Part};
+use crate::moment::{self, TimestampFormat};
+use crate::nearest;
+use crate::schema::{Kind, Metric, Schema};
+
+const AGGREGATORS: [(&str, Kind); 11] = [
+    ("count", Kind::Count),
+    ("longSum", Kind::LongSum),
+    ("longMin", Kind::LongMin),
+    ("longMax", Kind::LongMax),
+    ("doubleSum", Kind::DoubleSum),
+    ("doubleMin", Kind::DoubleMin),
+    ("doubleMax", Kind::DoubleMax),
+    // Kept as doubles, which hold every float.
+    ("floatSum", Kind::DoubleSum),
+    ("floatMin", Kind::DoubleMin),
+    ("floatMax", Kind::DoubleMax),
+    ("hyperUnique", Kind::HyperUnique),
+];
+
+const DIMENSIONS: [(&str, DimensionKind); 5] = [
+    ("string", DimensionKind::Text),
+    ("auto", DimensionKind::Text),
+    ("long", DimensionKind::Long),
+    ("double", DimensionKind::Double),
+    ("float", DimensionKind::Double),
+];
+
+/// The whole, from its outermost object; none where something that everything else needs is wrong.
+pub(super) fn spec(mut root: Object<'_>, notes: &mut Notes) -> Option<Spec> {
+    for name in ["type", "context"] {
+        root.take(name);
+    }
+    while let Some(outer) = ["spec", "dataSchema"]
+        .into_iter()
+        .find(|name| root.has(name))
+    {
+        left_aside(&mut root, notes);
+        let inner = root.object(outer, notes);
+        root.end(notes);
+        root = inner?;
+    }
+    left_aside(&mut root, notes);
+    data_schema(root, notes)
+}
+
+/// What says where events come from and how to write them.
+fn left_aside(object: &mut Object<'_>, notes: &mut Notes) {
+    for name in ["ioConfig", "tuningConfig"] {
+        if let Some(node) = object.take(name) {
+            let what = format!("`{name}` is left aside: what is read is given with the run");
+            notes.warning(node.line(), what);
+        }
+    }
+}
+
+fn data_schema(mut object: Object<'_>, notes: &mut Notes) -> Option<Spec> {
+    let data_source = object.text("dataSource", notes);
+    let mut parser = object.object("parser", notes);
+    let mut parse_spec = parser
+        .as_mut()
+        .and_then(|parser| parser.object("parseSpec", notes));
+    if let Some(parse_spec) = &mut parse_spec {
+        parse_spec.take("format");
+        refuse(
+            parse_spec,
+            "flattenSpec",
+            &["type", "useFieldDiscovery"],
+            notes,
+        );
+    }
+    let mut part = |name: &str, notes: &mut Notes| {
+        let inner = parse_spec
+            .as_mut()
+            .and_then(|spec| spec.object(name, notes));
+        let outer = object.object(name, notes);
+        if let (Some(inner), Some(_)) = (&inner, &outer) {
+            notes.mistake(
+                inner.line,
+                format!("`{name}` is given here and beside `parser`: give one"),
+            );
+        }
+        outer.or(inner)
+    };
+    let time = part("timestampSpec", notes);
+    let dimensions = part("dimensionsSpec", notes);
+    if let Some(parse_spec) = parse_spec {
+        parse_spec.end(notes);
+    }
+    if let Some(mut parser) = parser {
+        parser.take("type");
+        parser.end(notes);
+    }
+    refuse(&mut object, "transformSpec", &["type"], notes);
+
+    let time = timestamp_spec(time, notes);
+    let (dimensions, dimension_lines) = dimensions_spec(dimensions, notes);
+    let metrics = object.list("metricsSpec", notes);
+    let aggregators = object.list("aggregators", notes);
+    if let (Some(_), Some(aggregators)) = (&metrics, &aggregators) {
+        let line = aggregators.first().map_or(object.line, |node| node.line());
+        let what = "`aggregators` are given as well as `metricsSpec`: give one of them";
+        notes.mistake(line, what);
+    }
+    let metrics = metrics.or(aggregators);
+    let metrics = metrics_spec(metrics.unwrap_or_default(), &dimension_lines, notes);
+    if !object.has("granularitySpec") {
+        notes.mistake(object.line, "the spec needs `granularitySpec`");
+    }
+    let granularity = object.object("granularitySpec", notes);
+    let granularities = granularity.map(|object| granularity_spec(object, notes));
+    object.end(notes);
+    let (segment, query, rollup, intervals) = granularities?;
+    Some(Spec {
+        data_source,
+        time,
+        dimensions,
+        intervals,
+        schema: Schema {
+            metrics,
+            query: query?,
+            segment: segment?,
+            rollup,
+        },
+    })
+}
+
+/// What would change events before they are read must not be there, or hold nothing.
+fn refuse(object: &mut Object<'_>, name: &str, harmless: &[&str], notes: &mut Notes) {
+    let Some(node) = object.take(name) else {
+        return;
+    };
+    let holds = |value: Node| {
+        value.kind() != "null" && value.elements().is_none_or(|list| !list.is_empty())
+    };
+    let members = node.members().unwrap_or_default().into_iter();
+    let mut members = members.filter(|member| !harmless.contains(&member.name.as_str()));
+    if let Some(member) = members.find(|member| holds(member.value)) {
+        let what = format!(
+            "`{name}` cannot be followed: `{}` would change what is read, so change it beforehand",
+            member.name
+        );
+        notes.mistake(member.line, what);
+    }
+}
+
+fn timestamp_spec(object: Option<Object<'_>>, notes: &mut Notes) -> TimestampSpec {
+    let mut time = TimestampSpec {
+        column: "timestamp".to_owned(),
+        format: TimestampFormat::auto(),
+        missing: None,
+    };
+    let Some(mut object) = object else {
+        return time;
+    };
+    if let Some(column) = object.text("column", notes) {
+        time.column = column;
+    }
+    if let Some((format, line)) = object.located("format", notes) {
+        match format.parse() {
+            Ok(format) => time.format = format,
+            Err(why) => notes.mistake(line, why),
+        }
+    }
+    if let Some((missing, line)) = object.located("missingValue", notes) {
+        match moment::iso(&missing) {
+            Ok(moment) => time.missing = Some(moment),
+            Err(why) => notes.mistake(line, format!("`missingValue` {missing} is no time: {why}")),
+        }
+    }
+    object.end(notes);
+    time
+}
+
+/// The dimensions, and the names of those that are listed.
+fn dimensions_spec(object: Option<Object<'_>>, notes: &mut Notes) -> (Dimensions, HashSet<String>) {
+    let mut listed = Vec::new();
+    let mut names = HashSet::new();
+    let mut excluded = Vec::new();
+    if let Some(mut object) = object {
+        for node in object.list("dimensions", notes).unwrap_or_default() {
+            let Some(dimension) = dimension(node, notes) else {
+                continue;
+            };
+            if !names.insert(dimension.name.clone()) {
+                let what = format!("the dimension `{}` is given twice", dimension.name);
+                notes.mistake(node.line(), what);
+            }
+            check_name(&dimension.name, node.line(), notes);
+            listed.push(dimension);
+        }
+        for node in object
+            .list("dimensionExclusions", notes)
+            .unwrap_or_default()
+        {
+            excluded.extend(scalar(node, "names", "an exclusion", notes));
+        }
+        for node in object.list("spatialDimensions", notes).unwrap_or_default() {
+            notes.mistake(node.line(), "there are no spatial dimensions");
+        }
+        if !listed.is_empty() && !excluded.is_empty() {
+            let what = "`dimensionExclusions` is left aside, since `dimensions` are listed";
+            notes.warning(object.line, what);
+        }
+        for name in ["useSchemaDiscovery", "includeAllDimensions"] {
+            if object.boolean(name, notes) == Some(true) && !listed.is_empty() {
+                let what =
+                    format!("`{name}` with `dimensions` is not known: list all of them, or none");
+                notes.mistake(object.line, what);
+            }
+        }
+        object.end(notes);
+    }
+    let dimensions = if listed.is_empty() {
+        excluded.sort();
+        excluded.dedup();
+        Dimensions::Discovered { excluded }
+    } else {
+        Dimensions::Listed(listed)
+    };
+    (dimensions, names)
+}
+
+fn dimension(node: Node<'_>, notes: &mut Notes) -> Option<Dimension> {
+    if node.kind() != "an object" {
+        let name = scalar(node, "its name or an object", "a dimension", notes)?;
+        let kind = DimensionKind::Text;
+        return Some(Dimension { name, kind });
+    }
+    let mut object = Object::of(node, "the dimension", notes)?;
+    let name = object.required("name", notes);
+    if let Some((name, _)) = &name {
+        object.name = format!("the dimension `{name}`");
+    }
+    let kind = match object.located("type", notes) {
+        None => Some(DimensionKind::Text),
+        Some((asked, line)) => one_of(&asked, line, "dimension type", &DIMENSIONS, notes),
+    };
+    object.end(notes);
+    Some(Dimension {
+        name: name?.0,
+        kind: kind?,
+    })
+}
+
+/// What a name stands for; a mistake with all names where it is none of them.
+fn one_of<T: Copy>(
+    asked: &str,
+    line: usize,
+    what: &str,
+    table: &[(&str, T)],
+    notes: &mut Notes,
+) -> Option<T> {
+    let found = table.iter().find(|(name, _)| *name == asked);
+    if found.is_none() {
+        let names: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
+        let hint = nearest::hint(asked, &names);
+        notes.mistake(line, format!("there is no {what} `{asked}`; {hint}"));
+    }
+    found.map(|(_, value)| *value)
+}
+
+/// Names that the files of a cube have for themselves.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name.is_empty() || name == "__time" || name.ends_with("#low")
+}
+
+fn check_name(name: &str, line: usize, notes: &mut Notes) {
+    if is_reserved(name) {
+        let what = format!(
+            "`{name}` cannot be a name: it is not empty, not `__time`, and does not end in `#low`"
+        );
+        notes.mistake(line, what);
+    }
+}
+
+fn metrics_spec(
+    nodes: Vec<Node<'_>>,
+    dimensions: &HashSet<String>,
+    notes: &mut Notes,
+) -> Vec<Metric> {
+    let mut metrics: Vec<Metric> = Vec::new();
+    for node in nodes {
+        let Some((metric, line)) = metric(node, notes) else {
+            continue;
+        };
+        let name = &metric.name;
+        check_name(name, line, notes);
+        if metrics.iter().any(|other| other.name == *name) {
+            notes.mistake(line, format!("the metric `{name}` is given twice"));
+        }
+        if dimensions.contains(name) {
+            notes.mistake(line, format!("`{name}` is both a dimension and a metric"));
+        }
+        metrics.push(metric);
+    }
+    metrics
+}
+
+/// A metric with the line of its name.
+fn metric(node: Node<'_>, notes: &mut Notes) -> Option<(Metric, usize)> {
+    let mut object = Object::of(node, "the metric", notes)?;
+    let kind = object
+        .required("type", notes)
+        .and_then(|(asked, line)| one_of(&asked, line, "aggregator", &AGGREGATORS, notes));
+    let name = object.required("name", notes);
+    if let Some((name, _)) = &name {
+        object.name = format!("the metric `{name}`");
+    }
+    let kind = kind?;
+    let field = match kind {
+        Kind::Count => None,
+        _ => Some(object.required("fieldName", notes)?.0),
+    };
+    if let Some(node) = object.take("expression") {
+        notes.mistake(node.line(), "expressions are not known: give a `fieldName`");
+    }
+    if kind == Kind::HyperUnique {
+        // Estimates are whole anyway.
+        object.boolean("round", notes);
+        let line = object.line;
+        if object.boolean("isInputHyperUnique", notes) == Some(true) {
+            let what = "sketches cannot be read: `isInputHyperUnique` must be false";
+            notes.mistake(line, what);
+        }
+    }
+    object.end(notes);
+    let (name, line) = name?;
+    Some((Metric { name, field, kind }, line))
+}
+
+type Granularities = (
+    Option<Granularity>,
+    Option<Granularity>,
+    bool,
+    Vec<Range<i64>>,
+);
+
+/// The granularities of segments and of rows, whether rows are rolled up, and the intervals.
+fn granularity_spec(mut object: Object<'_>, notes: &mut Notes) -> Granularities {
+    if let Some((kind, line)) = object.located("type", notes) {
+        one_of(&kind, line, "granularity type", &[("uniform", ())], notes);
+    }
+    let mut place = object.line;
+    let mut read = |name: &str, usual: &str, notes: &mut Notes| match object.take(name) {
+        Some(node) => {
+            place = node.line();
+            granularity(node, name, notes)
+        }
+        None => usual.parse().ok(),
+    };
+    let query = read("queryGranularity", "none", notes);
+    let segment = read("segmentGranularity", "day", notes);
+    if let (Some(segment), Some(query)) = (&segment, &query) {
+        let milliseconds = segment.bucket(0).end == 1;
+        if milliseconds {
+            let what = "`segmentGranularity` cannot be `none`: each millisecond would be a file";
+            notes.mistake(place, what);
+        } else if !segment.holds(query) {
+            let what = format!(
+                "a segment of the granularity `{segment}` is not made of whole buckets of the query \
+                 granularity `{query}`: give a coarser `segmentGranularity`, such as `{query}`"
+            );
+            notes.mistake(place, what);
+        }
+    }
+    let rollup = object.boolean("rollup", notes).unwrap_or(true);
+    let intervals = object.list("intervals", notes).unwrap_or_default();
+    let intervals = intervals.into_iter().filter_map(|node| {
+        let text: String = scalar(node, "a text", "an interval", notes)?;
+        let interval = interval(&text);
+        if let Err(why) = &interval {
+            notes.mistake(node.line(), format!("`{text}` is no interval: {why}"));
+        }
+        interval.ok()
+    });
+    let intervals = intervals.collect();
+    object.end(notes);
+    (segment, query, rollup, intervals)
+}
+
+/// `2015-09-12/2015-09-13`, or `2015-09-12/P1D`.
+fn interval(text: &str) -> Result<Range<i64>, String> {
+    let (from, to) = text
+        .split_once('/')
+        .ok_or("give two moments with `/` between them")?;
+    let from = moment::iso(from)?;
+    let to = if to.starts_with('P') {
+        let period = Granularity::period(
+            to,
+            None,
+            Some(&squall::Timestamp::from_millis(from).to_string()),
+        );
+        period.map_err(|why| why.to_string())?.bucket(from).end
+    } else {
+        moment::iso(to)?
+    };
+    if from >= to {
+        return Err("it ends before it begins".to_owned());
+    }
+    Ok(from..to)
+}
+
+fn granularity(node: Node<'_>, name: &str, notes: &mut Notes) -> Option<Granularity> {
+    if node.kind() != "an object" {
+        let name = format!("`{name}`");
+        let text: String = scalar(node, "a name or an object", &name, notes)?;
+        let granularity = text.parse();
+        return granularity
+            .map_err(|why: crate::UnknownGranularity| notes.mistake(node.line(), why.to_string()))
+            .ok();
+    }
+    let mut object = Object::of(node, &format!("`{name}`"), notes)?;
+    let (kind, kind_line) = object.required("type", notes)?;
+    let mut lines = [object.line; 3];
+    let mut text = |part: Part, name: &str, notes: &mut Notes| {
+        let (text, line) = object.located(name, notes)?;
+        lines[part as usize] = line;
+        Some(text)
+    };
+    let granularity = match kind.as_str() {
+        "all" | "none" => kind.parse().ok(),
+        "period" => {
+            let zone = text(Part::Zone, "timeZone", notes);
+            let origin = text(Part::Origin, "origin", notes);
+            let period = text(Part::Period, "period", notes);
+            match period {
+                None => {
+                    notes.mistake(
+                        kind_line,
+                        format!("`{name}` needs a `period` such as `P1D`"),
+                    );
+                    None
+                }
+                Some(period) => {
+                    let granularity =
+                        Granularity::period(&period, zone.as_deref(), origin.as_deref());
+                    granularity
+                        .map_err(|why| notes.mistake(lines[why.part as usize], why.to_string()))
+                        .ok()
+                }
+            }
+        }
+        "duration" => {
+            let origin = text(Part::Origin, "origin", notes);
+            let duration = object.take("duration");
+            let millis = duration.and_then(|node| {
+                lines[Part::Period as usize] = node.line();
+                let number = node
+                    .value()
+                    .or_else(|| node.value::<String>()?.parse().ok());
+                if number.is_none() {
+                    let what = format!("the duration {} is no number of milliseconds", node.raw());
+                    notes.mistake(node.line(), what);
+                }
+                number
+            });
+            match (duration, millis) {
+                (None, _) => {
+                    let what = format!("`{name}` needs a `duration` in milliseconds");
+                    notes.mistake(kind_line, what);
+                    None
+                }
+                (_, None) => None,
+                (_, Some(millis)) => Granularity::duration(millis, origin.as_deref())
+                    .map_err(|why| notes.mistake(lines[why.part as usize], why.to_string()))
+                    .ok(),
+            }
+        }
+        _ => {
+            let table = ["period", "duration", "all", "none"].map(|name| (name, ()));
+            one_of(&kind, kind_line, "granularity type", &table, notes);
+            return None;
+        }
+    };
+    object.end(notes);
+    granularity
+}

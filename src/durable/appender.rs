@@ -1,0 +1,166 @@
+//! Appending to a depot of a data directory, whoever has that.
+
+use serde::{Deserialize, Serialize};
+
+use super::data_dir::DataDir;
+use super::error::DataDirError;
+use crate::depot::{Acknowledge, Appender, Depot};
+use crate::store::StoreError;
+
+/// What is to be appended to, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendTo {
+    /// The depot.
+    pub depot: String,
+    /// The field by which its records are dealt to partitions; that of the depot where it is not
+    /// given. Where it is, a depot that is not there is made.
+    pub key: Option<String>,
+    /// Of how many partitions one is made, and one that is there must be; by default
+    /// [`PARTITIONS`](crate::PARTITIONS).
+    pub partitions: Option<u16>,
+    /// Who appends, so that it can go on after a crash without appending anything twice.
+    pub id: Option<String>,
+    /// When it is acknowledged.
+    pub acknowledge: Acknowledge,
+}
+
+/// Appends records to a depot: into its data directory or, where another process has that,
+/// through that process. Made by [`DataDir::appender`].
+pub struct DepotAppender {
+    to: To,
+    key: String,
+    asked: AppendTo,
+    /// How many records of the id are appended, or of this where there is no id.
+    appended: u64,
+}
+
+enum To {
+    Here(Depot),
+    #[cfg(unix)]
+    There(super::socket::Appending),
+}
+
+impl AppendTo {
+    /// To a depot that is there, acknowledged when it is on disk.
+    #[must_use]
+    pub fn depot(name: &str) -> Self {
+        Self {
+            depot: name.to_owned(),
+            key: None,
+            partitions: None,
+            id: None,
+            acknowledge: Acknowledge::Appended,
+        }
+    }
+}
+
+impl DataDir {
+    /// Begins to append to a depot. Where a process has the directory open, a run or
+    /// [`DataDir::opened`], that process appends (on Unix; elsewhere the directory is in use).
+    ///
+    /// # Errors
+    /// Where there is no such depot and no key to make one by, where the one that is there is
+    /// another, and where the directory cannot be opened and its holder not be asked.
+    ///
+    /// ```
+    /// use squall::{AppendTo, DataDir};
+    ///
+    /// let data_dir = DataDir::in_memory()?;
+    /// let to = AppendTo { key: Some("word".to_owned()), ..AppendTo::depot("said") };
+    /// let mut appender = data_dir.appender(to)?;
+    /// let record = ("storm".to_owned(), r#"{"word": "storm"}"#.to_owned());
+    /// appender.append(vec![record])?;
+    /// assert_eq!((appender.key(), appender.appended()), ("word", 1));
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    pub fn appender(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
+        match self.open() {
+            Ok(store) => {
+                let partitions = to.partitions;
+                let depot = Depot::open_or_make(&store, &to.depot, partitions, to.key.as_deref())?;
+                let appended = match &to.id {
+                    Some(id) => depot.appended_by(id)?,
+                    None => 0,
+                };
+                Ok(DepotAppender {
+                    key: depot.key().to_owned(),
+                    to: To::Here(depot),
+                    asked: to,
+                    appended,
+                })
+            }
+            Err(in_use @ StoreError::InUse { .. }) => self.appender_there(in_use, to),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(unix)]
+    fn appender_there(
+        &self,
+        in_use: StoreError,
+        to: AppendTo,
+    ) -> Result<DepotAppender, DataDirError> {
+        use super::socket::Appending;
+        let Some(dir) = self.path() else {
+            return Err(in_use.into());
+        };
+        let begun = Appending::begin(dir, &to).map_err(|error| error.with(in_use))?;
+        let (there, key, appended) = begun;
+        Ok(DepotAppender {
+            to: To::There(there),
+            key,
+            asked: to,
+            appended,
+        })
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self)] // elsewhere it tells where the holder is
+    fn appender_there(
+        &self,
+        in_use: StoreError,
+        _: AppendTo,
+    ) -> Result<DepotAppender, DataDirError> {
+        Err(in_use.into())
+    }
+}
+
+impl DepotAppender {
+    /// The field by which the depot's records are dealt to partitions.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// How many records were appended by this id, in earlier processes too: so many of its input
+    /// are to be passed over before the first [`DepotAppender::append`]. Without an id those of
+    /// this appender.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.appended
+    }
+
+    /// Appends records, each after its key, as one commit, and waits for the acknowledgement.
+    ///
+    /// # Errors
+    /// Where they cannot be appended, or, where that is asked for, are not processed. Where the
+    /// process that has the directory ends meanwhile, only an id tells what is there.
+    pub fn append(&mut self, records: Vec<(String, String)>) -> Result<(), DataDirError> {
+        let count = records.len() as u64;
+        match &mut self.to {
+            To::Here(depot) => {
+                let appender = self.asked.id.as_ref().map(|id| Appender {
+                    id: id.clone(),
+                    from: self.appended,
+                });
+                depot.append_for(appender.as_ref(), records, self.asked.acknowledge, &|| {
+                    false
+                })?;
+            }
+            #[cfg(unix)]
+            To::There(there) => there.append(&records)?,
+        }
+        self.appended += count;
+        Ok(())
+    }
+}

@@ -1,0 +1,301 @@
+//! Depots that are read and appended to at the same time, in one process and through its socket.
+
+#![cfg(unix)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use squall::connectors::files::FieldSelector;
+use squall::{
+    Acknowledge, AppendTo, Bolt, DataDir, Depot, DepotError, Out, Restarts, Result, Retention,
+    RunOptions, Running, States, Table, Text, Topology, Tuple, millis, secs,
+};
+
+#[derive(Tuple, Clone, Debug)]
+struct Purchase {
+    user: Text,
+    cents: u64,
+}
+
+#[derive(Default)]
+struct Totals(Table<Text, u64>);
+
+/// How often the bolt still panics on a purchase of 13 cents.
+static PANICS: AtomicU32 = AtomicU32::new(0);
+
+impl Bolt for Totals {
+    type Input = Purchase;
+    type Output = ();
+
+    fn execute(&mut self, purchase: &Purchase, _: &mut Out<()>) -> Result {
+        let left = |left: u32| left.checked_sub(1);
+        if purchase.cents == 13
+            && PANICS
+                .try_update(Ordering::SeqCst, Ordering::SeqCst, left)
+                .is_ok()
+        {
+            panic!("thirteen");
+        }
+        *self.0.entry(&purchase.user) += purchase.cents;
+        Ok(())
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        states.keep("totals", &mut self.0);
+    }
+}
+
+fn start(data_dir: &DataDir, depot: &Depot, reader: &str) -> Running {
+    let topology = Topology::named("totals");
+    let reading = depot.read().from_beginning().reader(reader);
+    let purchases = topology
+        .spout("purchases", move || {
+            reading.decode::<Purchase, _>(|record, out| {
+                let field = |name| record.field(&FieldSelector::named(name));
+                out.emit(Purchase {
+                    user: Text::from(&*field("user")?.unwrap_or_default()),
+                    cents: field("cents")?.unwrap_or_default().parse()?,
+                });
+                Ok(())
+            })
+        })
+        .parallelism(2);
+    topology
+        .bolt("totals", Totals::default)
+        .fields_grouping(&purchases, Purchase::USER);
+    let options = RunOptions {
+        data_dir: Some(data_dir.clone()),
+        epoch: millis(5),
+        commit: millis(10),
+        signals: false,
+        restarts: Restarts {
+            first_pause: millis(1),
+            ..Restarts::default()
+        },
+        ..RunOptions::default()
+    };
+    topology.start(options).unwrap()
+}
+
+fn end(running: Running) {
+    running.stop();
+    let _ = running.wait().unwrap();
+}
+
+fn purchase(user: &str, cents: u64) -> (String, String) {
+    let record = format!("{{\"user\":\"{user}\",\"cents\":{cents}}}");
+    (user.to_owned(), record)
+}
+
+const PROCESSED: Acknowledge = Acknowledge::Processed {
+    patience: secs(120),
+};
+
+fn total(running: &Running, user: &str) -> Option<u64> {
+    let snapshot = running.views().unwrap().read().unwrap();
+    let totals = snapshot.table::<Text, u64>("totals", "totals").unwrap();
+    totals.get(&user.into()).unwrap().copied()
+}
+
+#[test]
+fn what_is_processed_can_be_read() {
+    let data_dir = DataDir::in_memory().unwrap();
+    let depot = data_dir.make_depot("purchases", 4, "user").unwrap();
+    let (user, record) = purchase("ann", 300);
+    let error = depot.append(&user, &record, PROCESSED).unwrap_err();
+    assert!(matches!(error, DepotError::NobodyReads { .. }), "{error}");
+
+    let running = start(&data_dir, &depot, "totals");
+    // A second topology, in a directory of its own, is waited for too.
+    let other_dir = DataDir::in_memory().unwrap();
+    let other = start(&other_dir, &depot, "other");
+    for round in 1..=20 {
+        depot
+            .append_all([purchase("ann", 1), purchase("bob", 2)], PROCESSED)
+            .unwrap();
+        for running in [&running, &other] {
+            assert_eq!(total(running, "ann"), Some(round));
+            assert_eq!(total(running, "bob"), Some(round * 2));
+        }
+    }
+    end(other);
+    end(running);
+}
+
+#[test]
+fn a_run_that_fails_processes_nothing_twice() {
+    let data_dir = DataDir::in_memory().unwrap();
+    let depot = data_dir.make_depot("purchases", 2, "user").unwrap();
+    let running = start(&data_dir, &depot, "totals");
+    depot.append_all([purchase("ann", 1)], PROCESSED).unwrap();
+    PANICS.store(1, Ordering::SeqCst);
+    for _ in 0..50 {
+        depot
+            .append_all([purchase("ann", 1)], Acknowledge::Appended)
+            .unwrap();
+    }
+    depot
+        .append_all([purchase("ann", 13), purchase("ann", 1)], PROCESSED)
+        .unwrap();
+    assert_eq!(total(&running, "ann"), Some(65));
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0);
+    end(running);
+}
+
+#[test]
+fn appending_goes_through_the_process_that_has_the_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    let elsewhere = || DataDir::at(&path);
+    let to = |acknowledge| AppendTo {
+        key: Some("user".to_owned()),
+        id: Some("shop".to_owned()),
+        acknowledge,
+        ..AppendTo::depot("purchases")
+    };
+
+    // Nobody has it: the appender does.
+    let mut appender = elsewhere().appender(to(Acknowledge::Appended)).unwrap();
+    appender
+        .append(vec![purchase("ann", 1), purchase("bob", 2)])
+        .unwrap();
+    drop(appender);
+
+    let data_dir = DataDir::opened(&path).unwrap();
+    let depot = data_dir.depot("purchases").unwrap();
+    assert_eq!((depot.records(), depot.key()), (2, "user"));
+    let error = elsewhere()
+        .appender(to(PROCESSED))
+        .unwrap()
+        .append(vec![purchase("x", 9)]);
+    let error = error.unwrap_err();
+    assert!(error.is_wrong_use(), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("nobody reads the depot `purchases`"),
+        "{error}"
+    );
+
+    let running = start(&data_dir, &depot, "totals");
+    let mut appender = elsewhere().appender(to(PROCESSED)).unwrap();
+    assert_eq!((appender.appended(), appender.key()), (2, "user"));
+    for round in 1..=10 {
+        appender
+            .append(vec![purchase("ann", 1), purchase("bob", 2)])
+            .unwrap();
+        assert_eq!(total(&running, "ann"), Some(1 + round));
+    }
+    // Others look into the directory meanwhile, although somebody appends.
+    let inspection = elsewhere().inspect().unwrap();
+    assert_eq!(
+        (inspection.depots.len(), inspection.depots[0].records()),
+        (1, 22)
+    );
+    assert!(
+        inspection
+            .to_string()
+            .contains("depot purchases: 22 records"),
+        "{inspection}"
+    );
+    assert!(
+        inspection.to_string().contains("totals reads it"),
+        "{inspection}"
+    );
+    let keep = Retention {
+        bytes: Some(0),
+        ..Retention::default()
+    };
+    let dropped = elsewhere()
+        .retain_depot("purchases", keep, false, false)
+        .unwrap();
+    assert_eq!(dropped.records, 22);
+    assert!(!elsewhere().forget_reader("purchases", "totals").unwrap());
+
+    // Another depot, key or number of partitions is refused.
+    for (to, what) in [
+        (
+            AppendTo::depot("purchase"),
+            "no depot `purchase`: there are purchases",
+        ),
+        (
+            AppendTo {
+                key: Some("id".to_owned()),
+                ..AppendTo::depot("purchases")
+            },
+            "8 by `id`",
+        ),
+        (
+            AppendTo {
+                partitions: Some(3),
+                ..AppendTo::depot("purchases")
+            },
+            "not 3 by `user`",
+        ),
+    ] {
+        let error = elsewhere().appender(to).err().unwrap();
+        assert!(
+            error.is_wrong_use() && error.to_string().contains(what),
+            "{error}"
+        );
+    }
+
+    // The process ends while somebody could still append.
+    end(running);
+    drop((depot, data_dir));
+    assert!(appender.append(vec![purchase("ann", 1)]).is_err());
+    let mut appender = elsewhere().appender(to(Acknowledge::Appended)).unwrap();
+    assert_eq!(appender.appended(), 22);
+    appender.append(vec![purchase("ann", 1)]).unwrap();
+    drop(appender);
+}
+
+#[test]
+fn a_reset_leaves_depots() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    let data_dir = DataDir::opened(&path).unwrap();
+    let depot = data_dir.make_depot("purchases", 1, "user").unwrap();
+    let running = start(&data_dir, &depot, "totals");
+    depot.append_all([purchase("ann", 1)], PROCESSED).unwrap();
+    end(running);
+    drop((depot, data_dir));
+
+    let data_dir = DataDir::at(&path);
+    data_dir.reset(None).unwrap();
+    let inspection = data_dir.inspect().unwrap();
+    assert_eq!(
+        (inspection.commit, inspection.depots[0].records()),
+        (None, 1)
+    );
+    data_dir.delete_depot("purchases").unwrap();
+    assert_eq!(data_dir.inspect().unwrap().depots, []);
+    assert!(data_dir.delete_depot("purchases").is_err());
+}
+
+#[test]
+fn the_end_of_a_run_does_not_wait_for_those_that_wait_for_it() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    let data_dir = DataDir::opened(&path).unwrap();
+    let depot = data_dir.make_depot("purchases", 1, "user").unwrap();
+    let running = start(&data_dir, &depot, "totals");
+    // Nobody takes what is appended behind a stop, so it is never processed.
+    let mut appender = DataDir::at(&path)
+        .appender(AppendTo {
+            acknowledge: PROCESSED,
+            ..AppendTo::depot("purchases")
+        })
+        .unwrap();
+    let waiting = std::thread::spawn(
+        move || {
+            while appender.append(vec![purchase("ann", 1)]).is_ok() {}
+        },
+    );
+    while depot.records() < 3 {
+        std::thread::yield_now();
+    }
+    end(running);
+    drop((depot, data_dir));
+    waiting.join().unwrap();
+    DataDir::opened(&path).unwrap();
+}

@@ -1,0 +1,175 @@
+//! Asks cubes, and changes them while no run has them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use squall::DataDir;
+use squall_cube::query::{self, Filter, Query as Question, QueryError};
+use squall_cube::{Compacted, Cube, Granularity, NoCube, compact, reindex};
+use squall_topologies::rollup::{self, SEGMENTS};
+
+use super::print;
+use super::status::Ending;
+
+/// The cube that all of these take.
+#[derive(Args)]
+struct Dir {
+    /// The data directory of a rollup
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+}
+
+impl Dir {
+    fn data_dir(&self) -> DataDir {
+        DataDir::at(&self.dir)
+    }
+
+    fn segments(&self) -> PathBuf {
+        self.dir.join(SEGMENTS)
+    }
+}
+
+/// Copies the segments of a cube, where there are some, to a copy of its data directory.
+pub(crate) fn copy_segments(from: &Path, copy: &Path) -> Result<(), Ending> {
+    let segments = from.join(SEGMENTS);
+    if !segments.is_dir() {
+        return Ok(());
+    }
+    // Those of the copy's commit: compaction leaves replaced files for a while.
+    let cube = Cube::at(DataDir::at(copy), segments);
+    match cube.copy_segments(copy.join(SEGMENTS)) {
+        Err(error) if !error.is::<NoCube>() => Err(Ending::of_cube(error)),
+        _ => Ok(()),
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    dir: Dir,
+    /// How finely time is divided: `hour`, `day`, `all`, an ISO period (P1D), or as Druid's JSON
+    /// says it; as it is stored, or more coarsely [default: as it is stored]
+    #[arg(long, value_name = "G", value_parser = granularity)]
+    granularity: Option<Granularity>,
+    /// The dimensions to group by
+    #[arg(long, value_name = "DIM,...", value_delimiter = ',')]
+    by: Vec<String>,
+    /// What rows must have, all of it where there are several: DIM=VALUE, DIM= for the empty
+    /// string, DIM alone for null
+    #[arg(long, value_name = "DIM=VALUE")]
+    filter: Vec<Filter>,
+    /// The metrics; `count`, where none is stored by this name, is how many rows are stored
+    /// [default: all]
+    #[arg(long, value_name = "METRIC,...", value_delimiter = ',')]
+    metrics: Vec<String>,
+    /// The first moment: a date, or a date and a time, in UTC unless it says otherwise
+    #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
+    from: Option<i64>,
+    /// The first moment after the last one
+    #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
+    to: Option<i64>,
+    /// Rows with the most of this metric come first [default: by time and dimensions]
+    #[arg(long, value_name = "METRIC")]
+    order: Option<String>,
+    /// Rows with the least of it come first
+    #[arg(long, requires = "order")]
+    ascending: bool,
+    /// How many rows there are at most
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Print one JSON object a row
+    #[arg(long)]
+    json: bool,
+}
+
+fn granularity(text: &str) -> Result<Granularity, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+impl Query {
+    pub(crate) fn run(self) -> Result<(), Ending> {
+        let cube = Cube::at(self.dir.data_dir(), self.dir.segments());
+        let question = Question {
+            granularity: self.granularity,
+            by: self.by,
+            filters: self.filter,
+            metrics: self.metrics,
+            from: self.from,
+            to: self.to,
+            order: self.order,
+            ascending: self.ascending,
+            limit: self.limit,
+        };
+        let answer = cube.query(&question).map_err(|error| match error {
+            QueryError::Source(cause) => Ending::of_cube(cause),
+            wrong => Ending::input(wrong),
+        })?;
+        if self.json {
+            let lines = answer.json().map(|line| line + "\n");
+            return print(&lines.collect::<String>());
+        }
+        print(&answer.to_string())
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Compact {
+    #[command(flatten)]
+    dir: Dir,
+}
+
+impl Compact {
+    pub(crate) fn run(&self) -> Result<(), Ending> {
+        let compacted = compact(&self.dir.data_dir(), self.dir.segments());
+        let Compacted {
+            files_before,
+            files,
+            rows_before,
+            rows,
+        } = compacted.map_err(Ending::of_cube)?;
+        tracing::info!("{files_before} files with {rows_before} rows are {files} with {rows}");
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Reindex {
+    #[command(flatten)]
+    dir: Dir,
+    /// What is kept of the events from now on: an ingestion spec of Druid, as JSON
+    #[arg(long, value_name = "PATH")]
+    spec: PathBuf,
+    /// Where the first segment begins
+    #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
+    from: i64,
+    /// Where the last segment ends
+    #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
+    to: i64,
+    /// Where the archive is [default: where it was when it was written]
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+}
+
+impl Reindex {
+    pub(crate) fn run(&self) -> Result<(), Ending> {
+        let spec = rollup::read_spec(&self.spec).map_err(Ending::input)?;
+        if self.from >= self.to {
+            return Err(Ending::input("--from is not before --to"));
+        }
+        let archive = self.archive.as_deref();
+        let (dir, segments) = (self.dir.data_dir(), self.dir.segments());
+        let done = reindex(&dir, segments, archive, spec, self.from..self.to);
+        let done = done.map_err(Ending::of_cube)?;
+        if let Some(first) = done.first_refused {
+            let refused = done.refused;
+            tracing::warn!("{refused} archived events are none of the new spec: {first}");
+        }
+        tracing::info!(
+            "{} archived events are {} rows, in place of {} files",
+            done.events,
+            done.rows,
+            done.replaced
+        );
+        Ok(())
+    }
+}

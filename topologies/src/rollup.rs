@@ -1,0 +1,148 @@
+//! Events rolled up into a cube of pre-aggregated facts.
+//!
+//! `events` -> `rolled` -> global -> `segments` -> `manifest`, as Druid's ingestion does it: what an
+//! event is, and what is kept of it, says a spec. With an archive the raw events are kept beside
+//! the cube.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use squall::Topology;
+use squall::connectors::files::FieldSelector;
+use squall::connectors::{DeadLetterFile, Files};
+use squall_cube::spec::{self, Spec};
+use squall_cube::{Archive, Decoder, Event, Rollup};
+
+use crate::input::{Input, PlainText};
+use crate::numbers::{rate, tasks};
+use crate::outputs::check_outputs;
+use crate::wrong::WrongUse;
+
+/// Where the segments are, in a data directory.
+pub const SEGMENTS: &str = "segments";
+
+/// What to read, and how it is rolled up.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// Events per second over all spouts; 0 for no limit [default: no limit]
+    #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
+    pub rate: Option<f64>,
+    /// The components and how many tasks they have.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// The options that change the plan.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// What is kept of the events: an ingestion spec of Druid, as JSON
+    #[arg(long, value_name = "PATH")]
+    pub spec: PathBuf,
+    /// The tasks that read events, and roll them up
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = tasks)]
+    pub spouts: usize,
+    /// Keep the raw events in this directory, to roll them up in another way later
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<PathBuf>,
+    /// Write records that are no events of the spec into a file, as lines of JSON with source,
+    /// line and reason; without it they are logged
+    #[arg(long, value_name = "PATH")]
+    pub dead_letters: Option<PathBuf>,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            spec: PathBuf::new(),
+            spouts: 2,
+            archive: None,
+            dead_letters: None,
+        }
+    }
+}
+
+/// Reads a spec, and says what of it is ignored.
+///
+/// # Errors
+/// Where it cannot be read, or is wrong: with all that is wrong, by line.
+pub fn read_spec(path: &Path) -> Result<Spec, WrongUse> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| WrongUse::Unreadable {
+        path: name.clone(),
+        error: error.to_string(),
+    })?;
+    let (spec, warnings) = spec::parse(&text, &name)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(spec)
+}
+
+impl Options {
+    /// The files, looked into. None where no input is named.
+    ///
+    /// # Errors
+    /// Where there is nothing to read, or not like this.
+    pub fn files(&self, spec: &Spec) -> Result<Option<Files>, WrongUse> {
+        let Some(files) = self.input.files(&[], PlainText::Refused)? else {
+            return Ok(None);
+        };
+        let time = FieldSelector::named(&spec.time.column);
+        let needed = spec.time.missing.is_none().then_some(time);
+        Ok(Some(files.fields(needed).check()?))
+    }
+}
+
+/// The topology on files that were looked into, with its segments in this folder.
+///
+/// # Errors
+/// What is wrong with the options.
+pub fn reading(
+    options: &Options,
+    spec: Spec,
+    files: &Files,
+    segments: &Path,
+) -> Result<Topology, WrongUse> {
+    let Shape {
+        spouts,
+        archive,
+        dead_letters,
+        ..
+    } = &options.shape;
+    check_outputs(
+        &[("--dead-letters", dead_letters.as_deref())],
+        files.sources(),
+    )?;
+    let topology = Topology::named("rollup");
+    let schema = spec.schema.clone();
+    let mut decoder = Decoder::new(spec);
+    if archive.is_some() {
+        decoder = decoder.keep_raw();
+    }
+    let files = files.clone();
+    let events = topology
+        .spout("events", move || {
+            let mut decoder = decoder.clone();
+            files.decode::<Event, _>(move |record, out| {
+                out.emit(decoder.decode(record)?);
+                Ok(())
+            })
+        })
+        .rate(options.rate.unwrap_or_default())
+        .parallelism(*spouts);
+    if let Some(dir) = archive.clone() {
+        let segment = schema.segment.clone();
+        let archive = move || Archive::at(&dir, segment.clone());
+        topology.bolt("archive", archive).global_grouping(&events);
+    }
+    Rollup::new(schema.into(), segments)
+        .parallelism(*spouts)
+        .wire(&topology, &events);
+    if let Some(path) = dead_letters.clone() {
+        topology.dead_letter_sink("dead-letters", move || DeadLetterFile::file(&path));
+    }
+    Ok(topology)
+}

@@ -1,0 +1,242 @@
+//! The users who spent most, over everything so far.
+//!
+//! `purchases` -> fields(user) -> `totals` -> global -> `top`: the topology of the "top users"
+//! module that Rama's documentation shows, with exact totals in cents. The totals of all users are
+//! a table, the ranking is a value beside it; after each epoch every task of the totals sends one
+//! message, and the ranking is right again.
+
+use std::time::Duration;
+
+use clap::Args;
+use squall::bolts::{TopMode, TopTotals, Totals};
+use squall::connectors::{Files, ReadDepot};
+use squall::topology::{Component, NoInput};
+use squall::{Topology, WindowShape, secs};
+
+use crate::duration;
+use crate::numbers::{at_least_one, rate, tasks};
+use crate::outputs::Outputs;
+use crate::purchases::{Purchase, Purchases, RandomPurchases};
+use crate::wrong::WrongUse;
+
+/// The random purchases per second where no rate is given.
+const RANDOM_PURCHASES_PER_SECOND: f64 = 50.0;
+
+/// What to read, rank and show.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Options {
+    /// What to read.
+    #[command(flatten)]
+    pub purchases: Purchases,
+    /// The places of the ranking
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one)]
+    pub top: usize,
+    /// How often the ranking is shown; the last time at the end of the input
+    #[arg(long, value_name = "DUR", default_value = "2s", value_parser = every)]
+    pub every: Duration,
+    /// What is ranked: exact for all totals, which is right in any case; monotonic for those in
+    /// the ranking and those that change, which is right where no total falls
+    /// (--skip-negative)
+    #[arg(long, value_name = "exact|monotonic", default_value_t = TopMode::Exact)]
+    pub mode: TopMode,
+    /// Purchases per second over all spouts; 0 for no limit [default: 50 for the random
+    /// purchases, else no limit]
+    #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
+    pub rate: Option<f64>,
+    /// The components and how many tasks they have.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            purchases: Purchases::default(),
+            top: 500,
+            every: secs(2),
+            mode: TopMode::Exact,
+            rate: None,
+            shape: Shape::default(),
+        }
+    }
+}
+
+/// The options that change the plan.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The tasks that read purchases
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
+    pub spouts: usize,
+    /// The tasks that keep the totals of users
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
+    pub counters: usize,
+    /// Where the rankings go.
+    #[command(flatten)]
+    pub outputs: Outputs,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            spouts: 4,
+            counters: 4,
+            outputs: Outputs::default(),
+        }
+    }
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let span = duration::parse_above_zero(text)?;
+    match WindowShape::running(span) {
+        Ok(_) => Ok(span),
+        Err(_) => Err("give whole milliseconds, at most 2^53".to_owned()),
+    }
+}
+
+/// The topology; its input is looked into first.
+///
+/// # Errors
+/// What is wrong with the options or with the input.
+pub fn topology(options: &Options) -> Result<Topology, WrongUse> {
+    let files = options.purchases.files()?;
+    reading(options, files.map_or(Source::Random, Source::Files))
+}
+
+/// Where the purchases come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// They are made up.
+    Random,
+    /// Files that were looked into.
+    Files(Files),
+    /// A depot.
+    Depot(ReadDepot),
+}
+
+/// The topology on a source.
+///
+/// # Errors
+/// What is wrong with the options.
+pub fn reading(options: &Options, source: Source) -> Result<Topology, WrongUse> {
+    let files = match &source {
+        Source::Files(files) => Some(files),
+        Source::Random | Source::Depot(_) => None,
+    };
+    options.shape.outputs.check(files)?;
+    let topology = Topology::named("top-users");
+    let reading = options.purchases.reading();
+    match source {
+        Source::Random => {
+            let purchases = topology.spout("purchases", RandomPurchases::default);
+            let rate = options.rate.unwrap_or(RANDOM_PURCHASES_PER_SECOND);
+            ranked(&topology, purchases.rate(rate), options);
+        }
+        Source::Depot(depot) => {
+            let purchases = topology.spout("purchases", move || {
+                let reading = reading.clone();
+                depot.decode::<Purchase, _>(move |record, out| {
+                    if let Some(purchase) = reading.purchase(record)? {
+                        out.emit(purchase);
+                    }
+                    Ok(())
+                })
+            });
+            let rate = options.rate.unwrap_or_default();
+            ranked(&topology, purchases.rate(rate), options);
+        }
+        Source::Files(files) => {
+            let purchases = topology.spout("purchases", move || {
+                let reading = reading.clone();
+                files.decode::<Purchase, _>(move |record, out| {
+                    if let Some(purchase) = reading.purchase(record)? {
+                        out.emit(purchase);
+                    }
+                    Ok(())
+                })
+            });
+            ranked(
+                &topology,
+                purchases.rate(options.rate.unwrap_or_default()),
+                options,
+            );
+        }
+    }
+    Ok(topology)
+}
+
+/// Everything after the purchases.
+fn ranked<S>(
+    topology: &Topology,
+    purchases: Component<'_, S, Purchase, NoInput>,
+    options: &Options,
+) {
+    let Options {
+        top,
+        every,
+        mode,
+        ref shape,
+        ..
+    } = *options;
+    let purchases = purchases.parallelism(shape.spouts);
+    let totals = topology
+        .keyed("totals", move || {
+            let totals = Totals::of(|purchase: &Purchase| purchase.cents);
+            totals.top(top).mode(mode)
+        })
+        .parallelism(shape.counters)
+        .fields_grouping(&purchases, Purchase::USER);
+    let ranking = topology
+        .bolt("top", move || TopTotals::top(top).every(every).logged())
+        .global_grouping(&totals);
+    shape.outputs.write(topology, &ranking);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(arguments: &str) -> Result<Options, clap::Error> {
+        let words = std::iter::once("test").chain(arguments.split_whitespace());
+        Command::try_parse_from(words).map(|command| command.options)
+    }
+
+    #[test]
+    fn no_arguments_are_the_default() {
+        assert_eq!(options("").unwrap(), Options::default());
+    }
+
+    #[test]
+    fn the_default_is_a_topology_of_three_components() {
+        let plan = topology(&Options::default()).unwrap().plan();
+        assert_eq!(plan.check(), Ok(()));
+        let ids: Vec<_> = plan
+            .components
+            .iter()
+            .map(|component| &*component.id)
+            .collect();
+        assert_eq!(ids, ["purchases", "totals", "top"]);
+    }
+
+    #[test]
+    fn the_amount_is_in_one_field_or_in_two() {
+        let input = "--input a.csv --user-field u";
+        for good in ["--cents-field c", "--price-field p --quantity-field q"] {
+            options(&format!("{input} {good}")).unwrap();
+        }
+        for bad in [
+            "--price-field p",
+            "--quantity-field q",
+            "--cents-field c --price-field p --quantity-field q",
+        ] {
+            assert!(options(&format!("{input} {bad}")).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The words of files, folders, globs and standard input as options.
+
+use std::time::Duration;
+
+use clap::Args;
+use squall::connectors::Files;
+use squall::connectors::files::{FieldSelector, Split, TimeFormat};
+
+use crate::duration;
+use crate::input::{Input, NamedField, PlainText};
+use crate::wrong::WrongUse;
+
+/// What to read, the words of it, and their times.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Words {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// The CSV column, or the dotted path of the JSON value, to read; of text it is the line
+    #[arg(long, value_name = "NAME", requires = "input")]
+    pub field: Option<String>,
+    /// How a text is cut into words: runs of letters and numbers of any script in lower
+    /// case, runs of a-z and 0-9, or the text as it is [default: words]
+    #[arg(long, value_name = "words|ascii-words|none", requires = "input")]
+    pub split: Option<Split>,
+    /// The column or path with each record's time; without it the time is that of reading
+    #[arg(long, value_name = "NAME", requires = "input")]
+    pub time_field: Option<String>,
+    /// How the time is written; STRFTIME is a pattern such as '%Y-%m-%d %H:%M:%S', read as
+    /// UTC unless it has %z [default: rfc3339]
+    #[arg(
+        long,
+        value_name = "rfc3339|unix|unix-ms|STRFTIME",
+        requires = "time_field"
+    )]
+    pub time_format: Option<TimeFormat>,
+    /// By how much a record may be older than the newest before it in its file [default: 0s]
+    #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
+    pub lateness: Option<Duration>,
+    /// After how much silence a pipe or standard input no longer holds up the windows of the
+    /// other files [default: never]
+    #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
+    pub idle: Option<Duration>,
+}
+
+impl Words {
+    /// The files, looked into: they exist, have the fields, and times of the format given.
+    /// None where no input is named.
+    ///
+    /// # Errors
+    /// The first thing that would make a run fail or do nothing.
+    pub fn files(&self) -> Result<Option<Files>, WrongUse> {
+        let mut fields = vec![NamedField::of("--field", self.field.as_ref())];
+        if self.time_field.is_some() {
+            fields.push(NamedField::of("--time-field", self.time_field.as_ref()));
+        }
+        let Some(mut files) = self.input.files(&fields, PlainText::Lines)? else {
+            return Ok(None);
+        };
+        if self.field.is_some() {
+            files = files.fields([self.selector()]);
+        }
+        if let Some(field) = &self.time_field {
+            let format = self.time_format.clone().unwrap_or(TimeFormat::Rfc3339);
+            files = files.event_time(field, format);
+        }
+        files = files.lateness(self.lateness.unwrap_or_default());
+        if let Some(silence) = self.idle {
+            files = files.idle_after(silence);
+        }
+        Ok(Some(files.check()?))
+    }
+
+    /// What is read of each record.
+    #[must_use]
+    pub fn selector(&self) -> FieldSelector {
+        let field = self.field.as_deref();
+        field.map_or_else(FieldSelector::whole, FieldSelector::named)
+    }
+
+    /// How a text becomes words.
+    #[must_use]
+    pub fn split(&self) -> Split {
+        self.split.unwrap_or(Split::Words)
+    }
+}
