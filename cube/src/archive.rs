@@ -22,11 +22,16 @@ pub(crate) const ARCHIVE: &str = "archive";
 pub struct Archived {
     /// When the segment ends, in milliseconds since 1970.
     pub end: i64,
-    /// Bytes of the file; what lies behind them belongs to nothing.
+    /// Where in the file it begins: what lies before that was there already.
+    pub start: u64,
+    /// Where it ends, in bytes; what lies behind that belongs to nothing.
     pub bytes: u64,
     /// The events in them.
     pub events: u64,
 }
+
+/// The file that says whose archive a directory is.
+const OWNER: &str = "cube";
 
 /// What waits to be written at once, before it is compressed.
 const MOST_WAITING: usize = 32 << 20;
@@ -41,9 +46,12 @@ const MOST_WAITING: usize = 32 << 20;
 pub struct Archive {
     dir: PathBuf,
     segment: Granularity,
+    owner: String,
     lengths: Table<i64, Archived>,
     /// Where it is, as those who look for it need it.
     directory: Value<String>,
+    /// Whether the cube has had it from its beginning.
+    complete: Value<bool>,
     waiting: BTreeMap<i64, Waiting>,
     /// Bytes of the lines that wait.
     bytes: usize,
@@ -73,6 +81,14 @@ pub enum ArchiveError {
         /// The bytes that it has.
         found: u64,
     },
+    /// Somebody else's events are in it.
+    #[error("`{path}` has the archive of `{owner}`: give each cube a directory of its own")]
+    OfAnother {
+        /// The directory.
+        path: String,
+        /// Whose archive it is.
+        owner: String,
+    },
     /// The operating system refuses.
     #[error("cannot {doing} the archive `{path}`")]
     Io {
@@ -97,12 +113,17 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Archive
 impl Archive {
     /// An archive in this directory, which is made where there is none, with a file for each
     /// segment of this granularity.
-    pub fn at(dir: impl Into<PathBuf>, segment: Granularity) -> Self {
+    ///
+    /// `owner` says whose it is, and is the same in each run: the path of the cube. An archive of
+    /// another owner is refused.
+    pub fn at(dir: impl Into<PathBuf>, segment: Granularity, owner: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
             segment,
+            owner: owner.into(),
             lengths: Table::new(),
             directory: Value::default(),
+            complete: Value::default(),
             waiting: BTreeMap::new(),
             bytes: 0,
             context: None,
@@ -129,10 +150,29 @@ impl Archive {
         archived: Archived,
     ) -> Result<impl Read + Send + use<>, ArchiveError> {
         let path = Self::file(dir, segment);
-        let file = File::open(&path).map_err(failed("read", &path))?;
+        let mut file = File::open(&path).map_err(failed("read", &path))?;
         long_enough(&path, &file, archived.bytes)?;
-        let committed = BufReader::new(file.take(archived.bytes));
+        let start = file.seek(SeekFrom::Start(archived.start));
+        start.map_err(failed("read", &path))?;
+        let length = archived.bytes.saturating_sub(archived.start);
+        let committed = BufReader::new(file.take(length));
         Ok(MultiGzDecoder::new(committed))
+    }
+
+    /// Notes in the directory whose archive it is; several would cut off each other's events.
+    fn own(&self) -> Result<(), ArchiveError> {
+        let path = self.dir.join(OWNER);
+        match std::fs::read_to_string(&path) {
+            Ok(owner) if owner == self.owner => Ok(()),
+            Ok(owner) => Err(ArchiveError::OfAnother {
+                path: self.dir.display().to_string(),
+                owner,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::write(&path, &self.owner).map_err(failed("write", &path))
+            }
+            Err(error) => Err(failed("read", &path)(error)),
+        }
     }
 
     /// Appends what waits to the files. It counts from the next commit on.
@@ -140,7 +180,13 @@ impl Archive {
         for (segment, waiting) in std::mem::take(&mut self.waiting) {
             let path = Self::file(&self.dir, segment);
             let archived = self.lengths.entry(&segment);
-            archived.end = waiting.end;
+            if archived.bytes == 0 {
+                // What was there before is left alone, whosever it is.
+                let about = path.metadata();
+                archived.start = about.map_or(0, |about| about.len());
+                archived.bytes = archived.start;
+            }
+            archived.end = archived.end.max(waiting.end);
             let done = append(&path, archived.bytes, &waiting.lines);
             archived.bytes = done.map_err(failed("write", &path))?;
             archived.events += waiting.events;
@@ -189,6 +235,10 @@ impl Bolt for Archive {
 
     fn prepare(&mut self, context: &Context) -> Result {
         std::fs::create_dir_all(&self.dir).map_err(failed("make", &self.dir))?;
+        self.own()?;
+        if context.resumed_from.is_none() {
+            *self.complete = true;
+        }
         for (segment, archived) in self.lengths.iter() {
             let path = Self::file(&self.dir, *segment);
             let file = File::options().write(true).open(&path);
@@ -235,6 +285,7 @@ impl Bolt for Archive {
     fn state(&mut self, states: &mut States<'_>) {
         states.keep("lengths", &mut self.lengths);
         states.keep("directory", &mut self.directory);
+        states.keep("complete", &mut self.complete);
     }
 }
 
@@ -276,7 +327,7 @@ mod tests {
         let spout = topology.spout("events", move || read.clone());
         let target = dir.clone();
         let archive = topology.bolt("archive", move || {
-            Archive::at(&target, "day".parse().unwrap())
+            Archive::at(&target, "day".parse().unwrap(), "a cube")
         });
         let _ = archive.global_grouping(&spout);
         let faults = Faults::none().at("archive.written", 2, fault);
@@ -317,12 +368,13 @@ mod tests {
     #[test]
     fn a_file_that_lost_what_was_committed_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let mut archive = Archive::at(folder.path(), "day".parse().unwrap());
+        let mut archive = Archive::at(folder.path(), "day".parse().unwrap(), "a cube");
         let path = Archive::file(folder.path(), 0);
         append(&path, 0, b"{}\n").unwrap();
         let bytes = path.metadata().unwrap().len() + 1;
         let archived = Archived {
             end: 86_400_000,
+            start: 0,
             bytes,
             events: 1,
         };
@@ -331,5 +383,42 @@ mod tests {
         let error = lines.err().unwrap().to_string();
         assert!(error.contains("1970-01-01T000000Z.ndjson.gz"), "{error}");
         assert!(error.contains(&format!("up to byte {bytes}")), "{error}");
+    }
+
+    #[test]
+    fn the_archive_of_another_cube_is_refused_and_what_is_unknown_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let day = || "day".parse().unwrap();
+        let mut mine = Archive::at(folder.path(), day(), "one");
+        mine.own().unwrap();
+        mine.own().unwrap();
+        let error = Archive::at(folder.path(), day(), "two").own().unwrap_err();
+        assert!(
+            error.to_string().contains("the archive of `one`"),
+            "{error}"
+        );
+
+        let path = Archive::file(folder.path(), 0);
+        append(&path, 0, b"{\"old\":1}\n").unwrap();
+        let waiting = Waiting {
+            end: 86_400_000,
+            lines: b"{\"new\":2}\n".to_vec(),
+            events: 1,
+        };
+        mine.waiting.insert(0, waiting);
+        mine.write().unwrap();
+        let text = |archived| {
+            let mut text = String::new();
+            let mut lines = Archive::lines(folder.path(), 0, archived).unwrap();
+            lines.read_to_string(&mut text).unwrap();
+            text
+        };
+        let archived = *mine.lengths.get(&0).unwrap();
+        assert_eq!(text(archived), "{\"new\":2}\n");
+        let all = Archived {
+            start: 0,
+            ..archived
+        };
+        assert_eq!(text(all), "{\"old\":1}\n{\"new\":2}\n");
     }
 }

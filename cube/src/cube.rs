@@ -68,9 +68,12 @@ impl Cube {
         std::fs::create_dir_all(to).map_err(|error| failed(to, error))?;
         for (name, _) in self.files()?.files() {
             let from = self.folder.join(name);
-            std::fs::copy(&from, to.join(name)).map_err(|error| failed(&from, error))?;
+            let copied = std::fs::copy(&from, to.join(name));
+            let synced = copied.and_then(|_| std::fs::File::open(to.join(name))?.sync_all());
+            synced.map_err(|error| failed(&from, error))?;
         }
-        Ok(())
+        let synced = std::fs::File::open(to).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| failed(to, error))
     }
 
     /// The files as of the last commit.

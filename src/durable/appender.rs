@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::data_dir::DataDir;
 use super::error::DataDirError;
+use std::time::Duration;
+
 use crate::depot::{Acknowledge, Appender, Depot};
 use crate::store::StoreError;
 
@@ -54,6 +56,10 @@ impl AppendTo {
     }
 }
 
+/// How often, and after what pause each, a holder that does not answer is asked again.
+const ENDING_TRIES: usize = 20;
+const ENDING_PAUSE: Duration = Duration::from_millis(50);
+
 impl DataDir {
     /// Begins to append to a depot. Where a process has the directory open, a run or
     /// [`DataDir::opened`], that process appends (on Unix; elsewhere the directory is in use).
@@ -74,6 +80,19 @@ impl DataDir {
     /// # Ok::<(), squall::BoxError>(())
     /// ```
     pub fn appender(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
+        // A holder that ends while it is asked has let go of the directory a moment later.
+        for _ in 0..ENDING_TRIES {
+            match self.appender_now(to.clone()) {
+                Err(DataDirError::NoAnswer { .. }) => {
+                    std::thread::park_timeout(ENDING_PAUSE);
+                }
+                done => return done,
+            }
+        }
+        self.appender_now(to)
+    }
+
+    fn appender_now(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
         match self.open() {
             Ok(store) => {
                 let partitions = to.partitions;

@@ -81,6 +81,11 @@ impl Ready {
                 options.purchases.input.check_durable(durable)?;
                 if options.purchases.depot.is_some() {
                     let dir = data_dir.ok_or(WrongUse::DepotWithoutDataDir)?;
+                    if !dir.is_dir() {
+                        // Opening would make one.
+                        let dir = dir.display().to_string();
+                        return Err(WrongUse::NoDepotThere { dir }.into());
+                    }
                     // The run and the depot have it open together.
                     let opened = DataDir::opened(dir).map_err(WrongUse::from)?;
                     let depot = options.purchases.depot(&opened)?;

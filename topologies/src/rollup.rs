@@ -96,6 +96,23 @@ impl Options {
     }
 }
 
+/// The archive is not read as input.
+fn check_archive(archive: &Path, files: &Files) -> Result<(), WrongUse> {
+    let Ok(dir) = archive.canonicalize() else {
+        return Ok(());
+    };
+    let mut read = files.sources().iter().filter_map(|source| source.path());
+    let within = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&dir));
+    if read.any(within) {
+        return Err(WrongUse::WritesOver {
+            option: "--archive",
+            path: archive.display().to_string(),
+            also: "read as input".to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// The topology on files that were looked into, with its segments in this folder.
 ///
 /// # Errors
@@ -116,6 +133,9 @@ pub fn reading(
         &[("--dead-letters", dead_letters.as_deref())],
         files.sources(),
     )?;
+    if let Some(archive) = archive {
+        check_archive(archive, files)?;
+    }
     let topology = Topology::named("rollup");
     let schema = spec.schema.clone();
     let mut decoder = Decoder::new(spec);
@@ -135,7 +155,9 @@ pub fn reading(
         .parallelism(*spouts);
     if let Some(dir) = archive.clone() {
         let segment = schema.segment.clone();
-        let archive = move || Archive::at(&dir, segment.clone());
+        let owner = std::path::absolute(segments).unwrap_or_else(|_| segments.to_owned());
+        let owner = owner.display().to_string();
+        let archive = move || Archive::at(&dir, segment.clone(), owner.clone());
         topology.bolt("archive", archive).global_grouping(&events);
     }
     Rollup::new(schema.into(), segments)

@@ -92,6 +92,14 @@ pub enum WrongUse {
     /// A depot is to be read, and nothing says where it is.
     #[error("--depot names a depot of a data directory: name that by --data-dir")]
     DepotWithoutDataDir,
+    /// A depot is to be read out of a directory that is not there.
+    #[error(
+        "there is no directory `{dir}`, and so no depot in it: fill one by `squall depot append`"
+    )]
+    NoDepotThere {
+        /// The data directory.
+        dir: String,
+    },
     /// A depot is to be read, and nothing says what of it.
     #[error("the records of the depot `{depot}` have fields: say which to read by {option}")]
     NoFieldOfDepot {

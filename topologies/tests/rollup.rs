@@ -553,6 +553,17 @@ fn segments_are_made_again_from_the_archive() {
     );
     assert!(job.everything("data") == before, "nothing has changed");
 
+    let wrong = new.folder.read("spec.json");
+    let wrong = wrong.replace("\"column\": \"time\"", "\"column\": \"tiem\"");
+    std::fs::write(new.folder.path("wrong.json"), wrong).unwrap();
+    let mut command = squall(&["reindex", &data, "--spec", &new.folder.path("wrong.json")]);
+    let output_of = command
+        .args(["--from", "2015-09-12", "--to", "2015-09-13"])
+        .output();
+    let said = String::from_utf8(output_of.unwrap().stderr).unwrap();
+    assert!(said.contains("none of the archived events"), "{said}");
+    assert!(job.everything("data") == before, "nothing has changed");
+
     let (status, said) = reindex(&data, "2015-09-12", "2015-09-13");
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("39244 archived events"), "{said}");
@@ -570,4 +581,40 @@ fn segments_are_made_again_from_the_archive() {
     let (status, said) = reindex(&job.folder.path("bare"), "2015-09-12", "2015-09-13");
     assert_eq!(status, Some(2), "{said}");
     assert!(said.contains("no archive"), "{said}");
+}
+
+#[test]
+fn a_cube_that_a_run_has_is_asked_and_not_changed() {
+    let Some((job, _)) = Job::open_bandit() else {
+        return;
+    };
+    job.roll_up("data", &job.events(), &[]);
+    let wanted = job.everything("data");
+    let [data, spec] = ["data", "spec.json"].map(|name| job.folder.path(name));
+    let mut arguments = vec!["--spec", &spec, "--data-dir", &data, "--follow"];
+    let events = job.events();
+    arguments.extend(["--input", &events]);
+    let mut session = Session::running("rollup", &arguments);
+    session.wait_for_log("is running");
+    assert!(job.everything("data") == wanted);
+    let reindex = [
+        "reindex",
+        &data,
+        "--spec",
+        &spec,
+        "--from",
+        "2019-11-24",
+        "--to",
+        "2019-11-25",
+    ];
+    for command in [&["compact", &data][..], &reindex] {
+        let output = squall(command).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("in use"), "{said}");
+    }
+    session.interrupt();
+    let (status, logged) = session.end();
+    assert!(status.success(), "{logged}");
+    assert!(job.everything("data") == wanted);
 }

@@ -370,6 +370,8 @@ fn a_depot_that_cannot_be_read_is_refused() {
     let fields = ["--user-field", "user", "--cents-field", "cents"];
     refused(&fields, "--data-dir");
     let dir = ["--data-dir", &data];
+    refused(&[&dir[..], &fields].concat(), "no directory");
+    std::fs::create_dir(&data).unwrap();
     refused(&dir, "--user-field");
     refused(
         &[&dir[..], &["--user-field", "user"]].concat(),

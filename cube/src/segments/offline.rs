@@ -35,7 +35,22 @@ pub struct Compacted {
 /// Where a run has the data directory, where it holds no cube, and where files are missing, were
 /// changed, or cannot be written.
 pub fn compact(data_dir: &DataDir, folder: impl AsRef<Path>) -> Result<Compacted> {
-    let folder = Folder::at(folder.as_ref());
+    compact_held(&held(data_dir)?, folder.as_ref())
+}
+
+/// A data directory with a cube, open as long as this is kept: nobody else has it meanwhile.
+pub(super) fn held(data_dir: &DataDir) -> Result<DataDir> {
+    // It is there: opening would make one.
+    listing(data_dir)?;
+    match data_dir.path() {
+        Some(path) => Ok(DataDir::opened(path)?),
+        None => Ok(data_dir.clone()),
+    }
+}
+
+/// The same in a directory that is held.
+pub(super) fn compact_held(data_dir: &DataDir, folder: &Path) -> Result<Compacted> {
+    let folder = Folder::at(folder);
     let mut listing = listing(data_dir)?;
     let rows = |listing: &Listing| listing.files.values().map(|file| file.rows).sum();
     // In the folder of another cube nothing is deleted.

@@ -12,7 +12,7 @@ use super::SEGMENTS;
 use super::file::SegmentFile;
 use super::folder::Folder;
 use super::manifest;
-use super::offline::{compact, listing};
+use super::offline::{compact_held, held, listing};
 use super::writer::SegmentWriter;
 use crate::archive::{ARCHIVE, Archive, Archived};
 use crate::cube::Cube;
@@ -60,6 +60,18 @@ pub enum ReindexError {
         /// Whose segment it is: `the cube`, `the archive`, `the new spec`.
         whose: &'static str,
     },
+    /// The new spec takes nothing.
+    #[error("the new spec takes none of the archived events, and nothing was changed: {first}")]
+    NothingTaken {
+        /// Why the first one was refused.
+        first: String,
+    },
+    /// The archive may not have everything.
+    #[error(
+        "the cube had rows before it had an archive, and nothing counts its events: what is not \
+         archived would be lost"
+    )]
+    NotKnown,
     /// Not everything is in the archive.
     #[error(
         "the cube has {stored} events from {from} to {to}, and the archive has {archived} of them: \
@@ -99,6 +111,7 @@ pub fn reindex(
     time: Range<i64>,
 ) -> Result<Reindexed> {
     let path = folder.as_ref();
+    let data_dir = &held(data_dir)?;
     let segments = archived_in(data_dir, &time)?;
     let dir = match archive {
         Some(dir) => dir.to_owned(),
@@ -106,7 +119,7 @@ pub fn reindex(
     };
     cuts_none(&spec.schema, &time)?;
     // Then each file is of one segment.
-    compact(data_dir, path)?;
+    compact_held(data_dir, path)?;
     let old = listing(data_dir)?;
     let mut replaced = Vec::new();
     for (name, file) in &old.files {
@@ -118,7 +131,9 @@ pub fn reindex(
             }
         }
     }
-    is_archived(data_dir, path, &old.schemas, &time, &segments)?;
+    if !is_complete(data_dir)? {
+        is_archived(data_dir, path, &old.schemas, &time, &segments)?;
+    }
 
     let folder = Folder::at(path);
     folder.make()?;
@@ -129,6 +144,7 @@ pub fn reindex(
         rolled: Rolled::new(Arc::clone(&schema)),
         schema: Arc::clone(&schema),
         files: BTreeMap::new(),
+        time: time.clone(),
         reindexed: Reindexed {
             replaced: replaced.len(),
             ..Reindexed::default()
@@ -139,6 +155,10 @@ pub fn reindex(
         made.read(&dir, segment, archived, &mut decoder)?;
     }
     made.write()?;
+    if made.reindexed.events > 0 && made.reindexed.events == made.reindexed.refused {
+        let first = made.reindexed.first_refused.unwrap_or_default();
+        return Err(ReindexError::NothingTaken { first }.into());
+    }
     folder.sync()?;
     let Made {
         files, reindexed, ..
@@ -166,11 +186,11 @@ pub fn reindex(
             Ok(())
         },
     )?;
+    let listing = serde_json::to_vec_pretty(&listing(data_dir)?)?;
+    manifest::write(&folder, &listing)?;
     for name in &replaced {
         folder.delete(name)?;
     }
-    let listing = serde_json::to_vec_pretty(&listing(data_dir)?)?;
-    manifest::write(&folder, &listing)?;
     Ok(reindexed)
 }
 
@@ -197,6 +217,13 @@ fn directory(data_dir: &DataDir) -> Result<Option<PathBuf>> {
     let snapshot = data_dir.views()?.read()?;
     let stored = snapshot.value::<String>(ARCHIVE, "directory", 0);
     Ok(stored.ok().flatten().map(PathBuf::from))
+}
+
+/// Whether the cube has had the archive from its beginning.
+fn is_complete(data_dir: &DataDir) -> Result<bool> {
+    let snapshot = data_dir.views()?.read()?;
+    let complete = snapshot.value::<bool>(ARCHIVE, "complete", 0);
+    Ok(complete.ok().flatten().unwrap_or(false))
 }
 
 fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
@@ -242,10 +269,10 @@ fn is_archived(
     };
     let mut counts = schemas.values().map(count);
     let Some(Some(name)) = counts.next() else {
-        return Ok(());
+        return Err(ReindexError::NotKnown.into());
     };
     if !counts.all(|other| other.as_ref() == Some(&name)) {
-        return Ok(());
+        return Err(ReindexError::NotKnown.into());
     }
     let query = Query {
         granularity: Some("all".parse()?),
@@ -276,6 +303,8 @@ struct Made<'f> {
     /// The number of the commit that takes the files in.
     commit: u64,
     schema: Arc<Schema>,
+    /// Of the new segments.
+    time: Range<i64>,
     rolled: Rolled,
     files: BTreeMap<String, SegmentFile>,
     reindexed: Reindexed,
@@ -299,9 +328,7 @@ impl Made<'_> {
             let refused = match reader.next(&mut record)? {
                 Outcome::Record => {
                     self.reindexed.events += 1;
-                    let event = decoder.decode(&record);
-                    let taken = event.map_err(Into::into);
-                    taken.and_then(|event| self.rolled.add_event(&event)).err()
+                    self.take(decoder, &record).err()
                 }
                 Outcome::End => break,
                 // A line of an archive is an object of JSON, so somebody has changed it.
@@ -317,6 +344,15 @@ impl Made<'_> {
             }
         }
         Ok(())
+    }
+
+    fn take(&mut self, decoder: &mut Decoder, record: &Record) -> Result {
+        let event = decoder.decode(record)?;
+        if !self.time.contains(&event.time.millis()) {
+            let time = event.time;
+            return Err(format!("its time is {time}, which is not made again").into());
+        }
+        self.rolled.add_event(&event)
     }
 
     fn write(&mut self) -> Result {

@@ -180,6 +180,14 @@ impl Append {
         for source in &sources {
             self.format_of(source)?;
         }
+        if self.id.is_some() && sources.len() > 1 {
+            // The records of an id are told from each other by their number alone.
+            return Err(Ending::input(format!(
+                "--id goes with one file, and `{}` is {}: append each with an id of its own",
+                self.input,
+                sources.len()
+            )));
+        }
         let name = &self.which.name;
         let appender = self.which.data_dir().appender(AppendTo {
             key: self.key.clone(),
