@@ -3,6 +3,7 @@
 // Each test program uses a part.
 #![allow(dead_code)]
 
+pub mod cubes;
 pub mod durable;
 
 use std::io::{BufRead, BufReader, Lines, Write};
