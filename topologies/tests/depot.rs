@@ -163,6 +163,20 @@ impl Appender {
         }
     }
 
+    /// Listens for so many acknowledgements; says whether they came.
+    fn hear(&self, count: usize, acknowledged: &mut u64) -> bool {
+        (0..count).all(
+            |_| match self.appended.recv_timeout(Duration::from_mins(1)) {
+                Ok(appended) => {
+                    assert!(appended > *acknowledged, "{appended} after {acknowledged}");
+                    *acknowledged = appended;
+                    true
+                }
+                Err(_) => false,
+            },
+        )
+    }
+
     fn kill(mut self, acknowledged: &mut u64) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -201,8 +215,11 @@ fn those_that_append_and_read_are_killed_at_any_moment() {
     let mut appender = Appender::start(&dir, &input);
     let mut kills = 0;
     for _ in 0..200 {
-        let moment = Duration::from_millis(random.u64(3..400));
-        let lives = appender.listen(moment, &mut acknowledged);
+        // By what is appended, and a moment more: however fast the machine is, all kills come
+        // before the end.
+        let moment = Duration::from_micros(random.u64(0..5_000));
+        let lives = appender.hear(random.usize(0..25), &mut acknowledged)
+            && appender.listen(moment, &mut acknowledged);
         if acknowledged == PURCHASES {
             break;
         }
