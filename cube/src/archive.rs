@@ -40,7 +40,9 @@ const MOST_WAITING: usize = 32 << 20;
 ///
 /// Each segment has a file of lines of JSON, compressed by gzip: each commit appends a member
 /// to each file that has got events, so `zcat` reads a file as a whole. What a crash has left
-/// behind the last commit is cut off when the run goes on: every event is in the archive once.
+/// behind the last commit is cut off when the run goes on: every event is in the archive once. Only
+/// what was in a file before its first commit stays there, since nothing says whose it is; it is
+/// not [counted](Archived::start).
 ///
 /// It takes the [raw](Event::raw) part of events; those that have none are passed over.
 pub struct Archive {

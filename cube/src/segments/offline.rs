@@ -85,7 +85,7 @@ pub(super) fn compact_held(data_dir: &DataDir, folder: &Path) -> Result<Compacte
         listing = self::listing(data_dir)?;
         manifest::write(&folder, &serde_json::to_vec_pretty(&listing)?)?;
     }
-    // Nobody can have begun to read the others: that needs the data directory, and so did this.
+    // Queries learn of the files from us meanwhile; one that finds a file gone lists them again.
     data_dir.edit_table(SEGMENTS, "retired", |retired: &mut Table<String, i64>| {
         retired.clear();
         Ok(())
