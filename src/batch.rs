@@ -108,7 +108,8 @@ impl<T> Batch<T> {
     }
 }
 
-/// Some neighbouring tuples of a batch, with what is known of each.
+/// Tuples that came together, in order; see [`Bolt::execute_many`](crate::Bolt::execute_many).
+#[derive(Debug)]
 pub struct Neighbours<'b, T> {
     pub(crate) tuples: &'b [T],
     pub(crate) hashes: &'b [KeyHash],
@@ -122,7 +123,7 @@ pub struct Neighbours<'b, T> {
 
 impl<'b, T> Neighbours<'b, T> {
     /// All tuples of a batch from the `first` on.
-    pub fn from(
+    pub(crate) fn from(
         batch: &'b Batch<T>,
         first: usize,
         watermark: Timestamp,
@@ -139,9 +140,21 @@ impl<'b, T> Neighbours<'b, T> {
         }
     }
 
-    /// Puts a tuple into hand.
+    /// All of them, to be looked at.
     #[inline]
-    pub(crate) fn take(&self, position: usize) -> &'b T {
+    #[must_use]
+    pub fn all(&self) -> &'b [T] {
+        self.tuples
+    }
+
+    /// The tuple at a position, to be worked on: where that panics, it is said to be the one that
+    /// the panic belongs to.
+    ///
+    /// # Panics
+    /// Where there is no such tuple.
+    #[inline]
+    #[must_use]
+    pub fn take(&self, position: usize) -> &'b T {
         self.cursor.set(Some(self.first + position));
         &self.tuples[position]
     }

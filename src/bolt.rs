@@ -61,8 +61,13 @@ pub trait Bolt: Send + 'static {
         Ok(())
     }
 
-    /// As [`KeyedBolt::execute_many`], for the bolt around a keyed one.
-    #[doc(hidden)]
+    /// Takes as many of the first tuples at once as it can, and says how many; the others come
+    /// by [`Bolt::execute`], with which the result must be the same.
+    ///
+    /// For bolts that do better with several tuples than with one after the other: one that keeps
+    /// a large table can look for the entries of all of them before it changes the first one, so
+    /// that it waits for the memory once. Nothing is emitted here: where a tuple is one for which
+    /// something is, or with which something is wrong, it ends before it.
     #[inline]
     fn execute_many(&mut self, tuples: &Neighbours<'_, Self::Input>) -> usize {
         let _ = tuples;

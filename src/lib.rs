@@ -114,6 +114,7 @@ pub mod topology;
 mod tuple;
 mod varint;
 
+pub use batch::Neighbours;
 pub use bolt::{AggregatingBolt, Bolt, KeyedBolt, KeyedTuples};
 pub use context::{Context, Epoch};
 pub use decimal::{Decimal, DecimalError};

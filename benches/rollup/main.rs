@@ -2,7 +2,8 @@
 //! large the segments are, and how long the top of a month takes.
 //!
 //! `cargo bench -p squall-bench --bench rollup -- --events 20000000 --rounds 3`. The rows of
-//! both programs are compared in every round; nothing is asserted about time.
+//! both programs are compared in every round; nothing is asserted about time. `--only` runs one
+//! part: `without-users`, `with-users` or `month`.
 
 // Numbers of events and bytes are far below 2^53.
 #![allow(
@@ -234,19 +235,25 @@ fn month(events: usize) {
 }
 
 fn main() {
-    let (mut events, mut rounds) = (20_000_000, 3);
+    let (mut events, mut rounds, mut only) = (20_000_000, 3, None);
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut number = || given.next().and_then(|number| number.parse().ok());
         match argument.as_str() {
             "--events" => events = number().expect("--events takes a number"),
             "--rounds" => rounds = number().expect("--rounds takes a number"),
+            "--only" => only = given.next(),
             // What cargo adds.
             _ => {}
         }
     }
-    for users in [false, true] {
-        day(events, rounds, users);
+    let wanted = |part| only.as_deref().is_none_or(|only| only == part);
+    for (part, users) in [("without-users", false), ("with-users", true)] {
+        if wanted(part) {
+            day(events, rounds, users);
+        }
     }
-    month(events);
+    if wanted("month") {
+        month(events);
+    }
 }

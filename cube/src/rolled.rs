@@ -3,36 +3,34 @@
 mod dictionary;
 mod metrics;
 mod source;
+mod taken;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use squall::{KeyValue, Result, Text, Timestamp};
+use squall::{KeyValue, Neighbours, Result, Text, Timestamp};
 
 use crate::event::Event;
-use crate::rows::{DimensionColumn, Rows};
-use crate::schema::{Kind, Schema};
+use crate::rows::Rows;
+use crate::schema::Schema;
 
-use dictionary::Dictionary;
-use metrics::Partials;
+use metrics::{NotMerged, Partials};
 use source::{OfEvent, OfRow, Source};
 
 /// Rows by time and dimensions, with their metrics. They lie in arrays, by number; a table finds
 /// the number of a row by its hash, and compares with the arrays.
 pub(crate) struct Rolled {
     schema: Arc<Schema>,
-    kinds: Vec<Kind>,
     /// The dimensions, in the order in which they came.
     names: Vec<Text>,
     /// For each dimension the odd number that the hashes of its values are multiplied by.
     salts: Vec<u64>,
-    index: HashTable<u32>,
-    hashes: Vec<u64>,
+    index: HashTable<Slot>,
     times: Vec<i64>,
     /// The values of a row lie side by side: as many as there are dimensions.
     values: Vec<Option<Text>>,
-    metrics: Vec<Partials>,
+    metrics: Partials,
     /// About how much memory all of it takes.
     bytes: usize,
     mappings: Vec<Mapping>,
@@ -40,13 +38,44 @@ pub(crate) struct Rolled {
     given: bool,
     /// The bucket of the latest event: most events come in order.
     bucket: Range<i64>,
+    sought: Vec<Sought>,
 }
 
+/// A row in the index, with its hash: most others are told from it without a look at them.
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u64,
+    row: u32,
+}
+
+/// An event whose row is looked for.
+struct Sought {
+    time: i64,
+    hash: u64,
+    /// The one of this hash, which is the one of the event almost always.
+    row: Option<usize>,
+}
+
+/// For so many events at once: enough that the memory is busy, few enough that what was loaded
+/// for the first one is still there.
+const AT_ONCE: usize = 32;
+
 /// Where the dimensions are in events with these names.
+#[derive(Default)]
 struct Mapping {
     names: Arc<[Text]>,
     /// By dimension; it may end before they do.
     places: Vec<Option<usize>>,
+}
+
+impl Mapping {
+    #[inline]
+    fn source<'e>(&'e self, event: &'e Event) -> OfEvent<'e> {
+        OfEvent {
+            event,
+            places: &self.places,
+        }
+    }
 }
 
 /// Events have the same few sets of names mostly.
@@ -75,20 +104,19 @@ pub(crate) struct OutOfRange {
 
 impl Rolled {
     pub(crate) fn new(schema: Arc<Schema>) -> Self {
-        let kinds: Vec<Kind> = schema.metrics.iter().map(|metric| metric.kind).collect();
+        let kinds = schema.metrics.iter().map(|metric| metric.kind).collect();
         Self {
             names: Vec::new(),
             salts: Vec::new(),
             index: HashTable::new(),
-            hashes: Vec::new(),
             times: Vec::new(),
             values: Vec::new(),
-            metrics: kinds.iter().map(|kind| Partials::new(*kind)).collect(),
-            kinds,
+            metrics: Partials::new(kinds),
             bytes: 0,
             mappings: Vec::new(),
             given: false,
             bucket: 0..0,
+            sought: Vec::new(),
             schema,
         }
     }
@@ -118,28 +146,116 @@ impl Rolled {
 
     /// Takes in an event. An error leaves everything as it was.
     pub(crate) fn add_event(&mut self, event: &Event) -> Result {
-        if event.dimensions.len() != event.names.len() || event.inputs.len() != self.kinds.len() {
+        self.known(event)?;
+        let time = self.time_of(event);
+        let mapping = self.lend();
+        let source = mapping.source(event);
+        let hash = self.hash_of(time, &source);
+        let put = self.put(time, hash, &source, Overflow::Refuse);
+        self.mappings.push(mapping);
+        put
+    }
+
+    /// Takes in the first of some events, up to one with which something is wrong or there would
+    /// be `most_rows`; says how many.
+    ///
+    /// The rows of several are looked for at once, and their memory is loaded, before the first
+    /// one is changed: what takes longest is to wait for it.
+    pub(crate) fn add_first(&mut self, events: &Neighbours<'_, Event>, most_rows: usize) -> usize {
+        let mut taken = 0;
+        while let Some(first) = events.all().get(taken) {
+            if self.known(first).is_err() {
+                break;
+            }
+            let alike = events.all()[taken..].iter().take(AT_ONCE);
+            let alike = alike.take_while(|event| {
+                Arc::ptr_eq(&event.names, &first.names) && self.is_of_schema(event)
+            });
+            let end = taken + alike.count();
+            let mapping = self.lend();
+            let mut sought = std::mem::take(&mut self.sought);
+            self.seek(&events.all()[taken..end], &mapping, &mut sought);
+            for sought in sought.drain(..) {
+                let source = mapping.source(events.take(taken));
+                if self.len() + 1 >= most_rows || self.put_sought(&sought, &source).is_err() {
+                    break;
+                }
+                taken += 1;
+            }
+            self.mappings.push(mapping);
+            self.sought = sought;
+            if taken < end {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Looks for the rows of some events, and loads their memory.
+    fn seek(&mut self, events: &[Event], mapping: &Mapping, sought: &mut Vec<Sought>) {
+        sought.extend(events.iter().map(|event| {
+            let time = self.time_of(event);
+            let hash = self.hash_of(time, &mapping.source(event));
+            Sought {
+                time,
+                hash,
+                row: None,
+            }
+        }));
+        for sought in &mut *sought {
+            let found = self
+                .index
+                .find(sought.hash, |slot| slot.hash == sought.hash);
+            sought.row = found.map(|slot| slot.row as usize);
+        }
+        let width = self.names.len();
+        let nulls = sought.iter().filter_map(|sought| sought.row).map(|row| {
+            let values = &self.values[row * width..][..width];
+            // Each fourth begins a line of a cache, of which all have 64 bytes.
+            let nulls = values.iter().step_by(4).filter(|value| value.is_none());
+            nulls.count() + usize::from(self.times[row] == 0) + self.metrics.touch(row)
+        });
+        std::hint::black_box(nulls.sum::<usize>());
+    }
+
+    fn put_sought(&mut self, sought: &Sought, source: &impl Source) -> Result {
+        match sought.row {
+            Some(row) if self.times[row] == sought.time && self.is_at(row, source) => {
+                self.merge(row, sought.time, source, Overflow::Refuse)
+            }
+            // It may have come with an event that was sought at the same time.
+            _ => self.put(sought.time, sought.hash, source, Overflow::Refuse),
+        }
+    }
+
+    fn is_of_schema(&self, event: &Event) -> bool {
+        event.dimensions.len() == event.names.len() && event.inputs.len() == self.metrics.width()
+    }
+
+    /// Sees to it that all dimensions of an event are known; its mapping is the last one then.
+    fn known(&mut self, event: &Event) -> Result {
+        if !self.is_of_schema(event) {
             return Err("the event is not of this schema".into());
         }
         let mapping = self.mapping_of(&event.names);
+        let last = self.mappings.len() - 1;
+        self.mappings.swap(mapping, last);
+        Ok(())
+    }
+
+    /// The last mapping, lent out so that the table can be changed by what is read with it.
+    fn lend(&mut self) -> Mapping {
+        self.mappings.pop().unwrap_or_default()
+    }
+
+    /// The time of the row of an event.
+    #[inline]
+    fn time_of(&mut self, event: &Event) -> i64 {
         let moment = event.time.millis();
         if !self.bucket.contains(&moment) {
             self.bucket = self.schema.query.bucket(moment);
         }
-        let time = self.time_of_bucket(moment);
-        // Lent out, so that the table can be changed by what is read from them.
-        let mapping = self.mappings.swap_remove(mapping);
-        let kinds = std::mem::take(&mut self.kinds);
-        let source = OfEvent {
-            event,
-            places: &mapping.places,
-            kinds: &kinds,
-        };
-        let hash = self.hash_of(time, &source);
-        let put = self.put(time, hash, &source, Overflow::Refuse);
-        self.mappings.push(mapping);
-        self.kinds = kinds;
-        put
+        self.time_of_bucket(moment)
     }
 
     /// The time of the rows of a moment's bucket: when it begins. A bucket of everything begins
@@ -189,7 +305,7 @@ impl Rolled {
 
     /// Where the dimensions are in a block; those that are new are added.
     fn places_in(&mut self, rows: &Rows) -> Result<Vec<Option<usize>>> {
-        if !self.fit(rows) {
+        if !self.metrics.take_in(&rows.metrics) {
             return Err("the rows are not of this schema".into());
         }
         for dimension in &rows.dimensions {
@@ -204,36 +320,32 @@ impl Rolled {
         Ok(self.names.iter().map(place).collect())
     }
 
-    fn fit(&self, rows: &Rows) -> bool {
-        let metrics = self.metrics.iter().zip(&rows.metrics);
-        self.metrics.len() == rows.metrics.len()
-            && metrics.into_iter().all(|(one, other)| one.takes(other))
-    }
-
     /// Takes in a row that does not come before the latest one, with the places of the dimensions
     /// in its block. One that [belongs](Self::continues) to the latest becomes one with it.
     pub(crate) fn append(&mut self, rows: &Rows, row: usize, places: &[Option<usize>]) -> Result {
         let source = OfRow { rows, row, places };
-        if !self.fit(rows) {
+        if !self.metrics.take_in(&rows.metrics) {
             return Err("the rows are not of this schema".into());
         }
-        match self.last(rows.times[row], &source) {
-            Some(last) => self.merge(last, &source),
-            None => self.push(rows.times[row], 0, &source),
+        if let Some(last) = self.last(rows.times[row], &source) {
+            self.merge(last, rows.times[row], &source, Overflow::KeepApart)
+        } else {
+            self.push(rows.times[row], &source)
         }
     }
 
     /// Whether a row becomes one with the latest one.
     pub(crate) fn continues(&self, rows: &Rows, row: usize, places: &[Option<usize>]) -> bool {
         let source = OfRow { rows, row, places };
-        self.last(rows.times[row], &source).is_some()
+        let last = self.last(rows.times[row], &source);
+        last.is_some_and(|last| self.metrics.can_merge(last, &source))
     }
 
-    /// The latest row, where it can take in this one.
+    /// The latest row, where it is the one of this time and these dimensions.
     fn last(&self, time: i64, source: &impl Source) -> Option<usize> {
         let last = self.len().checked_sub(1)?;
         let same = self.schema.rollup && self.times[last] == time && self.is_at(last, source);
-        (same && self.overflowing(last, source).is_none()).then_some(last)
+        same.then_some(last)
     }
 
     fn mapping_of(&mut self, names: &Arc<[Text]>) -> usize {
@@ -292,48 +404,31 @@ impl Rolled {
         values.all(|(column, value)| value.as_ref() == source.value(column))
     }
 
-    fn find(&self, time: i64, hash: u64, source: &impl Source) -> Option<usize> {
-        let found = self.index.find(hash, |row| {
-            let row = *row as usize;
-            self.hashes[row] == hash && self.times[row] == time && self.is_at(row, source)
-        });
-        found.map(|row| *row as usize)
-    }
-
     fn put(&mut self, time: i64, hash: u64, source: &impl Source, overflow: Overflow) -> Result {
         if !self.schema.rollup {
             self.check_alone(time, source)?;
-            return self.push(time, hash, source);
+            return self.push(time, source);
         }
-        let Some(row) = self.find(time, hash, source) else {
-            if overflow == Overflow::Refuse {
-                self.check_alone(time, source)?;
-            }
-            self.push(time, hash, source)?;
-            let hashes = &self.hashes;
-            // The number fits: `push` has checked it.
-            let row = u32::try_from(self.times.len() - 1)?;
-            self.index
-                .insert_unique(hash, row, |row| hashes[*row as usize]);
-            return Ok(());
-        };
-        match (self.overflowing(row, source), overflow) {
-            (None, _) => self.merge(row, source),
-            (Some(metric), Overflow::Refuse) => Err(self.out_of_range(metric, time, source)),
-            (Some(_), Overflow::KeepApart) => self.push(time, hash, source),
+        let found = self.index.find(hash, |slot| {
+            let row = slot.row as usize;
+            slot.hash == hash && self.times[row] == time && self.is_at(row, source)
+        });
+        if let Some(slot) = found {
+            return self.merge(slot.row as usize, time, source, overflow);
         }
-    }
-
-    /// The first metric that would leave its range.
-    fn overflowing(&self, row: usize, source: &impl Source) -> Option<usize> {
-        let mut metrics = self.metrics.iter().enumerate();
-        metrics.position(|(number, partials)| !partials.can_merge(row, number, source))
+        if overflow == Overflow::Refuse {
+            self.check_alone(time, source)?;
+        }
+        self.push(time, source)?;
+        // The number fits: `push` has checked it.
+        let row = u32::try_from(self.times.len() - 1)?;
+        let slot = Slot { hash, row };
+        self.index.insert_unique(hash, slot, |slot| slot.hash);
+        Ok(())
     }
 
     fn check_alone(&self, time: i64, source: &impl Source) -> Result {
-        let mut metrics = self.metrics.iter().enumerate();
-        let wrong = metrics.position(|(number, partials)| !partials.can_hold(number, source));
-        match wrong {
+        match self.metrics.out_of_range(source) {
             Some(metric) => Err(self.out_of_range(metric, time, source)),
             None => Ok(()),
         }
@@ -359,20 +454,26 @@ impl Rolled {
         .into()
     }
 
-    fn merge(&mut self, row: usize, source: &impl Source) -> Result {
-        for (number, partials) in self.metrics.iter_mut().enumerate() {
-            self.bytes += partials.merge(row, number, source)?;
+    #[inline]
+    fn merge(&mut self, row: usize, time: i64, source: &impl Source, overflow: Overflow) -> Result {
+        match (self.metrics.merge(row, source), overflow) {
+            (Ok(bytes), _) => {
+                self.bytes += bytes;
+                Ok(())
+            }
+            (Err(NotMerged::OutOfRange(metric)), Overflow::Refuse) => {
+                Err(self.out_of_range(metric, time, source))
+            }
+            (Err(NotMerged::OutOfRange(_)), Overflow::KeepApart) => self.push(time, source),
+            (Err(NotMerged::Failed(error)), _) => Err(error),
         }
-        Ok(())
     }
 
-    fn push(&mut self, time: i64, hash: u64, source: &impl Source) -> Result {
+    fn push(&mut self, time: i64, source: &impl Source) -> Result {
         if self.times.len() >= u32::MAX as usize {
             return Err("there are more than 2^32 rows".into());
         }
-        for (number, partials) in self.metrics.iter_mut().enumerate() {
-            self.bytes += partials.push(number, source)?;
-        }
+        self.bytes += self.metrics.push(source);
         for column in 0..self.names.len() {
             let value = source.value(column).cloned();
             // Up to 15 bytes lie in the text itself.
@@ -381,94 +482,9 @@ impl Rolled {
             self.values.push(value);
         }
         self.times.push(time);
-        self.hashes.push(hash);
         // With a place in the index, five of eight of which are taken.
-        self.bytes += 2 * size_of::<u64>() + 2 * size_of::<u32>();
+        self.bytes += size_of::<i64>() + size_of::<Slot>() * 8 / 5;
         Ok(())
-    }
-
-    /// Takes out all rows, in the order in which they came. The dimensions are in the order of
-    /// their names.
-    pub(crate) fn take(&mut self) -> Rows {
-        let rows: Vec<u32> = self.numbers().collect();
-        let dictionaries = self.dictionaries();
-        self.take_in_order(&rows, dictionaries)
-    }
-
-    /// Takes out all rows, in the order of their times and then of their dimensions, by name:
-    /// null first, then by the bytes of the values.
-    pub(crate) fn take_sorted(&mut self) -> Rows {
-        let mut dictionaries = self.dictionaries();
-        for dictionary in &mut dictionaries {
-            dictionary.sort();
-        }
-        let mut rows: Vec<u32> = self.numbers().collect();
-        rows.sort_by(|one, other| {
-            let (one, other) = (*one as usize, *other as usize);
-            let by_time = self.times[one].cmp(&self.times[other]);
-            let mut by_value = dictionaries.iter();
-            by_time.then_with(|| {
-                let different = by_value.find(|column| column.ids[one] != column.ids[other]);
-                // Null has the greatest id, and comes first.
-                let ranks = different.map(|column| {
-                    let rank = |row: usize| column.ids[row].wrapping_add(1);
-                    rank(one).cmp(&rank(other))
-                });
-                ranks.unwrap_or(std::cmp::Ordering::Equal)
-            })
-        });
-        self.take_in_order(&rows, dictionaries)
-    }
-
-    fn numbers(&self) -> impl Iterator<Item = u32> {
-        // There are no more: `push` has seen to it.
-        0..u32::try_from(self.times.len()).unwrap_or(u32::MAX)
-    }
-
-    fn take_in_order(&mut self, rows: &[u32], dictionaries: Vec<Dictionary>) -> Rows {
-        let taken = Rows {
-            times: rows.iter().map(|row| self.times[*row as usize]).collect(),
-            dimensions: dictionaries
-                .into_iter()
-                .map(|dictionary| DimensionColumn {
-                    ids: rows
-                        .iter()
-                        .map(|row| dictionary.ids[*row as usize])
-                        .collect(),
-                    name: dictionary.name,
-                    dictionary: dictionary.values,
-                })
-                .collect(),
-            metrics: self
-                .metrics
-                .iter_mut()
-                .map(|partials| partials.take(rows))
-                .collect(),
-        };
-        self.index.clear();
-        self.hashes.clear();
-        self.times.clear();
-        self.values.clear();
-        self.bytes = 0;
-        if !self.given {
-            // Events with other dimensions come later, and may have as many.
-            self.names.clear();
-            self.salts.clear();
-            self.mappings.clear();
-        }
-        taken
-    }
-
-    /// The dimensions by name, their values by dictionary.
-    fn dictionaries(&self) -> Vec<Dictionary> {
-        let width = self.names.len();
-        let mut columns: Vec<usize> = (0..width).collect();
-        columns.sort_by(|one, other| self.names[*one].cmp(&self.names[*other]));
-        let columns = columns.into_iter().map(|column| {
-            let values = self.values.iter().skip(column).step_by(width);
-            Dictionary::of(self.names[column].clone(), values)
-        });
-        columns.collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use squall::{Bolt, Epoch, Out, Result, Tuple};
+use squall::{Bolt, Epoch, Neighbours, Out, Result, Tuple};
 
 use crate::event::Event;
 use crate::rolled::Rolled;
@@ -99,6 +99,13 @@ impl Roller {
 impl Bolt for Roller {
     type Input = Event;
     type Output = RowBlock;
+
+    fn execute_many(&mut self, events: &Neighbours<'_, Event>) -> usize {
+        if self.rolled.bytes() >= self.most_bytes {
+            return 0;
+        }
+        self.rolled.add_first(events, self.most_rows)
+    }
 
     fn execute(&mut self, event: &Event, out: &mut Out<RowBlock>) -> Result {
         self.rolled.add_event(event)?;

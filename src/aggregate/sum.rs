@@ -143,6 +143,10 @@ impl Retract for DoubleSum {
 #[inline]
 fn double_double(one: [f64; 2], other: [f64; 2]) -> [f64; 2] {
     let [high, error] = two_sum(one[0], other[0]);
+    if other[1] == 0.0 {
+        // A number as it came, mostly: the other two steps would change nothing.
+        return two_sum(high, error + one[1]).map(|part| part + 0.0);
+    }
     let [low, rest] = two_sum(one[1], other[1]);
     let [high, low] = two_sum(high, error + low);
     two_sum(high, low + rest).map(|part| part + 0.0)

@@ -175,6 +175,11 @@ impl Groups {
         let mut groups = Vec::with_capacity(rows.times.len());
         let mut key = vec![0; self.width];
         let mut bucket = Bucket::none();
+        // By one dimension, the groups of this bucket that are known, by its values and null.
+        let mut known = match numbers.as_slice() {
+            [numbers] => vec![NO_GROUP; numbers.len() + 1],
+            _ => Vec::new(),
+        };
         for (row, time) in rows.times.iter().enumerate() {
             let matches = |(ids, wanted): &(&[u32], u32)| ids[row] == *wanted;
             if !plan.times.contains(time) || !matching.iter().all(matches) {
@@ -182,10 +187,24 @@ impl Groups {
                 continue;
             }
             if !bucket.stored.contains(time) {
+                let before = bucket.number;
                 bucket = Bucket::of(*time, stored, plan)?;
                 bucket.number = self.bucket(bucket.start);
+                if bucket.number != before {
+                    known.fill(NO_GROUP);
+                }
             }
             self.first = self.first.min(*time);
+            let place = match known.len().checked_sub(1) {
+                Some(null) => null.min(rows.dimensions[0].ids[row] as usize),
+                None => 0,
+            };
+            if let Some(group) = known.get(place)
+                && *group != NO_GROUP
+            {
+                groups.push(*group);
+                continue;
+            }
             key[0] = bucket.number;
             for (place, numbers) in numbers.iter().enumerate() {
                 let id = rows.dimensions[place].ids[row];
@@ -194,9 +213,12 @@ impl Groups {
             }
             // Rows of one group follow each other, where few dimensions are asked for.
             let group = match groups.last() {
-                Some(latest) if *latest != NO_GROUP && self.key(*latest) == key => *latest,
+                Some(latest) if *latest != NO_GROUP && same(self.key(*latest), &key) => *latest,
                 _ => self.number(&key),
             };
+            if let Some(known) = known.get_mut(place) {
+                *known = group;
+            }
             groups.push(group);
         }
         Ok(groups)
@@ -218,7 +240,7 @@ impl Groups {
         let (keys, width, hasher) = (&self.keys, self.width, &self.hasher);
         let key_of = |group: u32| &keys[group as usize * width..][..width];
         let hash = hasher.hash_one(key);
-        let found = self.groups.find(hash, |group| key_of(*group) == key);
+        let found = self.groups.find(hash, |group| same(key_of(*group), key));
         if let Some(group) = found {
             return *group;
         }
@@ -362,6 +384,12 @@ impl Groups {
             rows_read: self.rows_read,
         })
     }
+}
+
+/// Whether two keys are the same: they are so short that a call would take longer.
+#[inline]
+fn same(one: &[u32], other: &[u32]) -> bool {
+    one.iter().eq(other)
 }
 
 /// The greater one first, or the lesser; null is the last in any case.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use squall::Result;
+use squall::{BoxError, Result};
 
 use super::source::Source;
 use crate::double;
@@ -10,22 +10,39 @@ use crate::rows::MetricColumn;
 use crate::schema::Kind;
 use squall::aggregate::Sketch;
 
-/// The partials of one metric, by the number of the row.
+/// The partials of rows, by the number of the row.
 pub(super) struct Partials {
-    kind: Kind,
-    column: Column,
+    kinds: Vec<Kind>,
+    /// Those that are numbers. A row's lie side by side, since they are used together.
+    numbers: Vec<Number>,
+    /// Which metrics these are.
+    numeric: Vec<usize>,
+    /// The others, in the same way.
+    sketches: Vec<Held>,
+    distinct: Vec<usize>,
+    /// The numbers of a row, before they are known to be all within their ranges.
+    merged: Vec<Number>,
 }
 
-enum Column {
-    Long(Vec<Option<i64>>),
-    Double(Vec<Option<[f64; 2]>>),
-    Distinct(Vec<Held>),
+/// What there is of a metric that is a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Number {
+    None,
+    Long(i64),
+    Double([f64; 2]),
 }
 
 /// A sketch in memory: as it is stored, until something is added.
 pub(super) enum Held {
     Stored(Arc<[u8]>),
     Open(Sketch),
+}
+
+/// Why a row is as it was.
+pub(super) enum NotMerged {
+    /// This metric would leave its range.
+    OutOfRange(usize),
+    Failed(BoxError),
 }
 
 impl Held {
@@ -59,148 +76,184 @@ impl Held {
 }
 
 impl Partials {
-    pub(super) fn new(kind: Kind) -> Self {
-        let column = match kind {
-            Kind::Count | Kind::LongSum | Kind::LongMin | Kind::LongMax => Column::Long(Vec::new()),
-            Kind::DoubleSum | Kind::DoubleMin | Kind::DoubleMax => Column::Double(Vec::new()),
-            Kind::HyperUnique => Column::Distinct(Vec::new()),
-        };
-        Self { kind, column }
-    }
-
-    /// Whether the partials of a block are of this type.
-    pub(super) fn takes(&self, column: &MetricColumn) -> bool {
-        matches!(
-            (&self.column, column),
-            (Column::Long(_), MetricColumn::Long(_))
-                | (Column::Double(_), MetricColumn::Double(_))
-                | (Column::Distinct(_), MetricColumn::Distinct(_))
-        )
-    }
-
-    /// Whether what the source has of the metric is within its range.
-    pub(super) fn can_hold(&self, metric: usize, source: &impl Source) -> bool {
-        match self.kind {
-            Kind::DoubleSum => source
-                .double(metric)
-                .is_none_or(|[number, low]| number.is_finite() && low.is_finite()),
-            _ => true,
+    pub(super) fn new(kinds: Vec<Kind>) -> Self {
+        let (distinct, numeric) =
+            (0..kinds.len()).partition(|metric| kinds[*metric] == Kind::HyperUnique);
+        Self {
+            numbers: Vec::new(),
+            numeric,
+            sketches: Vec::new(),
+            distinct,
+            merged: Vec::new(),
+            kinds,
         }
     }
 
-    /// Whether the row is within its range with what the source has.
-    pub(super) fn can_merge(&self, row: usize, metric: usize, source: &impl Source) -> bool {
-        match &self.column {
-            Column::Long(numbers) => {
-                merged_long(self.kind, numbers[row], source.long(metric)).is_ok()
-            }
-            Column::Double(numbers) => {
-                merged_double(self.kind, numbers[row], source.double(metric)).is_ok()
-            }
-            Column::Distinct(_) => true,
-        }
+    /// How many metrics there are.
+    pub(super) fn width(&self) -> usize {
+        self.kinds.len()
     }
 
-    /// Adds to a row what [can be added](Self::can_merge); gives about how many bytes of memory
-    /// it takes more.
-    pub(super) fn merge(
-        &mut self,
-        row: usize,
-        metric: usize,
-        source: &impl Source,
-    ) -> Result<usize> {
-        match &mut self.column {
-            Column::Long(numbers) => {
-                let merged = merged_long(self.kind, numbers[row], source.long(metric));
-                numbers[row] = merged?;
-                Ok(0)
-            }
-            Column::Double(numbers) => {
-                let merged = merged_double(self.kind, numbers[row], source.double(metric));
-                numbers[row] = merged?;
-                Ok(0)
-            }
-            Column::Distinct(sketches) => source.distinct_into(metric, &mut sketches[row]),
-        }
+    /// Whether the partials of a block are of these types.
+    pub(super) fn take_in(&self, columns: &[MetricColumn]) -> bool {
+        let mut metrics = self.kinds.iter().zip(columns);
+        self.kinds.len() == columns.len()
+            && metrics.all(|(kind, column)| match column {
+                MetricColumn::Long(_) => is_long(*kind),
+                MetricColumn::Double(_) => !is_long(*kind) && *kind != Kind::HyperUnique,
+                MetricColumn::Distinct(_) => *kind == Kind::HyperUnique,
+            })
     }
 
-    /// Adds a row; gives about how many bytes of memory it takes.
-    pub(super) fn push(&mut self, metric: usize, source: &impl Source) -> Result<usize> {
-        Ok(match &mut self.column {
-            Column::Long(numbers) => {
-                numbers.push(source.long(metric));
-                size_of::<Option<i64>>()
+    /// The metric of which the source has what is out of its range.
+    pub(super) fn out_of_range(&self, source: &impl Source) -> Option<usize> {
+        let mut numeric = self.numeric.iter().copied();
+        numeric.find(|metric| match self.kinds[*metric] {
+            Kind::DoubleSum => {
+                let number = source.number(*metric, Kind::DoubleSum);
+                matches!(number, Number::Double(sum) if !sum.iter().all(|part| part.is_finite()))
             }
-            Column::Double(numbers) => {
-                numbers.push(source.double(metric));
-                size_of::<Option<[f64; 2]>>()
-            }
-            Column::Distinct(sketches) => {
-                let held = source.distinct(metric)?;
-                let bytes = held.bytes();
-                sketches.push(held);
-                bytes
-            }
+            _ => false,
         })
     }
 
+    /// Whether the row is within its ranges with what the source has.
+    pub(super) fn can_merge(&self, row: usize, source: &impl Source) -> bool {
+        let numbers = self.numbers_of(row).iter().zip(&self.numeric);
+        let mut numbers = numbers.map(|(number, metric)| {
+            let kind = self.kinds[*metric];
+            merged(kind, *number, source.number(*metric, kind))
+        });
+        numbers.all(|merged| merged.is_some())
+    }
+
+    fn numbers_of(&self, row: usize) -> &[Number] {
+        let width = self.numeric.len();
+        &self.numbers[row * width..][..width]
+    }
+
+    /// Loads the memory of a row's partials; what it gives has no meaning.
+    #[inline]
+    pub(super) fn touch(&self, row: usize) -> usize {
+        let last = |width: usize| ((row + 1) * width).checked_sub(1);
+        let number = last(self.numeric.len()).and_then(|place| self.numbers.get(place));
+        let sketch = last(self.distinct.len()).and_then(|place| self.sketches.get(place));
+        usize::from(matches!(number, Some(Number::None)))
+            + usize::from(matches!(sketch, Some(Held::Stored(_))))
+    }
+
+    /// Adds to a row, or leaves it as it was; gives about how many bytes of memory it takes more.
+    #[inline]
+    pub(super) fn merge(&mut self, row: usize, source: &impl Source) -> Result<usize, NotMerged> {
+        let width = self.numeric.len();
+        let numbers = &mut self.numbers[row * width..][..width];
+        self.merged.clear();
+        for (number, metric) in numbers.iter().zip(&self.numeric) {
+            let kind = self.kinds[*metric];
+            let merged = merged(kind, *number, source.number(*metric, kind));
+            self.merged
+                .push(merged.ok_or(NotMerged::OutOfRange(*metric))?);
+        }
+        let mut bytes = 0;
+        let width = self.distinct.len();
+        let sketches = &mut self.sketches[row * width..][..width];
+        for (held, metric) in sketches.iter_mut().zip(&self.distinct) {
+            let added = source.distinct_into(*metric, held);
+            bytes += added.map_err(NotMerged::Failed)?;
+        }
+        numbers.copy_from_slice(&self.merged);
+        Ok(bytes)
+    }
+
+    /// Adds a row; gives about how many bytes of memory it takes.
+    pub(super) fn push(&mut self, source: &impl Source) -> usize {
+        let kinds = &self.kinds;
+        let numbers = self.numeric.iter();
+        self.numbers
+            .extend(numbers.map(|metric| source.number(*metric, kinds[*metric])));
+        let mut bytes = self.numeric.len() * size_of::<Number>();
+        for metric in &self.distinct {
+            let held = source.distinct(*metric);
+            bytes += held.bytes();
+            self.sketches.push(held);
+        }
+        bytes
+    }
+
     /// Takes everything out, these rows in this order.
-    pub(super) fn take(&mut self, rows: &[u32]) -> MetricColumn {
-        match &mut self.column {
-            Column::Long(numbers) => {
-                let taken = rows.iter().map(|row| numbers[*row as usize]).collect();
-                numbers.clear();
-                MetricColumn::Long(taken)
+    pub(super) fn take(&mut self, rows: &[u32]) -> Vec<MetricColumn> {
+        let sketches: Vec<_> = self.sketches.drain(..).map(Held::into_stored).collect();
+        let (mut numeric, mut distinct) = (0, 0);
+        let columns = self.kinds.iter().map(|kind| match kind {
+            Kind::HyperUnique => {
+                distinct += 1;
+                let places = places(rows, self.distinct.len(), distinct - 1);
+                MetricColumn::Distinct(places.map(|place| Arc::clone(&sketches[place])).collect())
             }
-            Column::Double(numbers) => {
-                let taken = rows.iter().map(|row| numbers[*row as usize]).collect();
-                numbers.clear();
-                MetricColumn::Double(taken)
+            kind => {
+                numeric += 1;
+                let places = places(rows, self.numeric.len(), numeric - 1);
+                let numbers = places.map(|place| self.numbers[place]);
+                if is_long(*kind) {
+                    MetricColumn::Long(numbers.map(Number::long).collect())
+                } else {
+                    MetricColumn::Double(numbers.map(Number::double).collect())
+                }
             }
-            Column::Distinct(sketches) => {
-                let stored: Vec<_> = sketches.drain(..).map(Held::into_stored).collect();
-                let taken = rows.iter().map(|row| Arc::clone(&stored[*row as usize]));
-                MetricColumn::Distinct(taken.collect())
-            }
+        });
+        let columns = columns.collect();
+        self.numbers.clear();
+        columns
+    }
+}
+
+/// Where a column's partials lie.
+fn places(rows: &[u32], width: usize, column: usize) -> impl Iterator<Item = usize> {
+    rows.iter().map(move |row| *row as usize * width + column)
+}
+
+fn is_long(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Count | Kind::LongSum | Kind::LongMin | Kind::LongMax
+    )
+}
+
+impl Number {
+    fn long(self) -> Option<i64> {
+        match self {
+            Self::Long(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn double(self) -> Option<[f64; 2]> {
+        match self {
+            Self::Double(number) => Some(number),
+            _ => None,
         }
     }
 }
 
-/// A sum would leave its range.
-#[derive(Debug, thiserror::Error)]
-#[error("a sum has left its range")]
-struct Overflowed;
-
-/// Both together; nothing and nothing is nothing.
+/// Both together; none where that is out of range. Nothing and nothing is nothing.
 #[inline]
-fn merged_long(
-    kind: Kind,
-    one: Option<i64>,
-    other: Option<i64>,
-) -> Result<Option<i64>, Overflowed> {
-    let (Some(a), Some(b)) = (one, other) else {
-        return Ok(one.or(other));
-    };
-    match kind {
-        Kind::LongMin => Ok(Some(a.min(b))),
-        Kind::LongMax => Ok(Some(a.max(b))),
-        _ => a.checked_add(b).map(Some).ok_or(Overflowed),
-    }
-}
-
-#[inline]
-fn merged_double(
-    kind: Kind,
-    one: Option<[f64; 2]>,
-    other: Option<[f64; 2]>,
-) -> Result<Option<[f64; 2]>, Overflowed> {
-    let (Some(a), Some(b)) = (one, other) else {
-        return Ok(one.or(other));
-    };
-    let below = a[0].total_cmp(&b[0]).is_lt();
-    match kind {
-        Kind::DoubleMin => Ok(Some(if below { a } else { b })),
-        Kind::DoubleMax => Ok(Some(if below { b } else { a })),
-        _ => double::add(a, b).map(Some).ok_or(Overflowed),
+fn merged(kind: Kind, one: Number, other: Number) -> Option<Number> {
+    match (one, other) {
+        (Number::Long(a), Number::Long(b)) => match kind {
+            Kind::LongMin => Some(a.min(b)),
+            Kind::LongMax => Some(a.max(b)),
+            _ => a.checked_add(b),
+        }
+        .map(Number::Long),
+        (Number::Double(a), Number::Double(b)) => {
+            let below = || a[0].total_cmp(&b[0]).is_lt();
+            match kind {
+                Kind::DoubleMin => Some(if below() { a } else { b }),
+                Kind::DoubleMax => Some(if below() { b } else { a }),
+                _ => double::add(a, b),
+            }
+            .map(Number::Double)
+        }
+        (Number::None, number) | (number, _) => Some(number),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use squall::{Result, Text};
 
-use super::metrics::Held;
+use super::metrics::{Held, Number};
 use crate::double;
 use crate::event::{Event, Input};
 use crate::rows::{MetricColumn, Rows};
@@ -16,14 +16,11 @@ pub(super) trait Source {
     /// The value of a dimension.
     fn value(&self, column: usize) -> Option<&Text>;
 
-    /// What there is of a metric of whole numbers.
-    fn long(&self, metric: usize) -> Option<i64>;
-
-    /// What there is of a metric of numbers.
-    fn double(&self, metric: usize) -> Option<[f64; 2]>;
+    /// What there is of a metric of numbers, which is of this kind.
+    fn number(&self, metric: usize, kind: Kind) -> Number;
 
     /// The different values.
-    fn distinct(&self, metric: usize) -> Result<Held>;
+    fn distinct(&self, metric: usize) -> Held;
 
     /// Adds the different values to others; gives about how many bytes of memory these need
     /// more.
@@ -33,7 +30,6 @@ pub(super) trait Source {
 pub(super) struct OfEvent<'e> {
     pub(super) event: &'e Event,
     pub(super) places: &'e [Option<usize>],
-    pub(super) kinds: &'e [Kind],
 }
 
 /// What a sketch in memory needs for a hash at most.
@@ -48,30 +44,27 @@ impl Source for OfEvent<'_> {
     }
 
     #[inline]
-    fn long(&self, metric: usize) -> Option<i64> {
-        match (self.kinds[metric], self.event.inputs[metric]) {
-            (Kind::Count, _) => Some(1),
-            (_, Input::Long(number)) => Some(number),
-            (Kind::LongSum, _) => Some(0),
-            _ => None,
+    fn number(&self, metric: usize, kind: Kind) -> Number {
+        match (kind, self.event.inputs[metric]) {
+            (Kind::Count, _) => Number::Long(1),
+            (Kind::LongSum | Kind::LongMin | Kind::LongMax, Input::Long(number)) => {
+                Number::Long(number)
+            }
+            (Kind::LongSum, _) => Number::Long(0),
+            (Kind::DoubleSum | Kind::DoubleMin | Kind::DoubleMax, Input::Double(number)) => {
+                Number::Double(double::of(number))
+            }
+            (Kind::DoubleSum, _) => Number::Double([0.0; 2]),
+            _ => Number::None,
         }
     }
 
-    #[inline]
-    fn double(&self, metric: usize) -> Option<[f64; 2]> {
-        match (self.kinds[metric], self.event.inputs[metric]) {
-            (_, Input::Double(number)) => Some(double::of(number)),
-            (Kind::DoubleSum, _) => Some([0.0; 2]),
-            _ => None,
-        }
-    }
-
-    fn distinct(&self, metric: usize) -> Result<Held> {
+    fn distinct(&self, metric: usize) -> Held {
         let mut sketch = Sketch::new();
         if let Input::Hash(hash) = self.event.inputs[metric] {
             sketch.insert_hash(hash);
         }
-        Ok(Held::Open(sketch))
+        Held::Open(sketch)
     }
 
     fn distinct_into(&self, metric: usize, held: &mut Held) -> Result<usize> {
@@ -97,25 +90,18 @@ impl Source for OfRow<'_> {
     }
 
     #[inline]
-    fn long(&self, metric: usize) -> Option<i64> {
+    fn number(&self, metric: usize, _: Kind) -> Number {
         match &self.rows.metrics[metric] {
-            MetricColumn::Long(numbers) => numbers[self.row],
-            _ => None,
+            MetricColumn::Long(numbers) => numbers[self.row].map_or(Number::None, Number::Long),
+            MetricColumn::Double(numbers) => numbers[self.row].map_or(Number::None, Number::Double),
+            MetricColumn::Distinct(_) => Number::None,
         }
     }
 
-    #[inline]
-    fn double(&self, metric: usize) -> Option<[f64; 2]> {
+    fn distinct(&self, metric: usize) -> Held {
         match &self.rows.metrics[metric] {
-            MetricColumn::Double(numbers) => numbers[self.row],
-            _ => None,
-        }
-    }
-
-    fn distinct(&self, metric: usize) -> Result<Held> {
-        match &self.rows.metrics[metric] {
-            MetricColumn::Distinct(sketches) => Ok(Held::Stored(Arc::clone(&sketches[self.row]))),
-            _ => Ok(Held::Open(Sketch::new())),
+            MetricColumn::Distinct(sketches) => Held::Stored(Arc::clone(&sketches[self.row])),
+            _ => Held::Open(Sketch::new()),
         }
     }
 

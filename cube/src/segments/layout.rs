@@ -17,7 +17,7 @@ use std::sync::Arc;
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type};
 use parquet::errors::Result;
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::{ColumnPath, Type as Field, TypePtr};
 use squall::Text;
 
@@ -112,6 +112,7 @@ pub(super) fn properties(schema: &Schema, dimensions: &[Text]) -> WriterProperti
     let mut about = vec![KeyValue::new(SCHEMA.to_owned(), schema.to_json())];
     let mut properties = WriterProperties::builder()
         .set_created_by("squall".to_owned())
+        .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true);

@@ -5,6 +5,7 @@ mod compaction;
 mod file;
 mod files;
 mod folder;
+mod hybrid;
 mod layout;
 mod manifest;
 mod merge;
@@ -14,6 +15,7 @@ mod reader;
 mod reindex;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod writer;
 
 pub use bolt::Segments;

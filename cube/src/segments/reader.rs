@@ -6,9 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ahash::AHashMap;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
@@ -18,6 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::file::{SegmentError, SegmentFile};
 use super::layout;
 use super::opened::Opened;
+use super::texts::{self, Texts};
 use crate::rows::{DimensionColumn, MetricColumn, Rows};
 use crate::schema::{Kind, Schema};
 
@@ -109,7 +109,7 @@ impl SegmentReader {
     }
 
     /// Whether a row group may have rows with this value, or with null, of a dimension: no by
-    /// the least and the greatest of its values. A dimension that the file does not have is
+    /// the least and the greatest of its values, and by its dictionary. A dimension that the file does not have is
     /// null in all of its rows.
     ///
     /// # Panics
@@ -126,11 +126,20 @@ impl SegmentReader {
         let Some(value) = value else {
             return nulls != Some(0);
         };
-        let value = value.as_bytes();
         let bounds = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
         if let (Some(least), Some(greatest)) = bounds {
             // Where bounds are cut off, they are still below and above.
-            return least <= value && value <= greatest;
+            if value.as_bytes() < least || greatest < value.as_bytes() {
+                return false;
+            }
+        }
+        let pages = || {
+            let group = self.file.get_row_group(row_group)?;
+            group.get_column_page_reader(column)
+        };
+        let about = self.file.metadata().row_group(row_group).column(column);
+        if !texts::may_have(about, pages, value) {
+            return false;
         }
         let rows = self.file.metadata().row_group(row_group).num_rows();
         nulls.is_none_or(|nulls| nulls < rows.cast_unsigned())
@@ -186,7 +195,10 @@ impl SegmentReader {
         let mut read_dimensions = Vec::new();
         for name in dimensions {
             let reader = match self.column_of(name) {
-                Some(column) => Some(texts(&*group, column).map_err(&parquet)?),
+                Some(column) => {
+                    let pages = group.get_column_page_reader(column);
+                    Some(Texts::new(pages.map_err(&parquet)?))
+                }
                 None => None,
             };
             read_dimensions.push((Text::from(*name), reader));
@@ -247,7 +259,7 @@ fn compare(opened: &Opened, path: &Path, file: &SegmentFile) -> Result<(), Segme
 pub(super) struct GroupReader {
     path: PathBuf,
     times: ColumnReaderImpl<Int64Type>,
-    dimensions: Vec<(Text, Option<ColumnReaderImpl<ByteArrayType>>)>,
+    dimensions: Vec<(Text, Option<Texts>)>,
     metrics: Vec<MetricReader>,
     left: usize,
 }
@@ -271,49 +283,20 @@ impl GroupReader {
             ..Rows::default()
         };
         for (name, reader) in &mut self.dimensions {
-            let mut column = DimensionColumn {
-                name: name.clone(),
-                ..DimensionColumn::default()
-            };
-            match reader {
-                Some(reader) => by_dictionary(&optional(reader, count)?, &mut column)?,
-                None => column.ids = vec![DimensionColumn::NULL; count],
-            }
-            rows.dimensions.push(column);
+            rows.dimensions.push(match reader {
+                Some(reader) => reader.read(name, count)?,
+                None => DimensionColumn {
+                    name: name.clone(),
+                    dictionary: Vec::new(),
+                    ids: vec![DimensionColumn::NULL; count],
+                },
+            });
         }
         for metric in &mut self.metrics {
             rows.metrics.push(metric.read(count)?);
         }
         Ok(rows)
     }
-}
-
-fn by_dictionary(
-    values: &[Option<ByteArray>],
-    column: &mut DimensionColumn,
-) -> Result<(), ParquetError> {
-    let mut known: AHashMap<&[u8], u32> = AHashMap::new();
-    let mut latest: Option<(&[u8], u32)> = None;
-    for value in values {
-        let Some(value) = value else {
-            column.ids.push(DimensionColumn::NULL);
-            continue;
-        };
-        let bytes = value.data();
-        let id = match (latest, known.get(bytes)) {
-            (Some((same, id)), _) if same == bytes => id,
-            (_, Some(id)) => *id,
-            (_, None) => {
-                let id = u32::try_from(column.dictionary.len())?;
-                column.dictionary.push(value.as_utf8()?.into());
-                known.insert(bytes, id);
-                id
-            }
-        };
-        latest = Some((bytes, id));
-        column.ids.push(id);
-    }
-    Ok(())
 }
 
 enum MetricReader {
@@ -334,7 +317,7 @@ impl MetricReader {
                 doubles(group, column + 1)?,
             ])),
             Kind::DoubleMin | Kind::DoubleMax => Self::MaybeDouble(doubles(group, column)?),
-            Kind::HyperUnique => Self::Distinct(texts(group, column)?),
+            Kind::HyperUnique => Self::Distinct(byte_strings(group, column)?),
         })
     }
 
@@ -388,7 +371,7 @@ fn doubles(
     }
 }
 
-fn texts(
+fn byte_strings(
     group: &dyn RowGroupReader,
     column: usize,
 ) -> Result<ColumnReaderImpl<ByteArrayType>, ParquetError> {

@@ -257,3 +257,106 @@ fn what_is_asked_for_is_read_and_nothing_else() {
     assert!(may_have("absent", None));
     assert!(!may_have("absent", Some("value 000004")));
 }
+
+/// Rows of one time with these values; sorted, as a writer takes them.
+fn with_values(mut values: Vec<Option<String>>) -> Rows {
+    values.sort();
+    let mut column = DimensionColumn {
+        name: "value".into(),
+        ..DimensionColumn::default()
+    };
+    for value in &values {
+        let Some(value) = value else {
+            column.ids.push(DimensionColumn::NULL);
+            continue;
+        };
+        if column
+            .dictionary
+            .last()
+            .is_none_or(|last| last != value.as_str())
+        {
+            column.dictionary.push(value.as_str().into());
+        }
+        column
+            .ids
+            .push(u32::try_from(column.dictionary.len() - 1).unwrap());
+    }
+    Rows {
+        times: vec![0; values.len()],
+        dimensions: vec![column],
+        metrics: vec![
+            MetricColumn::Long(vec![Some(1); values.len()]),
+            MetricColumn::Distinct(vec![Sketch::new().to_bytes().into(); values.len()]),
+        ],
+    }
+}
+
+/// The values of a row group, read in portions of so many rows.
+fn values_read(reader: &SegmentReader, group: usize, portion: usize) -> Vec<Option<Text>> {
+    let mut group = reader.group(group, &["value"], &[]).unwrap();
+    let mut values = Vec::new();
+    while let Some(rows) = group.next(portion).unwrap() {
+        let column = &rows.dimensions[0];
+        // Each value is there once, and none that no row has.
+        for number in 0..column.dictionary.len() {
+            assert!(column.ids.contains(&u32::try_from(number).unwrap()));
+        }
+        let different: std::collections::HashSet<_> = column.dictionary.iter().collect();
+        assert_eq!(different.len(), column.dictionary.len());
+        values.extend((0..rows.len()).map(|row| column.value(row).cloned()));
+    }
+    values
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn values_are_read_as_they_were_written(
+        // Runs of a value, and many different ones beside each other.
+        runs in proptest::collection::vec(
+            (proptest::option::of("[a-c]{0,20}"), 1..400_usize), 1..40),
+        portion in 1..5_000_usize,
+    ) {
+        let values = runs.iter().flat_map(|(value, count)| vec![value.clone(); *count]);
+        let rows = with_values(values.collect());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let reader = SegmentReader::open(&path, &write(&path, &rows)).unwrap();
+        let all: Vec<Option<Text>> =
+            (0..rows.len()).map(|row| rows.dimensions[0].value(row).cloned()).collect();
+        proptest::prop_assert_eq!(values_read(&reader, 0, portion), all);
+    }
+}
+
+#[test]
+fn values_that_are_too_many_for_a_dictionary_are_read() {
+    // A dictionary ends at 1 MiB; what comes after it is in the pages themselves.
+    let long = |number| Some(format!("{number:06}{}", "x".repeat(100)));
+    let values: Vec<Option<String>> = (0..30_000).map(|n| long(n / 2)).chain([None]).collect();
+    let rows = with_values(values);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let reader = SegmentReader::open(&path, &write(&path, &rows)).unwrap();
+    let all: Vec<_> = (0..rows.len())
+        .map(|row| rows.dimensions[0].value(row).cloned())
+        .collect();
+    for portion in [usize::MAX, 4_096, 7_001] {
+        assert_eq!(values_read(&reader, 0, portion), all);
+    }
+    for number in [0, 14_999] {
+        assert!(reader.may_have(0, "value", long(number).as_deref()));
+    }
+    assert!(reader.may_have(0, "value", None));
+}
+
+#[test]
+fn a_value_that_is_in_no_dictionary_is_not_looked_for() {
+    let values = ["a", "c", "e"].map(|value| Some(value.to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let reader = SegmentReader::open(&path, &write(&path, &with_values(values.to_vec()))).unwrap();
+    // Between the least and the greatest.
+    let has = ["a", "b", "c", "d", "e"].map(|value| reader.may_have(0, "value", Some(value)));
+    assert_eq!(has, [true, false, true, false, true]);
+}
