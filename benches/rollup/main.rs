@@ -159,13 +159,14 @@ fn day(events: usize, rounds: usize, users: bool) {
     let name = if users { "with users" } else { "without users" };
     let count = hours.all();
     let (mut ours, mut theirs) = ([Vec::new(), Vec::new()], Vec::new());
-    let mut last = String::new();
+    let (mut last, mut memory) = (String::new(), 0);
     for _ in 0..rounds {
         let dir = directory();
         process::reset_peak();
         let before = process::resident_mib().unwrap_or(0);
         let ((), clock, cpu) = process::timed(|| squall(&hours, users, dir.path()));
-        let peak = process::peak_mib().unwrap_or(0).saturating_sub(before);
+        // What a round before has given back is still the process's, so the first one tells.
+        memory = memory.max(process::peak_mib().unwrap_or(0).saturating_sub(before));
         ours[0].push(clock);
         ours[1].push(cpu);
         let (rows, _, cpu) = process::timed(|| hand_written(&hours));
@@ -176,7 +177,7 @@ fn day(events: usize, rounds: usize, users: bool) {
         let json = json_bytes * 24;
         last = format!(
             "{name}: {rows} rows, 1 of {:.0} events; {:.2} MB of segments for a million events, \
-             {:.0} times smaller than {:.0} MB of JSON; {peak} MiB at most beside the events",
+             {:.0} times smaller than {:.0} MB of JSON; {memory} MiB at most beside the events",
             count as f64 / rows as f64,
             bytes as f64 / count as f64,
             json as f64 / bytes as f64,
