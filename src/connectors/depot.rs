@@ -103,6 +103,7 @@ impl ReadDepot {
             depot: self.clone(),
             decode,
             positions: Positions::default(),
+            read: Table::new().merged(|kept, other| *kept = other),
             partitions: Vec::new(),
             at: 0,
             block: Block::default(),
@@ -143,6 +144,8 @@ pub struct DepotSpout<S, F> {
     depot: ReadDepot,
     decode: F,
     positions: Positions,
+    /// The id of the depot that the positions are of, by partition as they are.
+    read: Table<u16, u64>,
     /// What this task reads.
     partitions: Vec<Partition>,
     /// The one of them that is being read.
@@ -270,6 +273,7 @@ where
         self.positions
             .table
             .retain(|at, _| *at < partitions && is_mine(*at));
+        self.read.retain(|at, _| *at < partitions && is_mine(*at));
         for number in (0..partitions).filter(|at| is_mine(*at)) {
             let index = usize::from(number);
             // Every partition has a position from the first commit on, so that a later run goes
@@ -277,6 +281,14 @@ where
             let known = self.positions.table.get(&number).copied();
             let next = known.unwrap_or(starts[index]);
             self.positions.table.insert(number, next);
+            match self.read.get(&number) {
+                Some(id) if *id != depot.id() => {
+                    let depot = depot.name().to_owned();
+                    return Err(DepotError::MadeAgain { depot }.into());
+                }
+                Some(_) => {}
+                None => _ = self.read.insert(number, depot.id()),
+            }
             // Where the next record is not to be had, that is known before anything runs.
             depot.block(number, next)?;
             self.partitions.push(Partition {
@@ -342,5 +354,6 @@ where
             }
         }
         states.keep("positions", &mut self.positions);
+        states.keep("depot", &mut self.read);
     }
 }

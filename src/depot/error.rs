@@ -107,6 +107,15 @@ pub enum DepotError {
         /// The end of the partition.
         end: u64,
     },
+    /// The depot is another one than the reader has read.
+    #[error(
+        "the depot `{depot}` was deleted and made again since it was read: what was read is of \
+         the old one; reset the reader to begin anew"
+    )]
+    MadeAgain {
+        /// The depot.
+        depot: String,
+    },
     /// Positions were given for another number of partitions.
     #[error("the depot `{depot}` has {partitions} partitions, and {given} positions were given")]
     Positions {

@@ -23,6 +23,9 @@ pub(crate) struct About {
     pub(crate) partitions: u16,
     /// The field by which records are dealt to partitions; empty where programs say by what.
     pub(crate) key: String,
+    /// A random number: a depot that is made again under its name is another one.
+    #[serde(default)]
+    pub(crate) id: u64,
     #[serde(default)]
     pub(crate) keep: Retention,
 }

@@ -20,6 +20,7 @@ pub(super) struct Log {
     pub(super) partitions: u16,
     /// The field by which records are dealt to partitions; empty where programs say by what.
     pub(super) key: String,
+    pub(super) id: u64,
     pub(super) readers: Arc<Readers>,
     /// What is committed of each partition. Written by the writer, after its commit, and read by
     /// all that read, hence the lock.
@@ -85,6 +86,7 @@ impl Log {
             name: name.to_owned(),
             partitions: about.partitions,
             key: about.key,
+            id: about.id,
             readers: Arc::default(),
             waiting: Mutex::default(),
             store: store.clone(),

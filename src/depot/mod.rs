@@ -146,6 +146,7 @@ impl Depot {
             format: layout::FORMAT,
             partitions,
             key: key.to_owned(),
+            id: fastrand::u64(..),
             keep: Retention::default(),
         };
         log::Log::make(store, name, &about)?;
@@ -192,6 +193,11 @@ impl Depot {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0.log.key
+    }
+
+    /// Tells it from one that is made later under its name.
+    pub(crate) fn id(&self) -> u64 {
+        self.0.log.id
     }
 
     /// The partition of a key: the task that its shard would have of as many tasks.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use squall::{Bolt, Context, Epoch, Fatal, Out, Result, States, Table, Text, Timestamp};
 
-use super::compaction::{Compacting, Compaction, Job};
+use super::compaction::{Compacting, Compaction, Job, Merged};
 use super::file::{SegmentError, SegmentFile};
 use super::folder::Folder;
 use super::manifest::Listing;
@@ -40,10 +41,15 @@ pub struct Segments {
     retired: Table<String, i64>,
     compacting: Compacting,
     compaction: Option<Compaction>,
+    /// Where one has failed: no other is begun before.
+    not_before: Timestamp,
     /// Whether the manifest was told of the files.
     listed: bool,
     context: Option<Context>,
 }
+
+/// How long nothing is merged after that has failed.
+const RETRIED_AFTER: Duration = Duration::from_mins(1);
 
 /// Beyond that, rows are written before the commit.
 const MOST_BYTES: usize = 64 << 20;
@@ -64,6 +70,7 @@ impl Segments {
             retired: Table::new(),
             compacting: Compacting::default(),
             compaction: None,
+            not_before: Timestamp::MIN,
             listed: false,
             context: None,
         }
@@ -160,12 +167,11 @@ impl Segments {
         let mut swapped = false;
         if let Some(compaction) = self.compaction.take() {
             let inputs = compaction.job.inputs.clone();
-            let outputs = compaction.finish()?;
-            self.swap(inputs, outputs, epoch)?;
-            swapped = true;
+            swapped |= self.swap(inputs, compaction.finish(), epoch)?;
         }
         // A stop does not wait for what may take long.
         while !epoch.last
+            && epoch.time >= self.not_before
             && let Some(job) = Job::choose(self.files.iter(), &self.compacting)
         {
             let names: Vec<String> = (0..job.outputs()).map(|_| self.new_name()).collect();
@@ -173,19 +179,34 @@ impl Segments {
                 self.compaction = Some(Compaction::begin(job, &self.folder, names)?);
                 break;
             }
-            let outputs = job.run(&self.folder, &names, || true)?;
-            self.swap(job.inputs, outputs, epoch)?;
-            swapped = true;
+            let merged = job.run(&self.folder, &names, || true);
+            swapped |= self.swap(job.inputs, merged, epoch)?;
         }
         Ok(swapped)
     }
 
+    /// Takes the merged files in instead of those that they were made of; says whether there are
+    /// such. Where that has failed all rows are in the old ones, and events go on coming in.
     fn swap(
         &mut self,
         inputs: Vec<(String, SegmentFile)>,
-        outputs: Vec<(String, SegmentFile)>,
+        merged: Merged,
         epoch: &Epoch,
-    ) -> Result {
+    ) -> Result<bool> {
+        let outputs = match merged {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                let pause = RETRIED_AFTER.as_secs();
+                tracing::warn!(
+                    "{} files of segments stay as they are, and are merged again in {pause} s at \
+                     the earliest: {error}",
+                    inputs.len()
+                );
+                let pause = i64::try_from(RETRIED_AFTER.as_millis()).unwrap_or(i64::MAX);
+                self.not_before = epoch.time.forward(pause);
+                return Ok(false);
+            }
+        };
         for (name, _) in inputs {
             self.files.remove(&name);
             self.retired.insert(name, epoch.time.millis());
@@ -193,7 +214,8 @@ impl Segments {
         for (name, file) in outputs {
             self.files.insert(name, file);
         }
-        self.fault_point("segments.swapped")
+        self.fault_point("segments.swapped")?;
+        Ok(true)
     }
 
     fn listing(&self, commit: u64) -> Listing {

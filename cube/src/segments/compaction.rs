@@ -158,7 +158,7 @@ impl Job {
 type Named<'f> = (&'f String, &'f SegmentFile);
 
 /// The new files by name.
-type Merged = Result<Vec<(String, SegmentFile)>>;
+pub(super) type Merged = Result<Vec<(String, SegmentFile)>>;
 
 /// A job that is done by a thread.
 pub(super) struct Compaction {

@@ -102,6 +102,40 @@ fn compacted_between_two_runs_each_segment_is_one_file() {
     assert_eq!((compacted.files_before, compacted.files), (0, 0));
 }
 
+/// The rows of a file that cannot be merged are where they were, and events come in.
+#[test]
+fn a_file_that_cannot_be_read_does_not_stop_the_events() {
+    let schema = of_clicks();
+    let events = clicks(60, 40);
+    let place = Place::new();
+    let way = |files| Way {
+        compacting: Compacting {
+            files,
+            at_once: true,
+            keep: secs(60),
+        },
+        ..Way::default()
+    };
+    run(&schema, &events[..1_000], &way(usize::MAX), &place);
+    let (name, _) = place.files()[0].clone();
+    let path = place.folder().join(&name);
+    let whole = std::fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+
+    run(&schema, &events, &way(4), &place);
+    let files = place.files();
+    assert!(files.len() > 10, "{}", files.len());
+    assert!(files.iter().all(|(_, file)| file.level == 0));
+    assert!(files.iter().any(|(other, _)| *other == name));
+    // None is there that is no part of the cube.
+    assert_eq!(place.on_disk().len(), files.len());
+
+    std::fs::write(&path, whole).unwrap();
+    assert_eq!(place.cube(&schema), Cube::of(&schema, &events));
+}
+
 /// In a real run, with its threads and a data directory.
 #[test]
 fn compaction_goes_on_beside_a_run() {

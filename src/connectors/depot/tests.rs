@@ -177,6 +177,26 @@ fn a_record_that_was_dropped_before_it_was_read_is_an_error() {
 }
 
 #[test]
+fn a_depot_that_was_made_again_under_its_name_is_another_one() {
+    let data_dir = DataDir::in_memory().unwrap();
+    let other = DataDir::in_memory().unwrap();
+    let all = || {
+        let depot = data_dir.make_depot("said", 4, "who").unwrap();
+        append(&depot, 0..30);
+        depot.read().from_beginning().until_end()
+    };
+    listen(&other, all(), 2, 1).unwrap();
+    data_dir.delete_depot("said").unwrap();
+    // Its offsets would fit, whatever the number of tasks.
+    let error = listen(&other, all(), 3, 2).unwrap_err();
+    let cause = error.source().unwrap().to_string();
+    assert!(
+        cause.contains("was deleted and made again since it was read"),
+        "{cause}"
+    );
+}
+
+#[test]
 fn positions_that_do_not_fit_are_refused() {
     let store = Store::in_memory().unwrap();
     let depot = depot(&store);
