@@ -299,3 +299,21 @@ fn the_end_of_a_run_does_not_wait_for_those_that_wait_for_it() {
     waiting.join().unwrap();
     DataDir::opened(&path).unwrap();
 }
+
+/// Nothing but an appender has the directory, for as long as it likes.
+#[test]
+fn who_appends_answers_others_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = DataDir::at(folder.path().join("data"));
+    let to = AppendTo {
+        key: Some("user".to_owned()),
+        ..AppendTo::depot("purchases")
+    };
+    let purchase = |user: &str| vec![(user.to_owned(), format!("{{\"user\":\"{user}\"}}"))];
+    let mut one = data_dir.appender(to.clone()).unwrap();
+    one.append(purchase("ann")).unwrap();
+    let mut other = data_dir.appender(to).unwrap();
+    other.append(purchase("bob")).unwrap();
+    one.append(purchase("eve")).unwrap();
+    assert_eq!(data_dir.inspect().unwrap().depots[0].records(), 3);
+}

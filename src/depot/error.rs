@@ -109,8 +109,8 @@ pub enum DepotError {
     },
     /// The depot is another one than the reader has read.
     #[error(
-        "the depot `{depot}` was deleted and made again since it was read: what was read is of \
-         the old one; reset the reader to begin anew"
+        "the depot `{depot}` is not the one that was read so far: that was another one, or one of \
+         this name that was deleted; give a new data directory, or reset the reader to begin anew"
     )]
     MadeAgain {
         /// The depot.

@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::data_dir::DataDir;
+use super::data_dir::{DataDir, patiently};
 use super::error::DataDirError;
-use std::time::Duration;
-
 use crate::depot::{Acknowledge, Appender, Depot};
 use crate::store::StoreError;
 
@@ -37,9 +35,17 @@ pub struct DepotAppender {
 }
 
 enum To {
-    Here(Depot),
+    Here(Here),
     #[cfg(unix)]
     There(super::socket::Appending),
+}
+
+/// The depot of a directory that this appender has opened. Others who want something of the
+/// directory ask it meanwhile.
+struct Here {
+    #[cfg(unix)]
+    _socket: Option<std::sync::Arc<super::socket::Socket>>,
+    depot: Depot,
 }
 
 impl AppendTo {
@@ -55,10 +61,6 @@ impl AppendTo {
         }
     }
 }
-
-/// How often, and after what pause each, a holder that does not answer is asked again.
-const ENDING_TRIES: usize = 20;
-const ENDING_PAUSE: Duration = Duration::from_millis(50);
 
 impl DataDir {
     /// Begins to append to a depot. Where a process has the directory open, a run or
@@ -79,17 +81,12 @@ impl DataDir {
     /// assert_eq!((appender.key(), appender.appended()), ("word", 1));
     /// # Ok::<(), squall::BoxError>(())
     /// ```
+    #[allow(clippy::needless_pass_by_value)] // it goes into what is made, by the last attempt
     pub fn appender(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
-        // A holder that ends while it is asked has let go of the directory a moment later.
-        for _ in 0..ENDING_TRIES {
-            match self.appender_now(to.clone()) {
-                Err(DataDirError::NoAnswer { .. }) => {
-                    std::thread::park_timeout(ENDING_PAUSE);
-                }
-                done => return done,
-            }
-        }
-        self.appender_now(to)
+        patiently(
+            || self.appender_now(to.clone()),
+            |error| matches!(error, DataDirError::NoAnswer { .. }),
+        )
     }
 
     fn appender_now(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
@@ -103,7 +100,11 @@ impl DataDir {
                 };
                 Ok(DepotAppender {
                     key: depot.key().to_owned(),
-                    to: To::Here(depot),
+                    to: To::Here(Here {
+                        #[cfg(unix)]
+                        _socket: super::socket::Socket::open(&store),
+                        depot,
+                    }),
                     asked: to,
                     appended,
                 })
@@ -167,14 +168,14 @@ impl DepotAppender {
     pub fn append(&mut self, records: Vec<(String, String)>) -> Result<(), DataDirError> {
         let count = records.len() as u64;
         match &mut self.to {
-            To::Here(depot) => {
+            To::Here(here) => {
                 let appender = self.asked.id.as_ref().map(|id| Appender {
                     id: id.clone(),
                     from: self.appended,
                 });
-                depot.append_for(appender.as_ref(), records, self.asked.acknowledge, &|| {
-                    false
-                })?;
+                let acknowledge = self.asked.acknowledge;
+                here.depot
+                    .append_for(appender.as_ref(), records, acknowledge, &|| false)?;
             }
             #[cfg(unix)]
             To::There(there) => there.append(&records)?,

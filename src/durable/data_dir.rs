@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::contents::Contents;
 use super::error::DataDirError;
@@ -59,8 +60,49 @@ struct Opened {
     store: Store,
 }
 
+/// Somebody who has a directory and answers nobody has it for a moment: a run that begins or ends,
+/// somebody who looks into it. So long others wait for that.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// And look so often whether it is over.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Tries again for a [`MOMENT`], as long as the error is such a one.
+pub(super) fn patiently<T, E>(
+    mut attempt: impl FnMut() -> Result<T, E>,
+    passes: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if passes(&error) && begun.elapsed() < MOMENT => {
+                std::thread::park_timeout(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Opens a directory, and waits for those who have it for a moment.
+fn waiting(
+    path: &Path,
+    open: impl FnMut() -> Result<Store, StoreError>,
+) -> Result<Store, StoreError> {
+    #[cfg(unix)]
+    let is_moment = || !super::socket::answers(path);
+    #[cfg(not(unix))]
+    let is_moment = || {
+        let _ = path;
+        true
+    };
+    patiently(open, |error| {
+        matches!(error, StoreError::InUse { .. }) && is_moment()
+    })
+}
+
 impl DataDir {
-    /// A directory, which is made where there is none. One process uses it at a time.
+    /// A directory, which is made where there is none. One process uses it at a time; one that
+    /// has it for a moment, to look into it, is waited for.
     pub fn at(path: impl AsRef<Path>) -> Self {
         Self(Place::At(path.as_ref().to_owned()))
     }
@@ -86,7 +128,8 @@ impl DataDir {
     /// # Errors
     /// Where somebody else has it open, and where it is no data directory or is damaged.
     pub fn opened(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let store = Store::open(path.as_ref())?;
+        let path = path.as_ref();
+        let store = waiting(path, || Store::open(path))?;
         Ok(Self(Place::Open(Opened {
             #[cfg(unix)]
             _socket: super::socket::Socket::open(&store),
@@ -116,7 +159,7 @@ impl DataDir {
     /// Opens it, and makes it where there is none.
     pub(crate) fn open(&self) -> Result<Store, StoreError> {
         match &self.0 {
-            Place::At(path) => Store::open(path),
+            Place::At(path) => waiting(path, || Store::open(path)),
             Place::Open(opened) => Ok(opened.store.clone()),
         }
     }
@@ -124,7 +167,7 @@ impl DataDir {
     /// Opens what is there, and makes nothing.
     pub(super) fn open_existing(&self) -> Result<Store, StoreError> {
         match &self.0 {
-            Place::At(path) => Store::open_existing(path),
+            Place::At(path) => waiting(path, || Store::open_existing(path)),
             Place::Open(opened) => Ok(opened.store.clone()),
         }
     }
@@ -315,7 +358,18 @@ impl DataDir {
 
     /// Answers from the store, or lets whoever has it answer.
     fn ask(&self, question: &Question) -> Result<Vec<Line>, DataDirError> {
-        match self.open_existing() {
+        patiently(
+            || self.ask_now(question),
+            |error| matches!(error, DataDirError::NoAnswer { .. }),
+        )
+    }
+
+    fn ask_now(&self, question: &Question) -> Result<Vec<Line>, DataDirError> {
+        let store = match &self.0 {
+            Place::At(path) => Store::open_existing(path),
+            Place::Open(opened) => Ok(opened.store.clone()),
+        };
+        match store {
             Ok(store) => {
                 if matches!(question, Question::Inspect {}) {
                     store.read()?.verify()?;

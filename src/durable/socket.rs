@@ -405,6 +405,11 @@ fn cut(error: io::Error) -> NotAnswered {
     NotAnswered::Cut(format!("its answer broke off: {error}"))
 }
 
+/// Whether somebody who has `dir` answers questions.
+pub(super) fn answers(dir: &Path) -> bool {
+    connect(dir).is_ok()
+}
+
 /// Connects to the process that has `dir`.
 fn connect(dir: &Path) -> Result<UnixStream, NotAnswered> {
     let connect = || -> io::Result<UnixStream> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use squall::{DataDirError, Running, StoreError, secs};
 
@@ -163,4 +163,28 @@ fn nobody_who_asks_holds_up_the_end() {
         );
     }
     assert!(DataDir::at(&dir).inspect().is_ok());
+}
+
+/// Who lists some entries has the directory for a moment, and others do not fail for that.
+#[test]
+fn somebody_who_looks_into_a_directory_is_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let data_dir = DataDir::at(root.path().join("data"));
+    data_dir.make_depot("said", 1, "word").unwrap();
+    for _ in 0..3 {
+        let views = data_dir.views().unwrap();
+        let looking = std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(100));
+            drop(views);
+        });
+        assert_eq!(data_dir.inspect().unwrap().depots.len(), 1);
+        looking.join().unwrap();
+        let views = data_dir.views().unwrap();
+        let looking = std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(100));
+            drop(views);
+        });
+        drop(DataDir::opened(data_dir.path().unwrap()).unwrap());
+        looking.join().unwrap();
+    }
 }

@@ -1,5 +1,8 @@
 //! Purchases out of files, folders, globs and standard input as options.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clap::Args;
 use squall::connectors::files::{FieldSelector, Record};
 use squall::connectors::{Files, ReadDepot};
@@ -143,6 +146,8 @@ impl Purchases {
         };
         ReadPurchases {
             user: selector(&self.user_field),
+            user_name: self.user_field.clone().unwrap_or_default(),
+            told: Arc::default(),
             amount,
             skip_negative: self.skip_negative,
         }
@@ -153,6 +158,9 @@ impl Purchases {
 #[derive(Clone, Debug)]
 pub struct ReadPurchases {
     user: FieldSelector,
+    user_name: String,
+    /// Whether somebody was told of a record without such a field.
+    told: Arc<AtomicBool>,
     amount: Amount,
     skip_negative: bool,
 }
@@ -202,6 +210,7 @@ impl ReadPurchases {
     /// [`AmountError`], and where a field is none.
     pub fn purchase(&self, record: &Record) -> Result<Option<Purchase>> {
         let Some(user) = record.field(&self.user)? else {
+            self.tell_of_none(record);
             return Ok(None);
         };
         let (cents, negative) = match &self.amount {
@@ -226,6 +235,27 @@ impl ReadPurchases {
         }
         let user = without_zeros(&user).into();
         Ok(Some(Purchase { user, cents }))
+    }
+}
+
+impl ReadPurchases {
+    /// An empty user is one thing; a field that is not there may be a misspelt name, with which
+    /// all records would be passed over without a word.
+    fn tell_of_none(&self, record: &Record) {
+        let name = self.user_name.as_str();
+        let first = name.split('.').next().unwrap_or(name);
+        let is_there = || record.names().any(|other| other == name || other == first);
+        if self.told.load(Ordering::Relaxed) || is_there() {
+            return;
+        }
+        // Several tasks may tell it at once, and once is enough.
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "{}:{} has no field `{name}` (--user-field); records without a user are passed over",
+                record.source(),
+                record.line(),
+            );
+        }
     }
 }
 

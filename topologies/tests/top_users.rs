@@ -55,6 +55,32 @@ id,user,price,quantity
 }
 
 #[test]
+fn a_field_that_no_record_has_is_told_once() {
+    let lines = "{\"user\":\"a\",\"cents\":1}\n{\"user\":null,\"cents\":2}\n".repeat(3);
+    let folder = Folder::with(&[("a.ndjson", lines.as_bytes())]);
+    let input = folder.path("a.ndjson");
+    let run = |user| {
+        ranking(&[
+            "--input",
+            &input,
+            "--user-field",
+            user,
+            "--cents-field",
+            "cents",
+        ])
+    };
+    let (wrong, logged) = run("usr");
+    assert_eq!(wrong, json!([]));
+    let told = logged.matches("has no field `usr` (--user-field)").count();
+    assert_eq!(told, 1, "{logged}");
+    assert!(logged.contains("a.ndjson:1 has no field"), "{logged}");
+    // Null is no user, and that is all there is to it.
+    let (right, logged) = run("user");
+    assert_eq!(right, json!([["a", 3]]));
+    assert!(!logged.contains("has no field"), "{logged}");
+}
+
+#[test]
 fn json_lines_columns_and_standard_input_give_the_same_ranking() {
     let folder = Folder::with(&[
         (

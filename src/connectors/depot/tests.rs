@@ -191,7 +191,7 @@ fn a_depot_that_was_made_again_under_its_name_is_another_one() {
     let error = listen(&other, all(), 3, 2).unwrap_err();
     let cause = error.source().unwrap().to_string();
     assert!(
-        cause.contains("was deleted and made again since it was read"),
+        cause.contains("is not the one that was read so far"),
         "{cause}"
     );
 }
