@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::files::Record;
 use crate::context::Context;
 use crate::depot::{Block, Depot, DepotError, DepotReader};
-use crate::error::Result;
+use crate::error::{BoxError, Fatal, Result};
 use crate::spout::{Next, Spout, SpoutOut};
 use crate::state::{Changes, Shape, State, States, StoredUnit, Table};
 use crate::stream::{Out, Streams};
@@ -237,7 +237,16 @@ where
             if next >= until {
                 continue;
             }
-            if let Some(block) = self.depot.depot.block(number, next)? {
+            let block = self.depot.depot.block(number, next);
+            // What was dropped does not come again.
+            let block = block.map_err(|error| -> BoxError {
+                if error.is_wrong_use() {
+                    Fatal::new(error).into()
+                } else {
+                    error.into()
+                }
+            });
+            if let Some(block) = block? {
                 self.block = block;
                 return Ok(true);
             }

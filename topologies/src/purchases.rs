@@ -54,10 +54,15 @@ pub struct Purchases {
     pub depot: Option<String>,
     /// Where a new topology begins to read the depot: where it ends, or at its first record
     /// [default: end]
-    #[arg(long, value_name = "end|beginning", requires = "depot")]
+    #[arg(
+        long,
+        value_name = "end|beginning",
+        requires = "depot",
+        conflicts_with = "input"
+    )]
     pub from: Option<DepotFrom>,
     /// Read the depot to where it ends now, and no further
-    #[arg(long, requires = "depot")]
+    #[arg(long, requires = "depot", conflicts_with = "input")]
     pub until_end: bool,
 }
 

@@ -25,6 +25,22 @@ fn a_file_a_folder_a_glob_gzip_and_standard_input_give_the_same_words() {
     assert_eq!(counts(json(&stdout).last().unwrap()), all);
 }
 
+/// A run that is restored from its last commit would meet it again, and again.
+#[test]
+fn damaged_gzip_ends_a_durable_run_at_once() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    gzip.write_all(&b"to be\n".repeat(10_000)).unwrap();
+    let whole = gzip.finish().unwrap();
+    let folder = Folder::with(&[("a.txt.gz", &whole[..whole.len() / 2])]);
+    let (input, data_dir) = (folder.path("a.txt.gz"), folder.path("data"));
+    let mut run = top_words(&["--input", &input, "--data-dir", &data_dir]);
+    let run = run.output().unwrap();
+    let logged = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(1), "{logged}");
+    assert!(logged.contains("the gzip data is cut short"), "{logged}");
+    assert!(!logged.contains("goes on from its last commit"), "{logged}");
+}
+
 #[test]
 fn text_is_split_as_asked() {
     let folder = Folder::with(&[("a.txt", "Ça va\nÇa va\n\nva".as_bytes())]);

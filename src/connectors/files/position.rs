@@ -117,7 +117,8 @@ pub enum PositionError {
 fn what_to_do(component: &str) -> String {
     format!(
         "restore it; or give what is there now another name, to have it read from its beginning; \
-         or forget what was stored of `{component}` with `squall reset`"
+         or forget what was stored of `{component}` with `squall reset`, with that of what reads it, \
+         or all that was read so far is counted once more"
     )
 }
 

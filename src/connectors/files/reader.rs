@@ -11,6 +11,7 @@ use super::format::{Delimiter, Format};
 use super::input::{InputError, Source};
 use super::lines::Lines;
 use super::record::{Content, Record};
+use crate::error::{BoxError, Fatal};
 
 /// Reads the records of one source.
 pub struct RecordReader {
@@ -81,6 +82,16 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl ReadError {
+    /// As the error of a task: what is damaged is so at the next attempt, too.
+    pub(super) fn into_cause(self) -> BoxError {
+        match &self {
+            Self::Io { hint: "", .. } => self.into(),
+            Self::Io { .. } | Self::Header { .. } => Fatal::new(self).into(),
+        }
+    }
 }
 
 impl RecordReader {

@@ -17,7 +17,7 @@ use super::follow::{Discovery, LOOK_INTERVAL};
 use super::position::{Position, PositionError};
 use super::reading::{From, Input};
 use super::stream::Arrived;
-use super::{BadRecord, FieldError, Outcome, ProbeError, Record, Source};
+use super::{BadRecord, FieldError, Outcome, ProbeError, ReadError, Record, Source};
 use crate::connectors::paths::one_spelling;
 use crate::context::Context;
 use crate::error::Result;
@@ -419,7 +419,10 @@ where
                 self.begin()?;
                 return Ok(Next::More);
             }
-            Some(From::File(open)) => open.reader.next(&mut self.record)?,
+            Some(From::File(open)) => {
+                let next = open.reader.next(&mut self.record);
+                next.map_err(ReadError::into_cause)?
+            }
             Some(From::Stream(reader)) => match reader.next(&mut self.record)? {
                 Arrived::Outcome(outcome) => outcome,
                 arrived => {
