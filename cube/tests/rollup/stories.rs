@@ -276,6 +276,21 @@ fn row_groups_are_found_by_their_times() {
     assert!(of_an_hour < files.files().len() / 4, "{of_an_hour}");
 }
 
+/// So that a query begins again, with the files that there are then.
+#[test]
+fn a_file_that_goes_away_before_its_rows_are_read_is_missing() {
+    let place = Place::new();
+    run(&of_clicks(), &clicks(2, 20), &Way::default(), &place);
+    let snapshot = place.data_dir.views().unwrap().read().unwrap();
+    let files = SegmentFiles::of(&snapshot, place.folder()).unwrap();
+    let groups = files.row_groups(&(i64::MIN..i64::MAX)).unwrap();
+    std::fs::remove_dir_all(place.folder()).unwrap();
+    for group in groups {
+        let error = group.read(&["campaign"], &[]).unwrap_err();
+        assert!(matches!(error, SegmentError::Missing { .. }), "{error}");
+    }
+}
+
 #[test]
 fn a_file_that_was_changed_is_noticed() {
     let schema = of_clicks();
