@@ -135,6 +135,7 @@ fn parts_of_a_sum_that_leaves_its_range_stay_rows_of_their_own() {
         tasks: 2,
         compacting: Compacting {
             files: 2,
+            own_rows: 0,
             at_once: true,
             keep: secs(0),
         },
@@ -167,6 +168,7 @@ fn without_rollup_every_event_is_a_row() {
         tasks: 2,
         compacting: Compacting {
             files: 2,
+            own_rows: 0,
             at_once: true,
             keep: secs(0),
         },
@@ -238,8 +240,15 @@ fn rows_that_take_too_much_memory_are_written_before_the_commit() {
 fn row_groups_are_found_by_their_times() {
     let schema = of_clicks();
     let place = Place::new();
-    // Of four days, each segment a row group of each file.
-    run(&schema, &clicks(96, 10), &Way::default(), &place);
+    // Of four days, each segment a row group of each file; each commit leaves its own.
+    let way = Way {
+        compacting: Compacting {
+            files: usize::MAX,
+            ..Compacting::default()
+        },
+        ..Way::default()
+    };
+    run(&schema, &clicks(96, 10), &way, &place);
     let snapshot = place.data_dir.views().unwrap().read().unwrap();
     let files = SegmentFiles::of(&snapshot, place.folder()).unwrap();
     let count = |times: std::ops::Range<i64>| {
