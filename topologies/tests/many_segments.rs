@@ -60,7 +60,12 @@ fn a_cube_of_more_segments_than_open_files_is_compacted_and_asked() {
 
     let question = ["query", &data, "--by", "host", "--json"];
     assert_eq!(of_few_open_files(&question), wanted);
-    let filtered = ["--filter", "host=host 7", "--granularity", "all"];
+    let filtered = [
+        "--filter",
+        "host=host 7",
+        "--granularity",
+        r#"{"type":"all"}"#,
+    ];
     let answer = of_few_open_files(&[&question[..], &filtered].concat());
     assert_eq!(json(&answer)[0]["bytes"], 7 * HOURS);
 }
