@@ -28,7 +28,7 @@ pub struct NoCube {
     pub dir: String,
 }
 
-/// How often a query begins again, where segments are compacted or replaced while it opens them.
+/// How often a query begins again, where segments are compacted or replaced while it reads them.
 const TRIES: usize = 5;
 
 impl Cube {

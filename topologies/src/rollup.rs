@@ -21,8 +21,16 @@ use crate::wrong::WrongUse;
 /// Where the segments are, in a data directory.
 pub const SEGMENTS: &str = "segments";
 
+/// Events are read, and never made.
+const INPUT: &str = "What to read: a file, a folder (its files in name order), a quoted glob, or - for standard input";
+
+/// Lines of text are no events.
+const FORMAT: &str = "How the input is cut into records [default: by suffix]";
+
 /// What to read, and how it is rolled up.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
+#[command(mut_arg("input", |input| input.help(INPUT)))]
+#[command(mut_arg("format", |format| format.value_name("csv|ndjson").help(FORMAT)))]
 pub struct Options {
     /// What to read.
     #[command(flatten)]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, Zoned};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
 use super::{DAY, HOUR, MINUTE, SECOND, from, zone_name};
 
@@ -156,10 +157,16 @@ impl Calendar {
     fn moment(&self, number: i64) -> Option<i64> {
         let span = Span::new()
             .try_months(self.step.months.checked_mul(number)?)
-            .and_then(|span| span.try_days(self.step.days.saturating_mul(number)))
-            .and_then(|span| span.try_milliseconds(self.step.millis.saturating_mul(number)));
-        let moment = self.origin.checked_add(span.ok()?).ok()?;
-        Some(moment.timestamp().as_millisecond())
+            .and_then(|span| span.try_days(self.step.days.saturating_mul(number)));
+        let span = span.ok()?;
+        let days = if span.is_zero() {
+            self.origin.timestamp()
+        } else {
+            let on_the_clock = self.origin.datetime().checked_add(span).ok()?;
+            begin(self.origin.time_zone(), on_the_clock)?
+        };
+        let millis = SignedDuration::from_millis(self.step.millis.saturating_mul(number));
+        Some(days.checked_add(millis).ok()?.as_millisecond())
     }
 }
 
@@ -181,7 +188,7 @@ impl Local {
             super::clamp(start + i128::from(self.millis)),
         );
         // Where a change of the clocks moves the full hour, that ends a bucket.
-        let behind = now.checked_add(jiff::SignedDuration::from_millis(1));
+        let behind = now.checked_add(SignedDuration::from_millis(1));
         for change in self.zone.preceding(behind.unwrap_or(now)) {
             let at = change.timestamp();
             if at.as_millisecond() <= start {
@@ -211,9 +218,24 @@ impl Local {
     }
 
     fn phase_before(&self, moment: Timestamp) -> i64 {
-        let before = moment.checked_sub(jiff::SignedDuration::from_millis(1));
+        let before = moment.checked_sub(SignedDuration::from_millis(1));
         self.phase(before.unwrap_or(moment))
     }
+}
+
+/// The moment of a time on the clock of a zone: the first one where the clock shows it twice; but
+/// the second one where the clock goes back over midnight, so that the day before goes on until
+/// then. Where the clock leaves it out, as much later.
+fn begin(zone: &TimeZone, on_the_clock: DateTime) -> Option<Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(on_the_clock);
+    if let AmbiguousOffset::Fold { .. } = ambiguous.offset() {
+        let second = ambiguous.later().ok()?;
+        let before = second.checked_sub(SignedDuration::from_nanos(1)).ok()?;
+        if zone.to_datetime(before).date() < on_the_clock.date() {
+            return Some(second);
+        }
+    }
+    ambiguous.compatible().ok()
 }
 
 /// The nearest moment that the calendar has.
@@ -230,6 +252,6 @@ pub(super) fn zoned(moment: i64, zone: TimeZone) -> Zoned {
 
 /// When this day of January 1970 began in a zone.
 pub(super) fn local_day(zone: &TimeZone, day: i8) -> i64 {
-    let moment = zone.to_timestamp(jiff::civil::date(1970, 1, day).at(0, 0, 0, 0));
+    let moment = begin(zone, jiff::civil::date(1970, 1, day).at(0, 0, 0, 0));
     moment.map_or(0, Timestamp::as_millisecond)
 }

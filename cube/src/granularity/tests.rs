@@ -96,6 +96,19 @@ fn buckets_of_periods_in_zones_and_from_origins() {
     assert_eq!(two_hours.bucket(0), -3_600_000..3_600_000);
 }
 
+/// St. John's set its clocks back at 00:01, to 23:01 of the day before; Havana does at 01:00.
+const MIDNIGHT_TWICE: &str = "
+P1D in America/St_Johns | 2005-10-30T03:00:00Z | 2005-10-29T02:30:00Z | 2005-10-30T03:30:00Z
+P1D in America/St_Johns | 2005-10-30T03:30:00Z | 2005-10-30T03:30:00Z | 2005-10-31T03:30:00Z
+P1M in America/St_Johns | 2009-11-01T03:00:00Z | 2009-10-01T02:30:00Z | 2009-11-01T03:30:00Z
+P1D in America/Havana | 2015-11-01T04:30:00Z | 2015-11-01T04:00:00Z | 2015-11-02T05:00:00Z
+";
+
+#[test]
+fn a_day_that_the_clocks_go_back_to_lasts_until_its_second_midnight() {
+    check(MIDNIGHT_TWICE);
+}
+
 #[test]
 fn each_granularity_has_one_name() {
     let table = [

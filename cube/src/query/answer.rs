@@ -130,7 +130,7 @@ impl Serialize for JsonRow<'_> {
 }
 
 impl fmt::Display for Answer {
-    /// A table with a head, a line for each row.
+    /// A table with a head, a line for each row. Null is `null`, and that text is `"null"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = std::iter::once("timestamp".to_owned())
             .chain(self.dimensions.iter().map(ToString::to_string))
@@ -139,7 +139,10 @@ impl fmt::Display for Answer {
         for row in &self.rows {
             let dimensions = row.dimensions.iter().map(|value| match value {
                 None => "null".to_owned(),
-                Some(value) if value.is_empty() => "\"\"".to_owned(),
+                // What could be taken for null, for the empty text, or for one of these.
+                Some(value) if value.is_empty() || value == "null" || value.starts_with('"') => {
+                    format!("{:?}", value.as_str())
+                }
                 // Control characters would tear the table.
                 Some(value) => value.replace(|c: char| c.is_control(), "\u{fffd}"),
             });

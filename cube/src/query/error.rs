@@ -43,7 +43,7 @@ pub enum QueryError {
     /// The query begins or ends where rows cannot be divided.
     #[error(
         "the query's `{bound}` {moment} is within a stored bucket, which is of the granularity \
-         `{stored}`: give {start} or {end}"
+         `{stored}`: {hint}"
     )]
     Within {
         /// `from` or `to`.
@@ -52,10 +52,8 @@ pub enum QueryError {
         moment: Timestamp,
         /// What is stored.
         stored: String,
-        /// Where the bucket begins.
-        start: Timestamp,
-        /// Where it ends.
-        end: Timestamp,
+        /// What to give instead.
+        hint: String,
     },
     /// No moment is in its range.
     #[error("the query's `from` {from} is not before its `to` {to}")]

@@ -220,12 +220,16 @@ fn check_bound(
     if !portions.any(|portion| super::plan::stored(portion.schema()) == stored) {
         return Ok(());
     }
+    let [start, end] = [bucket.start, bucket.end].map(Timestamp::from_millis);
     Err(QueryError::Within {
         bound,
         moment: Timestamp::from_millis(moment),
         stored: stored.to_string(),
-        start: Timestamp::from_millis(bucket.start),
-        end: Timestamp::from_millis(bucket.end),
+        hint: if bucket == EVERYTHING {
+            "leave it out".to_owned()
+        } else {
+            format!("give {start} or {end}")
+        },
     })
 }
 

@@ -1,7 +1,6 @@
 //! Many files become fewer, while rows come in.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,19 +10,23 @@ use squall::Result;
 
 use super::file::SegmentFile;
 use super::folder::Folder;
-use super::merge::Merge;
+use super::merge::{self, Merge, Written};
 
 /// When files are merged; [`Compacting::default`] suits most.
 ///
 /// Every commit writes a file of level 0, with rows of all segments that had events. When there
-/// are enough of them, they become one file of level 1 for each segment; and enough files of one
-/// level and segment become one of the next level. So a row is written again once for each
-/// level, of which there are as many as the number of files has digits to the base of
-/// [`files`](Self::files).
+/// are enough of them, they become files of level 1; and enough files of one level become files
+/// of the next one. So a row is written again once for each level, of which there are as many as
+/// the number of files has digits to the base of [`files`](Self::files).
+///
+/// A segment of many rows gets a file of its own, which is merged with others of its segment.
+/// Those of few rows stay together in one file, so that there are not as many files as segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compacting {
     /// How many files are enough; 8. At least 2; `usize::MAX` is never.
     pub files: usize,
+    /// How many rows are many; 4,096.
+    pub own_rows: u64,
     /// Whether it is done in the task of the segments at a commit, which waits for it, instead
     /// of a thread of its own; no.
     pub at_once: bool,
@@ -36,6 +39,7 @@ impl Default for Compacting {
     fn default() -> Self {
         Self {
             files: 8,
+            own_rows: 4_096,
             at_once: false,
             keep: Duration::from_mins(1),
         }
@@ -43,7 +47,7 @@ impl Default for Compacting {
 }
 
 /// The files that are merged at once, at most: so many are open, with a part of each in memory.
-const MOST_INPUTS: usize = 16;
+pub(super) const MOST_INPUTS: usize = 16;
 
 /// Files to be merged.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +56,8 @@ pub(super) struct Job {
     pub(super) inputs: Vec<(String, SegmentFile)>,
     /// The level of those that they become.
     level: u8,
+    /// How many rows of a segment get a file of their own.
+    own_rows: u64,
 }
 
 impl Job {
@@ -63,57 +69,39 @@ impl Job {
         type Kind<'f> = (u8, &'f str, Option<i64>);
         let mut kinds: BTreeMap<Kind<'f>, BTreeMap<&String, &SegmentFile>> = BTreeMap::new();
         for (name, file) in files {
-            let segment = file.parts.first().map(|part| part.segment.start);
-            // At level 0 files have rows of any segments.
-            let segment = segment.filter(|_| file.level > 0);
+            let segment = match file.parts.as_slice() {
+                // Of so many rows as one of its own has that were many before they were merged.
+                [part] if file.level > 0 && file.rows >= settings.own_rows / MOST_INPUTS as u64 => {
+                    Some(part.segment.start)
+                }
+                _ => None,
+            };
             let kind = (file.level, file.schema.as_str(), segment);
             kinds.entry(kind).or_default().insert(name, file);
         }
         let enough = settings.files.max(2);
-        let (kind, files) = kinds.into_iter().find(|(_, files)| files.len() >= enough)?;
+        let files = kinds.into_values().find(|files| files.len() >= enough)?;
         let inputs = files.into_iter().take(MOST_INPUTS);
-        Some(Self {
-            inputs: inputs
-                .map(|(name, file)| (name.clone(), file.clone()))
-                .collect(),
-            level: kind.0.saturating_add(1),
-        })
+        let inputs = inputs.map(|(name, file)| (name.clone(), file.clone()));
+        Some(Self::of(inputs.collect(), settings.own_rows))
     }
 
-    /// What is to be merged first, so that in the end there is one file for each segment.
-    pub(super) fn choose_all(files: &BTreeMap<String, SegmentFile>) -> Option<Self> {
-        let mut new: BTreeMap<&str, Vec<Named<'_>>> = BTreeMap::new();
-        let mut old: BTreeMap<(&str, i64), Vec<Named<'_>>> = BTreeMap::new();
-        for (name, file) in files {
-            let schema = file.schema.as_str();
-            match file.parts.first() {
-                Some(part) if file.level > 0 => {
-                    let segment = (schema, part.segment.start);
-                    old.entry(segment).or_default().push((name, file));
-                }
-                _ => new.entry(schema).or_default().push((name, file)),
-            }
+    /// These files become some of the next level.
+    pub(super) fn of(inputs: Written, own_rows: u64) -> Self {
+        let level = inputs.iter().map(|(_, file)| file.level).max();
+        Self {
+            level: level.unwrap_or(0).saturating_add(1),
+            inputs,
+            own_rows,
         }
-        let several = old.into_values().find(|files| files.len() > 1);
-        let mut files = new.into_values().next().or(several)?;
-        // The smaller ones first, so that no row is written too often.
-        files.sort_by_key(|(_, file)| file.rows);
-        files.truncate(MOST_INPUTS);
-        let level = files.iter().map(|(_, file)| file.level).max()?;
-        Some(Self {
-            inputs: files
-                .into_iter()
-                .map(|(name, file)| (name.clone(), file.clone()))
-                .collect(),
-            level: level.saturating_add(1),
-        })
     }
 
-    /// How many files come out: one for each segment.
+    /// How many files come out: one for each segment of many rows, and one for all others.
     pub(super) fn outputs(&self) -> usize {
-        let parts = self.inputs.iter().flat_map(|(_, file)| &file.parts);
-        let segments: BTreeSet<i64> = parts.map(|part| part.segment.start).collect();
-        segments.len()
+        let segments = merge::segments(self.inputs.iter().map(|(_, file)| file));
+        let own = segments.values().filter(|rows| **rows >= self.own_rows);
+        let own = own.count();
+        own + usize::from(own < segments.len())
     }
 
     /// Merges the files into new ones of these names. Where that fails nothing is left of them.
@@ -124,41 +112,26 @@ impl Job {
         goes_on: impl Fn() -> bool,
     ) -> Merged {
         let inputs = self.inputs.iter();
-        let inputs: Vec<(PathBuf, SegmentFile)> = inputs
-            .map(|(name, file)| (folder.file(name), file.clone()))
-            .collect();
-        let mut begun = 0;
-        let next = || {
-            // There are as many names as segments.
-            let name = names.get(begun).cloned().unwrap_or_default();
-            begun += 1;
-            folder.file(&name)
-        };
-        let merged = Merge::of(&inputs)
+        let inputs = inputs.map(|(name, file)| (folder.file(name), file.clone()));
+        let merged = Merge::of(inputs.collect(), self.own_rows)
             .map_err(Into::into)
-            .and_then(|merge| merge.write(self.level, next, goes_on))
+            .and_then(|merge| merge.write(self.level, folder, names.iter().cloned(), goes_on))
             .and_then(|files| {
                 folder.sync()?;
                 Ok(files)
             });
-        match merged {
-            Ok(files) => Ok(names.iter().cloned().zip(files).collect()),
-            Err(error) => {
-                for name in names {
-                    // What cannot be deleted is deleted by the next run.
-                    let _ = folder.delete(name);
-                }
-                Err(error)
+        if merged.is_err() {
+            for name in names {
+                // What cannot be deleted is deleted by the next run.
+                let _ = folder.delete(name);
             }
         }
+        merged
     }
 }
 
-/// A file with its name.
-type Named<'f> = (&'f String, &'f SegmentFile);
-
 /// The new files by name.
-pub(super) type Merged = Result<Vec<(String, SegmentFile)>>;
+pub(super) type Merged = Result<Written>;
 
 /// A job that is done by a thread.
 pub(super) struct Compaction {

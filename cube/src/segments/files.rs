@@ -49,7 +49,8 @@ impl SegmentFiles {
     }
 
     /// The row groups that may have rows of this time, in milliseconds since 1970. Only the
-    /// files that have some are opened.
+    /// files that have some are looked at, and no file stays open: it is opened again when a
+    /// row group is read, and may be missing then, too.
     ///
     /// # Errors
     /// Where a file is missing, was changed, or cannot be read.

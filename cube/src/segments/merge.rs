@@ -1,11 +1,13 @@
-//! Sorted files become sorted files of one segment each.
+//! Sorted files become fewer sorted files.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use squall::{Result, Text};
 
 use super::file::{SegmentError, SegmentFile};
+use super::folder::Folder;
 use super::reader::{GroupReader, SegmentReader};
 use super::writer::{GROUP_ROWS, SegmentWriter};
 use crate::rolled::Rolled;
@@ -24,12 +26,34 @@ const BUFFER_BYTES: usize = 16 << 20;
 /// How often it is asked whether to stop, in rows.
 const ASKED_ROWS: u64 = 1_024;
 
-/// The rows of several files in order, those of one bucket and the same dimensions as one.
+/// The rows of several files in order, those of one bucket and the same dimensions as one. A file
+/// is open from its first row to its last.
 pub(super) struct Merge {
     schema: Arc<Schema>,
+    /// The files whose rows come later, the first of them at the end.
+    waiting: Vec<(PathBuf, SegmentFile)>,
     cursors: Vec<Cursor>,
     dimensions: Vec<Text>,
     rolled: Rolled,
+    own: BTreeSet<i64>,
+}
+
+/// A file that is written.
+struct Output {
+    name: String,
+    writer: SegmentWriter,
+}
+
+/// New files by their names.
+pub(super) type Written = Vec<(String, SegmentFile)>;
+
+/// The segments in some files, by when they begin, with their rows.
+pub(super) fn segments<'f>(files: impl Iterator<Item = &'f SegmentFile>) -> BTreeMap<i64, u64> {
+    let mut segments = BTreeMap::new();
+    for part in files.flat_map(|file| &file.parts) {
+        *segments.entry(part.segment.start).or_default() += part.rows;
+    }
+    segments
 }
 
 /// A file, and how far it was read.
@@ -45,115 +69,165 @@ struct Cursor {
 }
 
 impl Merge {
-    /// Opens the files, which are of one schema.
-    pub(super) fn of(files: &[(PathBuf, SegmentFile)]) -> Result<Self, SegmentError> {
-        let mut readers = Vec::new();
-        for (path, file) in files {
-            let rows = PORTION_BYTES * file.rows / file.bytes.max(1);
-            let portion = rows.clamp(16, PORTION_ROWS);
-            // A few thousand.
-            let portion = usize::try_from(portion).unwrap_or(usize::MAX);
-            readers.push((SegmentReader::open(path, file)?, portion));
+    /// The files, which are of one schema. Segments of so many rows get a file of their own.
+    pub(super) fn of(
+        mut files: Vec<(PathBuf, SegmentFile)>,
+        own_rows: u64,
+    ) -> Result<Self, SegmentError> {
+        let mut dimensions = BTreeSet::new();
+        let mut schema = None;
+        for (path, file) in &files {
+            let reader = SegmentReader::open(path, file)?;
+            dimensions.extend(reader.dimensions().iter().cloned());
+            schema.get_or_insert_with(|| reader.schema().clone());
         }
-        let mut dimensions: Vec<Text> = readers
-            .iter()
-            .flat_map(|(reader, _)| reader.dimensions().iter().cloned())
-            .collect();
-        dimensions.sort();
-        dimensions.dedup();
-        let schema = readers.first().map(|(reader, _)| reader.schema().clone());
+        let dimensions: Vec<Text> = dimensions.into_iter().collect();
         let schema = Arc::new(schema.ok_or_else(|| {
             let nowhere = PathBuf::new();
             SegmentError::no_segment(&nowhere, "there are no files to merge")
         })?);
-        let cursors = readers.into_iter().map(|(reader, portion)| Cursor {
-            places: dimensions
-                .iter()
-                .map(|name| reader.dimensions().iter().position(|other| other == name))
-                .collect(),
-            reader,
-            next_group: 0,
-            group: None,
-            portion,
-            rows: Rows::default(),
-            row: 0,
-        });
+        let own = segments(files.iter().map(|(_, file)| file)).into_iter();
+        let own = own.filter(|(_, rows)| *rows >= own_rows);
+        let own = own.map(|(segment, _)| segment).collect();
+        // Of those that begin at once, the first stays the first.
+        files.reverse();
+        files.sort_by_key(|(_, file)| std::cmp::Reverse(first(file)));
         Ok(Self {
-            cursors: cursors.collect(),
+            waiting: files,
+            cursors: Vec::new(),
             rolled: Rolled::with_dimensions(Arc::clone(&schema), &dimensions),
             schema,
             dimensions,
+            own,
         })
     }
 
-    /// Writes the rows, those of each segment into a file of its own, as long as `goes_on` says
-    /// so. `path` gives the next file.
+    /// Writes the rows into files of these names in a folder, as long as `goes_on` says so: those
+    /// of each segment that has its own into that, and all others into one.
     pub(super) fn write(
         mut self,
         level: u8,
-        mut path: impl FnMut() -> PathBuf,
+        folder: &Folder,
+        mut names: impl Iterator<Item = String>,
         goes_on: impl Fn() -> bool,
-    ) -> Result<Vec<SegmentFile>> {
+    ) -> Result<Written> {
         let mut written = Vec::new();
-        let mut open: Option<SegmentWriter> = None;
+        let (mut own, mut together) = (None, None);
         let mut segment = 0..0;
         let mut count: u64 = 0;
-        for cursor in &mut self.cursors {
-            cursor.fill()?;
-        }
-        while let Some(first) = self.first() {
-            let cursor = &mut self.cursors[first];
+        while let Some(first) = self.first()? {
+            let cursor = &self.cursors[first];
             let time = cursor.rows.times[cursor.row];
-            if open.is_none() || !segment.contains(&time) {
-                if let Some(mut writer) = open.take() {
-                    writer.write(&self.rolled.take())?;
-                    written.push(writer.finish(level)?);
-                }
-                segment = self.schema.segment.bucket(time);
-                let path = path();
-                open = Some(SegmentWriter::create(
-                    &path,
-                    &self.schema,
-                    &self.dimensions,
-                )?);
-            } else if self.rolled.len() >= GROUP_ROWS || self.rolled.bytes() >= BUFFER_BYTES {
-                let known = self
-                    .rolled
-                    .continues(&cursor.rows, cursor.row, &cursor.places);
-                if let Some(writer) = &mut open
-                    && !known
-                {
-                    writer.write(&self.rolled.take())?;
-                }
+            let ends = !segment.contains(&time);
+            let full = self.rolled.len() >= GROUP_ROWS || self.rolled.bytes() >= BUFFER_BYTES;
+            let goes_on_in_it = || {
+                let rolled = &self.rolled;
+                rolled.continues(&cursor.rows, cursor.row, &cursor.places)
+            };
+            if ends || full && !goes_on_in_it() {
+                let is_own = self.own.contains(&segment.start);
+                let output = if is_own { &mut own } else { &mut together };
+                self.flush(output, folder, &mut names)?;
             }
+            if ends {
+                written.extend(finish(own.take(), level)?);
+                segment = self.schema.segment.bucket(time);
+            }
+            let cursor = &mut self.cursors[first];
             self.rolled
                 .append(&cursor.rows, cursor.row, &cursor.places)?;
             cursor.row += 1;
-            cursor.fill()?;
+            if !cursor.fill()? {
+                self.cursors.remove(first);
+            }
             count += 1;
             if count.is_multiple_of(ASKED_ROWS) && !goes_on() {
                 return Err("the compaction was stopped".into());
             }
         }
-        if let Some(mut writer) = open {
-            writer.write(&self.rolled.take())?;
-            written.push(writer.finish(level)?);
-        }
+        let is_own = self.own.contains(&segment.start);
+        let output = if is_own { &mut own } else { &mut together };
+        self.flush(output, folder, &mut names)?;
+        written.extend(finish(own, level)?);
+        written.extend(finish(together, level)?);
         Ok(written)
     }
 
-    /// The cursor with the first row of all; of equal ones the first cursor.
-    fn first(&self) -> Option<usize> {
-        let with_rows = self.cursors.iter().enumerate();
-        let with_rows = with_rows.filter(|(_, cursor)| cursor.row < cursor.rows.len());
-        let first = with_rows.min_by(|(_, one), (_, other)| one.order(other));
-        first.map(|(number, _)| number)
+    /// Writes the rows in memory, of which the file is begun where it is not.
+    fn flush(
+        &mut self,
+        output: &mut Option<Output>,
+        folder: &Folder,
+        names: &mut impl Iterator<Item = String>,
+    ) -> Result {
+        if self.rolled.is_empty() {
+            return Ok(());
+        }
+        let output = if let Some(output) = output {
+            output
+        } else {
+            let name = names.next().ok_or("there are fewer names than files")?;
+            let path = folder.file(&name);
+            let writer = SegmentWriter::create(&path, &self.schema, &self.dimensions)?;
+            output.insert(Output { name, writer })
+        };
+        Ok(output.writer.write(&self.rolled.take())?)
+    }
+
+    /// The cursor with the first row of all; of equal ones the first cursor. It opens the files
+    /// that may have it.
+    fn first(&mut self) -> Result<Option<usize>, SegmentError> {
+        loop {
+            let cursors = self.cursors.iter().enumerate();
+            let next = cursors.min_by(|(_, one), (_, other)| one.order(other));
+            let time = next.map_or(i64::MAX, |(_, cursor)| cursor.rows.times[cursor.row]);
+            let next = next.map(|(number, _)| number);
+            let Some((path, file)) = self.waiting.pop_if(|(_, file)| first(file) <= time) else {
+                return Ok(next);
+            };
+            let mut cursor = Cursor::of(&path, &file, &self.dimensions)?;
+            if cursor.fill()? {
+                self.cursors.push(cursor);
+            }
+        }
     }
 }
 
+/// When the first row of a file is.
+fn first(file: &SegmentFile) -> i64 {
+    file.parts.first().map_or(i64::MIN, |part| part.first)
+}
+
+/// Completes a file.
+fn finish(
+    output: Option<Output>,
+    level: u8,
+) -> Result<Option<(String, SegmentFile)>, SegmentError> {
+    let finish = |output: Output| Ok((output.name, output.writer.finish(level)?));
+    output.map(finish).transpose()
+}
+
 impl Cursor {
-    /// Reads on where all rows in memory are done.
-    fn fill(&mut self) -> Result<(), SegmentError> {
+    /// A file, of which no rows are read yet.
+    fn of(path: &Path, file: &SegmentFile, dimensions: &[Text]) -> Result<Self, SegmentError> {
+        let reader = SegmentReader::open(path, file)?;
+        let rows = PORTION_BYTES * file.rows / file.bytes.max(1);
+        let portion = rows.clamp(16, PORTION_ROWS);
+        let place = |name| reader.dimensions().iter().position(|other| other == name);
+        Ok(Self {
+            places: dimensions.iter().map(place).collect(),
+            reader,
+            next_group: 0,
+            group: None,
+            // A few thousand.
+            portion: usize::try_from(portion).unwrap_or(usize::MAX),
+            rows: Rows::default(),
+            row: 0,
+        })
+    }
+
+    /// Reads on where all rows in memory are done; says whether there are some.
+    fn fill(&mut self) -> Result<bool, SegmentError> {
         while self.row == self.rows.len() {
             if let Some(group) = &mut self.group
                 && let Some(rows) = group.next(self.portion)?
@@ -163,12 +237,12 @@ impl Cursor {
                 continue;
             }
             if self.next_group == self.reader.row_groups() {
-                return Ok(());
+                return Ok(false);
             }
             self.group = Some(self.reader.rows(self.next_group)?);
             self.next_group += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn value(&self, column: usize) -> Option<&Text> {

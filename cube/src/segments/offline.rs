@@ -1,15 +1,16 @@
 //! All files become one for each segment, while no run has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use squall::{DataDir, Result, Table};
 
 use super::SEGMENTS;
-use super::compaction::Job;
+use super::compaction::{Job, MOST_INPUTS, Merged};
 use super::file::SegmentFile;
 use super::folder::Folder;
 use super::manifest::{self, Listing};
+use super::merge::Written;
 use crate::schema::Schema;
 
 /// What [`compact`] has found, and left.
@@ -28,8 +29,9 @@ pub struct Compacted {
 /// Merges the segments in a folder until each is one file, and each bucket and set of
 /// dimensions one row of it; other files of the cube are deleted. No run may have the data
 /// directory. The memory that it takes does
-/// not depend on how many rows there are. A crash leaves the files of before, or those of a step
-/// on the way; the rows are the same. The disk needs room for the files of before and after.
+/// not depend on how many rows there are. A crash leaves the files of before or of after. The disk
+/// needs room for both, and where rows of one time are in many files once more for what is merged
+/// on the way.
 ///
 /// # Errors
 /// Where a run has the data directory, where it holds no cube, and where files are missing, were
@@ -67,14 +69,22 @@ pub(super) fn compact_held(data_dir: &DataDir, folder: &Path) -> Result<Compacte
         });
     }
     let (files_before, rows_before) = (listing.files.len(), rows(&listing));
-    while let Some(job) = Job::choose_all(&listing.files) {
-        let numbers = (0..).take(job.outputs());
-        // The number of the commit that takes them in.
-        let commit = listing.commit + 1;
-        let names: Vec<String> = numbers.map(|number| Folder::name(commit, number)).collect();
-        let outputs = job.run(&folder, &names, || true)?;
+    let groups = to_merge(&listing.files);
+    let inputs: Vec<String> = groups
+        .iter()
+        .flat_map(|files| files.keys().cloned())
+        .collect();
+    if !inputs.is_empty() {
+        let mut merging = Merging {
+            folder: &folder,
+            // The number of the commit that takes them in.
+            commit: listing.commit + 1,
+            begun: 0,
+            made: BTreeSet::new(),
+        };
+        let outputs = merging.merge(groups)?;
         data_dir.edit_table(SEGMENTS, "files", |files: &mut Files| {
-            for (name, _) in &job.inputs {
+            for name in &inputs {
                 files.remove(name);
             }
             for (name, file) in outputs {
@@ -104,6 +114,133 @@ pub(super) fn compact_held(data_dir: &DataDir, folder: &Path) -> Result<Compacte
 }
 
 type Files = Table<String, SegmentFile>;
+
+/// The files of each schema, but for those that are one segment's and all of it.
+fn to_merge(files: &BTreeMap<String, SegmentFile>) -> Vec<BTreeMap<String, SegmentFile>> {
+    let mut of_segments: BTreeMap<(&str, i64), usize> = BTreeMap::new();
+    for file in files.values() {
+        for part in &file.parts {
+            let segment = (file.schema.as_str(), part.segment.start);
+            *of_segments.entry(segment).or_default() += 1;
+        }
+    }
+    let mut by_schema: BTreeMap<&str, BTreeMap<String, SegmentFile>> = BTreeMap::new();
+    for (name, file) in files {
+        let schema = file.schema.as_str();
+        let is_alone = |segment: i64| of_segments.get(&(schema, segment)) == Some(&1);
+        match file.parts.as_slice() {
+            [part] if is_alone(part.segment.start) => {}
+            _ => {
+                let of_schema = by_schema.entry(schema).or_default();
+                of_schema.insert(name.clone(), file.clone());
+            }
+        }
+    }
+    by_schema.into_values().collect()
+}
+
+/// Files being merged, none of which is part of the cube before all are there.
+struct Merging<'f> {
+    folder: &'f Folder,
+    commit: u64,
+    /// How many files got a name.
+    begun: u32,
+    /// The new files that are there.
+    made: BTreeSet<String>,
+}
+
+impl Merging<'_> {
+    /// One file for each segment of these files, by schema. Where that fails nothing is left of
+    /// the new ones.
+    fn merge(&mut self, by_schema: Vec<BTreeMap<String, SegmentFile>>) -> Merged {
+        let mut all = Written::new();
+        for files in by_schema {
+            match self.one_for_each_segment(files) {
+                Ok(files) => all.extend(files),
+                Err(error) => {
+                    for name in &self.made {
+                        // What cannot be deleted is deleted by the next run.
+                        let _ = self.folder.delete(name);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn one_for_each_segment(&mut self, mut files: BTreeMap<String, SegmentFile>) -> Merged {
+        loop {
+            let mut deepest = deepest(&files);
+            let count = deepest.len();
+            if count <= MOST_INPUTS {
+                return self.run(files.into_iter().collect(), 0);
+            }
+            // The smaller ones first, and of many the smaller half before all are looked at
+            // again: so no row is written too often.
+            deepest.sort_by_key(|(_, file)| file.rows);
+            deepest.truncate(MOST_INPUTS.max(count / 2));
+            let too_many = count - MOST_INPUTS;
+            let at_once = MOST_INPUTS.min(too_many + 1);
+            let enough = too_many.div_ceil(MOST_INPUTS - 1);
+            for inputs in deepest.chunks_exact(at_once).take(enough) {
+                for (name, _) in inputs {
+                    files.remove(name);
+                }
+                files.extend(self.run(inputs.to_vec(), u64::MAX)?);
+            }
+        }
+    }
+
+    /// Merges files, of which at most [`MOST_INPUTS`] have rows of one time.
+    fn run(&mut self, inputs: Written, own_rows: u64) -> Merged {
+        let job = Job::of(inputs, own_rows);
+        let mut names = Vec::new();
+        for _ in 0..job.outputs() {
+            names.push(Folder::name(self.commit, self.begun));
+            self.begun += 1;
+        }
+        let files = job.run(self.folder, &names, || true)?;
+        self.made.extend(names);
+        for (name, _) in &job.inputs {
+            // The others are part of the cube until the new ones are.
+            if self.made.remove(name) {
+                self.folder.delete(name)?;
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// The files with rows of the moment at which most files have some.
+fn deepest(files: &BTreeMap<String, SegmentFile>) -> Written {
+    let times = |file: &SegmentFile| {
+        let first = file.parts.first().map_or(i64::MIN, |part| part.first);
+        first..=file.parts.last().map_or(i64::MAX, |part| part.last)
+    };
+    // Where one ends as another one begins, both are open.
+    let begins = files.values().map(|file| (*times(file).start(), false));
+    let ends = files.values().map(|file| (*times(file).end(), true));
+    let mut bounds: Vec<(i64, bool)> = begins.chain(ends).collect();
+    bounds.sort_unstable();
+    let (mut open, mut most, mut moment) = (0_usize, 0, 0);
+    for (time, is_end) in bounds {
+        if is_end {
+            open -= 1;
+            continue;
+        }
+        open += 1;
+        if open > most {
+            (most, moment) = (open, time);
+        }
+    }
+    let deepest = files
+        .iter()
+        .filter(|(_, file)| times(file).contains(&moment));
+    deepest
+        .map(|(name, file)| (name.clone(), file.clone()))
+        .collect()
+}
 
 /// The files as of the last commit.
 pub(super) fn listing(data_dir: &DataDir) -> Result<Listing> {

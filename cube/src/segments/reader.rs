@@ -9,7 +9,10 @@ use std::sync::Arc;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::properties::ReaderProperties;
+use parquet::file::reader::RowGroupReader;
+use parquet::file::serialized_reader::SerializedRowGroupReader;
 use parquet::file::statistics::Statistics;
 use squall::Text;
 use xxhash_rust::xxh3::Xxh3;
@@ -23,9 +26,15 @@ use crate::schema::{Kind, Schema};
 
 /// Reads the file of segments: the columns and row groups that are asked for. Several threads may
 /// do so at once.
+///
+/// What the file says of itself is in memory; it is open only while a row group is read, so that
+/// there may be more readers than a process may have open files. A file is written once: what is
+/// opened again is what was compared, or it is missing.
 pub struct SegmentReader {
     path: PathBuf,
-    file: SerializedFileReader<Opened>,
+    bytes: u64,
+    rows: u64,
+    about: ParquetMetaData,
     schema: Arc<Schema>,
     dimensions: Vec<Text>,
 }
@@ -34,34 +43,25 @@ pub struct SegmentReader {
 const HASHED_BYTES: usize = 256 * 1024;
 
 impl SegmentReader {
-    /// Opens a file, and compares all of it with its checksum.
+    /// Compares all of a file with its checksum, and reads what it says of itself.
     ///
     /// # Errors
     /// Where it is missing, cannot be read, or is not as it was written.
     pub fn open(path: &Path, file: &SegmentFile) -> Result<Self, SegmentError> {
-        let opened = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(SegmentError::Missing {
-                    path: path.to_owned(),
-                    rows: file.rows,
-                });
-            }
-            opened => opened.and_then(Opened::new),
-        };
-        let opened = opened.map_err(SegmentError::io("read", path))?;
-        compare(&opened, path, file)?;
-        let parquet = SegmentError::parquet(path);
-        let reader = SerializedFileReader::new(opened).map_err(parquet)?;
+        let opened = open(path, file.bytes, file.rows)?;
+        compare(&opened, path, &file.checksum)?;
+        let about = ParquetMetaDataReader::new().parse_and_finish(&opened);
+        let about = about.map_err(SegmentError::parquet(path))?;
         let no_segment = |why: &str| SegmentError::no_segment(path, why);
-        let about = reader.metadata().file_metadata();
-        let schema = about
+        let of_file = about.file_metadata();
+        let schema = of_file
             .key_value_metadata()
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == layout::SCHEMA))
             .and_then(|pair| pair.value.as_deref())
             .ok_or_else(|| no_segment("its metadata has no `squall.schema`"))?;
         let schema: Schema =
             serde_json::from_str(schema).map_err(|error| no_segment(&error.to_string()))?;
-        let columns = about.schema_descr().columns();
+        let columns = of_file.schema_descr().columns();
         let metrics: usize = schema.metrics.iter().map(layout::width).sum();
         let dimensions = columns
             .len()
@@ -72,8 +72,10 @@ impl SegmentReader {
         Ok(Self {
             dimensions: dimensions.collect(),
             path: path.to_owned(),
+            bytes: file.bytes,
+            rows: file.rows,
             schema: Arc::new(schema),
-            file: reader,
+            about,
         })
     }
 
@@ -92,7 +94,7 @@ impl SegmentReader {
     /// How many row groups there are.
     #[must_use]
     pub fn row_groups(&self) -> usize {
-        self.file.num_row_groups()
+        self.about.num_row_groups()
     }
 
     /// The times of a row group's first and last row, by its statistics; none where it has
@@ -134,20 +136,33 @@ impl SegmentReader {
             }
         }
         let pages = || {
-            let group = self.file.get_row_group(row_group)?;
-            group.get_column_page_reader(column)
+            // Why it cannot be read is told by who reads it.
+            let group = self.opened(row_group).ok()?;
+            group.get_column_page_reader(column).ok()
         };
-        let about = self.file.metadata().row_group(row_group).column(column);
-        if !texts::may_have(about, pages, value) {
+        let about = self.about.row_group(row_group);
+        if !texts::may_have(about.column(column), pages, value) {
             return false;
         }
-        let rows = self.file.metadata().row_group(row_group).num_rows();
+        let rows = about.num_rows();
         nulls.is_none_or(|nulls| nulls < rows.cast_unsigned())
     }
 
     fn statistics(&self, row_group: usize, column: usize) -> Option<&Statistics> {
-        let group = self.file.metadata().row_group(row_group);
-        group.column(column).statistics()
+        self.about.row_group(row_group).column(column).statistics()
+    }
+
+    /// A row group; the file is open as long as this, or a reader of a column of it, is kept.
+    fn opened(
+        &self,
+        row_group: usize,
+    ) -> Result<SerializedRowGroupReader<'_, Opened>, SegmentError> {
+        let opened = open(&self.path, self.bytes, self.rows)?;
+        let about = self.about.row_group(row_group);
+        let index = self.about.page_index_for_row_group(row_group);
+        let usual = Arc::new(ReaderProperties::builder().build());
+        SerializedRowGroupReader::new(Arc::new(opened), about, index, usual)
+            .map_err(SegmentError::parquet(&self.path))
     }
 
     fn column_of(&self, dimension: &str) -> Option<usize> {
@@ -178,7 +193,7 @@ impl SegmentReader {
         metrics: &[&str],
     ) -> Result<GroupReader, SegmentError> {
         let parquet = SegmentError::parquet(&self.path);
-        let group = self.file.get_row_group(row_group).map_err(&parquet)?;
+        let group = self.opened(row_group)?;
         let columns = layout::columns(&self.schema, self.dimensions.len());
         let mut read_metrics = Vec::new();
         for name in metrics {
@@ -189,7 +204,7 @@ impl SegmentReader {
                 what: "metric",
                 name: (*name).to_owned(),
             })?;
-            let reader = MetricReader::of(&*group, *column, metric.kind).map_err(&parquet)?;
+            let reader = MetricReader::of(&group, *column, metric.kind).map_err(&parquet)?;
             read_metrics.push(reader);
         }
         let mut read_dimensions = Vec::new();
@@ -205,7 +220,7 @@ impl SegmentReader {
         }
         Ok(GroupReader {
             path: self.path.clone(),
-            times: longs(&*group, 0).map_err(&parquet)?,
+            times: longs(&group, 0).map_err(&parquet)?,
             dimensions: read_dimensions,
             metrics: read_metrics,
             left: usize::try_from(group.metadata().num_rows()).unwrap_or(0),
@@ -234,24 +249,39 @@ fn hash(mut file: impl Read) -> io::Result<u64> {
     }
 }
 
-/// Compares a file with its length and checksum.
-fn compare(opened: &Opened, path: &Path, file: &SegmentFile) -> Result<(), SegmentError> {
-    let (expected, found) = if opened.length() == file.bytes {
-        let hash = hash(opened.from(0)).map_err(SegmentError::io("read", path))?;
-        let hash = format!("{hash:016x}");
-        if hash == file.checksum {
-            return Ok(());
+/// Opens a file of so many bytes, which has so many rows.
+fn open(path: &Path, bytes: u64, rows: u64) -> Result<Opened, SegmentError> {
+    let opened = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(SegmentError::Missing {
+                path: path.to_owned(),
+                rows,
+            });
         }
-        let expected = format!("checksum {}", file.checksum);
-        (expected, format!("checksum {hash}"))
-    } else {
-        let expected = format!("{} bytes", file.bytes);
-        (expected, format!("{} bytes", opened.length()))
+        opened => opened.and_then(Opened::new),
     };
+    let opened = opened.map_err(SegmentError::io("read", path))?;
+    if opened.length() == bytes {
+        return Ok(opened);
+    }
     Err(SegmentError::Changed {
         path: path.to_owned(),
-        expected,
-        found,
+        expected: format!("{bytes} bytes"),
+        found: format!("{} bytes", opened.length()),
+    })
+}
+
+/// Compares a file with its checksum.
+fn compare(opened: &Opened, path: &Path, checksum: &str) -> Result<(), SegmentError> {
+    let hash = hash(opened.from(0)).map_err(SegmentError::io("read", path))?;
+    let hash = format!("{hash:016x}");
+    if hash == checksum {
+        return Ok(());
+    }
+    Err(SegmentError::Changed {
+        path: path.to_owned(),
+        expected: format!("checksum {checksum}"),
+        found: format!("checksum {hash}"),
     })
 }
 

@@ -1,12 +1,12 @@
 //! Files with more rows than are in memory at once.
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use squall::Text;
 
 use super::file::SegmentFile;
+use super::folder::Folder;
 use super::merge::Merge;
 use super::reader::SegmentReader;
 use super::writer::{GROUP_ROWS, SegmentWriter};
@@ -99,15 +99,36 @@ fn read(path: &Path, file: &SegmentFile) -> Vec<(i64, String, i64, usize)> {
 }
 
 fn merged(inputs: &[(PathBuf, SegmentFile)], folder: &Path) -> Vec<(PathBuf, SegmentFile)> {
-    let number = Cell::new(0);
-    let path = |number: usize| folder.join(format!("merged-{number}.parquet"));
-    let next = || path(number.replace(number.get() + 1));
-    let files = Merge::of(inputs).unwrap().write(1, next, || true).unwrap();
+    let names = (0..).map(|number| format!("merged-{number}.parquet"));
+    let merge = Merge::of(inputs.to_vec(), 0).unwrap();
+    let files = merge.write(1, &Folder::at(folder), names, || true).unwrap();
+    let files = files.into_iter();
     files
-        .into_iter()
-        .zip(0..)
-        .map(|(file, number)| (path(number), file))
+        .map(|(name, file)| (folder.join(name), file))
         .collect()
+}
+
+/// The last hour alone has many rows, and lies behind the others.
+#[test]
+fn segments_of_few_rows_are_merged_into_one_file_and_those_of_many_into_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let few = (path("few"), write(&path("few"), &rows(0..180, 1, 0..1)));
+    let many = (
+        path("many"),
+        write(&path("many"), &rows(1_200..1_500, 10, 0..1)),
+    );
+    let merge = Merge::of(vec![many, few], 300).unwrap();
+    let names = (0..).map(|number| format!("{number}"));
+    let files = merge
+        .write(1, &Folder::at(folder.path()), names, || true)
+        .unwrap();
+    let parts = |file: &SegmentFile| file.parts.iter().map(|part| part.rows).collect::<Vec<_>>();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, file)| (name.as_str(), parts(file)))
+        .collect();
+    assert_eq!(files, [("1", vec![330]), ("0", vec![60, 60])]);
 }
 
 #[test]
@@ -229,9 +250,10 @@ fn a_merge_that_is_stopped_ends_with_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
     let file = write(&path, &rows(0..5_000, 100, 0..1));
-    let next = || folder.path().join("merged");
-    let merge = Merge::of(&[(path, file)]).unwrap();
-    let error = merge.write(1, next, || false).unwrap_err();
+    let names = ["merged".to_owned()].into_iter();
+    let merge = Merge::of(vec![(path, file)], 0).unwrap();
+    let merged = merge.write(1, &Folder::at(folder.path()), names, || false);
+    let error = merged.unwrap_err();
     assert_eq!(error.to_string(), "the compaction was stopped");
 }
 

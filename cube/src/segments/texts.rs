@@ -161,7 +161,7 @@ impl Texts {
 /// this one is not.
 pub(super) fn may_have(
     about: &ColumnChunkMetaData,
-    pages: impl FnOnce() -> Result<Box<dyn PageReader>, ParquetError>,
+    pages: impl FnOnce() -> Option<Box<dyn PageReader>>,
     value: &str,
 ) -> bool {
     let by_dictionary = about.page_encoding_stats_mask().is_some_and(|encodings| {
@@ -171,8 +171,8 @@ pub(super) fn may_have(
         return true;
     }
     // Where it cannot be read, reading it says so.
-    match pages().and_then(|mut pages| pages.get_next_page()) {
-        Ok(Some(Page::DictionaryPage { buf, .. })) => {
+    match pages().map(|mut pages| pages.get_next_page()) {
+        Some(Ok(Some(Page::DictionaryPage { buf, .. }))) => {
             let same = |other: Result<&[u8], _>| other.is_ok_and(|other| other == value.as_bytes());
             plain(&buf).any(same)
         }

@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::granularity::{Granularity, UnknownGranularity};
 use crate::moment::TimestampFormat;
 use crate::schema::Schema;
 use json::Node;
@@ -180,5 +181,36 @@ pub fn parse(text: &str, name: &str) -> Result<(Spec, Vec<Warning>), SpecErrors>
         _ => Err(SpecErrors {
             mistakes: located(notes.mistakes),
         }),
+    }
+}
+
+/// Reads a granularity as a spec has it: its name or period, or Druid's JSON for it.
+///
+/// # Errors
+/// What is wrong with it, as a sentence; members that say nothing are wrong, too.
+///
+/// ```
+/// use squall_cube::spec::granularity;
+///
+/// let text = r#"{"type": "period", "period": "P1D", "timeZone": "Europe/Prague"}"#;
+/// assert_eq!(granularity(text), granularity("P1D in Europe/Prague"));
+/// assert_eq!(granularity("\"day\""), granularity("day"));
+/// let error = granularity(r#"{"type": "perio"}"#).unwrap_err();
+/// assert!(error.starts_with("there is no granularity type `perio`; did you mean `period`?"));
+/// ```
+pub fn granularity(text: &str) -> Result<Granularity, String> {
+    if !text.trim_start().starts_with(['{', '"']) {
+        return text
+            .parse()
+            .map_err(|why: UnknownGranularity| why.to_string());
+    }
+    let mut notes = Notes::default();
+    let node = Node::of(text).map_err(|(_, why)| why)?;
+    let granularity = parts::granularity(node, "granularity", &mut notes);
+    let notes = notes.mistakes.into_iter().chain(notes.warnings);
+    let wrong: Vec<String> = notes.map(|(_, what)| what).collect();
+    match granularity {
+        Some(granularity) if wrong.is_empty() => Ok(granularity),
+        _ => Err(wrong.join("; ")),
     }
 }

@@ -409,7 +409,7 @@ fn interval(text: &str) -> Result<Range<i64>, String> {
     Ok(from..to)
 }
 
-fn granularity(node: Node<'_>, name: &str, notes: &mut Notes) -> Option<Granularity> {
+pub(super) fn granularity(node: Node<'_>, name: &str, notes: &mut Notes) -> Option<Granularity> {
     if node.kind() != "an object" {
         let name = format!("`{name}`");
         let text: String = scalar(node, "a name or an object", &name, notes)?;

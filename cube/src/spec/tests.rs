@@ -363,3 +363,32 @@ proptest! {
         prop_assert!(notes.iter().all(|note| (1..=lines).contains(&note.line)), "{text}");
     }
 }
+
+#[test]
+fn a_granularity_alone_is_written_as_in_a_spec() {
+    for (text, name) in [
+        ("day", "day"),
+        ("\"day\"", "day"),
+        ("P1D in Europe/Prague", "P1D in Europe/Prague"),
+        (r#"{"type":"all"}"#, "all"),
+        (r#" {"type":"duration","duration":3600000}"#, "hour"),
+        (
+            r#"{"type":"period","period":"P1D","timeZone":"America/Los_Angeles"}"#,
+            "P1D in America/Los_Angeles",
+        ),
+    ] {
+        assert_eq!(granularity(text).unwrap().to_string(), name, "{text}");
+    }
+    for (text, part) in [
+        ("dya", "did you mean `day`?"),
+        ("{\"type\":", "this is no JSON"),
+        (r#"{"type":"period"}"#, "`granularity` needs a `period`"),
+        (
+            r#"{"type":"period","period":"P1D","timezone":"Asia/Tokyo"}"#,
+            "`timezone` of `granularity` is left aside",
+        ),
+    ] {
+        let why = granularity(text).unwrap_err();
+        assert!(why.contains(part), "{text}: {why}");
+    }
+}

@@ -26,13 +26,16 @@ fn faults() -> impl Strategy<Value = Vec<(&'static str, u64, Fault)>> {
 
 fn compacting() -> impl Strategy<Value = Compacting> {
     let files = prop::sample::select(vec![2, 3, usize::MAX]);
-    (files, any::<bool>(), prop::sample::select(vec![0, 10])).prop_map(
-        |(files, at_once, keep_ms)| Compacting {
+    let own_rows = prop::sample::select(vec![0, 5, 4_096]);
+    let keep_ms = prop::sample::select(vec![0, 10]);
+    (files, own_rows, any::<bool>(), keep_ms).prop_map(|(files, own_rows, at_once, keep_ms)| {
+        Compacting {
             files,
+            own_rows,
             at_once,
             keep: millis(keep_ms),
-        },
-    )
+        }
+    })
 }
 
 fn ways() -> impl Strategy<Value = Way> {
@@ -89,6 +92,7 @@ fn a_failure_at_any_point_loses_nothing_and_doubles_nothing() {
                 tasks: 2,
                 compacting: Compacting {
                     files: 2,
+                    own_rows: 0,
                     at_once: true,
                     keep: millis(0),
                 },

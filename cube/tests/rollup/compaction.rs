@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use squall::testing::Events;
 use squall::{RunOptions, Timestamp, Topology, millis, secs};
-use squall_cube::{Compacting, Rollup, SegmentReader, compact};
+use squall_cube::{Compacting, Event, Rollup, Schema, SegmentReader, compact};
 
 use super::model::Cube;
 use super::stories::{clicks, of_clicks};
@@ -31,6 +31,7 @@ fn compaction_leaves_fewer_files_of_the_same_rows() {
     let at_once = Way {
         compacting: Compacting {
             files: 4,
+            own_rows: 0,
             at_once: true,
             keep: secs(0),
         },
@@ -50,6 +51,40 @@ fn compaction_leaves_fewer_files_of_the_same_rows() {
     assert_eq!(compacted.cube(&schema), Cube::of(&schema, &events));
 }
 
+/// Each commit has rows of all hours, which are segments of three rows.
+#[test]
+fn segments_of_few_rows_stay_together_in_few_files() {
+    let schema = Arc::new(Schema {
+        segment: "hour".parse().unwrap(),
+        ..(*of_clicks()).clone()
+    });
+    let clicks = clicks(120, 12);
+    // 101 and their number have no divisor.
+    let shuffled = (0..clicks.len()).map(|number| clicks[number * 101 % clicks.len()].clone());
+    let events: Vec<Event> = shuffled.collect();
+    let wanted = Cube::of(&schema, &events);
+    // Three of each level at most, and of a hundred commits there are four levels; or all of them.
+    for (files, expected) in [(4, 1..=12), (usize::MAX, 100..=300)] {
+        let place = Place::new();
+        let way = Way {
+            compacting: Compacting {
+                files,
+                at_once: true,
+                keep: secs(0),
+                ..Compacting::default()
+            },
+            ..Way::default()
+        };
+        run(&schema, &events, &way, &place);
+        let files = place.files().len();
+        assert!(expected.contains(&files), "{files}");
+        assert_eq!(place.cube(&schema), wanted);
+        let compacted = compact(&place.data_dir, place.folder()).unwrap();
+        assert_eq!((compacted.files, place.on_disk().len()), (120, 120));
+        assert_eq!(place.cube(&schema), wanted);
+    }
+}
+
 /// Every segment becomes one file; the next run goes on with it.
 #[test]
 fn compacted_between_two_runs_each_segment_is_one_file() {
@@ -61,6 +96,7 @@ fn compacted_between_two_runs_each_segment_is_one_file() {
         let way = Way {
             compacting: Compacting {
                 files: 11,
+                own_rows: 0,
                 at_once: true,
                 keep: secs(60),
             },
@@ -111,6 +147,7 @@ fn a_file_that_cannot_be_read_does_not_stop_the_events() {
     let way = |files| Way {
         compacting: Compacting {
             files,
+            own_rows: 0,
             at_once: true,
             keep: secs(60),
         },
@@ -157,6 +194,7 @@ fn compaction_goes_on_beside_a_run() {
     Rollup::new(Arc::clone(&schema), &folder)
         .compacting(Compacting {
             files: 2,
+            own_rows: 0,
             at_once: false,
             keep: secs(0),
         })

@@ -63,6 +63,7 @@ fn the_manifest_names_the_files_of_the_cube() {
         let way = Way {
             compacting: Compacting {
                 files: 3,
+                own_rows: 0,
                 at_once: true,
                 keep: millis(2),
             },
@@ -87,6 +88,7 @@ fn retired_files_stay_for_a_while() {
     let way = Way {
         compacting: Compacting {
             files: 3,
+            own_rows: 0,
             at_once: true,
             keep: secs(60),
         },

@@ -135,6 +135,7 @@ fn parts_of_a_sum_that_leaves_its_range_stay_rows_of_their_own() {
         tasks: 2,
         compacting: Compacting {
             files: 2,
+            own_rows: 0,
             at_once: true,
             keep: secs(0),
         },
@@ -167,6 +168,7 @@ fn without_rollup_every_event_is_a_row() {
         tasks: 2,
         compacting: Compacting {
             files: 2,
+            own_rows: 0,
             at_once: true,
             keep: secs(0),
         },
@@ -238,8 +240,15 @@ fn rows_that_take_too_much_memory_are_written_before_the_commit() {
 fn row_groups_are_found_by_their_times() {
     let schema = of_clicks();
     let place = Place::new();
-    // Of four days, each segment a row group of each file.
-    run(&schema, &clicks(96, 10), &Way::default(), &place);
+    // Of four days, each segment a row group of each file; each commit leaves its own.
+    let way = Way {
+        compacting: Compacting {
+            files: usize::MAX,
+            ..Compacting::default()
+        },
+        ..Way::default()
+    };
+    run(&schema, &clicks(96, 10), &way, &place);
     let snapshot = place.data_dir.views().unwrap().read().unwrap();
     let files = SegmentFiles::of(&snapshot, place.folder()).unwrap();
     let count = |times: std::ops::Range<i64>| {
@@ -274,6 +283,21 @@ fn row_groups_are_found_by_their_times() {
     );
     let of_an_hour = files.row_groups(&(30 * HOUR..31 * HOUR)).unwrap().len();
     assert!(of_an_hour < files.files().len() / 4, "{of_an_hour}");
+}
+
+/// So that a query begins again, with the files that there are then.
+#[test]
+fn a_file_that_goes_away_before_its_rows_are_read_is_missing() {
+    let place = Place::new();
+    run(&of_clicks(), &clicks(2, 20), &Way::default(), &place);
+    let snapshot = place.data_dir.views().unwrap().read().unwrap();
+    let files = SegmentFiles::of(&snapshot, place.folder()).unwrap();
+    let groups = files.row_groups(&(i64::MIN..i64::MAX)).unwrap();
+    std::fs::remove_dir_all(place.folder()).unwrap();
+    for group in groups {
+        let error = group.read(&["campaign"], &[]).unwrap_err();
+        assert!(matches!(error, SegmentError::Missing { .. }), "{error}");
+    }
 }
 
 #[test]

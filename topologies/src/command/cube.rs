@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use squall::DataDir;
 use squall_cube::query::{self, Filter, Query as Question, QueryError};
-use squall_cube::{Compacted, Cube, Granularity, NoCube, compact, reindex};
+use squall_cube::{Compacted, Cube, Granularity, NoCube, compact, reindex, spec};
 use squall_topologies::rollup::{self, SEGMENTS};
 
 use super::print;
@@ -47,9 +47,11 @@ pub(crate) fn copy_segments(from: &Path, copy: &Path) -> Result<(), Ending> {
 pub(crate) struct Query {
     #[command(flatten)]
     dir: Dir,
-    /// How finely time is divided: `hour`, `day`, `all`, an ISO period (P1D), or as Druid's JSON
-    /// says it; as it is stored, or more coarsely [default: as it is stored]
-    #[arg(long, value_name = "G", value_parser = granularity)]
+    /// How finely time is divided: `hour`, `day`, `all`; an ISO period (`P1D`), also in a zone
+    /// (`P1D in Europe/Prague`), and from a moment on (`P2W from 2015-01-05`); or as Druid's JSON
+    /// says it (`{"type":"period","period":"P1D","timeZone":"Europe/Prague"}`). As it is stored,
+    /// or more coarsely [default: as it is stored]
+    #[arg(long, value_name = "G", value_parser = spec::granularity)]
     granularity: Option<Granularity>,
     /// The dimensions to group by
     #[arg(long, value_name = "DIM,...", value_delimiter = ',')]
@@ -80,10 +82,6 @@ pub(crate) struct Query {
     /// Print one JSON object a row
     #[arg(long)]
     json: bool,
-}
-
-fn granularity(text: &str) -> Result<Granularity, String> {
-    text.parse().map_err(|error| format!("{error}"))
 }
 
 impl Query {

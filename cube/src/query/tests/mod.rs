@@ -378,6 +378,41 @@ fn a_query_over_specs_that_differ() {
 }
 
 #[test]
+fn the_table_tells_null_from_the_text_null() {
+    let values: &[Option<&str>] = &[None, Some("null"), Some(""), Some("\"null\"")];
+    let rows = rows(&["2015"; 4], &[("city", values)], longs(&[1, 2, 3, 4]));
+    let cube = [Stored::new(
+        schema("hour", "day", &[("n", Kind::Count)]),
+        rows,
+    )];
+    let table = query("day", &["city"]).run(&cube[..]).unwrap().to_string();
+    let shown: Vec<&str> = table
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            cells[1]
+        })
+        .collect();
+    assert_eq!(shown, ["null", "\"\"", r#""\"null\"""#, "\"null\""]);
+}
+
+#[test]
+fn a_cube_of_one_bucket_is_asked_without_bounds() {
+    let schema = schema("all", "all", &[("n", Kind::Count)]);
+    let stored = [Stored::new(schema, rows(&["2015-03-20"], &[], longs(&[1])))];
+    let query = Query {
+        from: Some(at("2015-01-01T00:00:00Z")),
+        ..query("all", &[])
+    };
+    let said = refused(&query, &stored);
+    assert!(
+        said.ends_with("the granularity `all`: leave it out"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_bucket_of_everything_is_as_fine_as_its_segments() {
     let schema = schema("all", "day", &[("n", Kind::Count)]);
     let stored = [Stored::new(
