@@ -122,17 +122,21 @@ struct Appender {
 }
 
 impl Appender {
-    fn start(dir: &str, input: &str) -> Self {
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("squall"))
+    fn command(dir: &str, input: &str) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("squall"));
+        command
             .args(["depot", "append", dir, "purchases", "--input", input])
             .args(["--key", "user", "--partitions", "4", "--id", "shop"])
             .args(["--batch", "40", "--json"])
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        command
+    }
+
+    fn start(dir: &str, input: &str) -> Self {
+        let mut child = Self::command(dir, input).spawn().unwrap();
         let (tell, appended) = channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         thread::spawn(move || {
@@ -329,6 +333,19 @@ fn a_file_is_appended_and_goes_on_where_it_has_grown() {
     output(&mut squall(&["depot", "delete", &dir, "said"]));
     let (shown, _) = output(&mut squall(&["depot", "show", &dir]));
     assert_eq!(shown, "");
+}
+
+#[test]
+fn everything_is_appended_though_nobody_reads_what_is_said() {
+    let (csv, _) = purchases(500);
+    let folder = Folder::with(&[("a.csv", csv.as_bytes())]);
+    let (dir, input) = (folder.path("data"), folder.path("a.csv"));
+    let mut appender = Appender::command(&dir, &input).spawn().unwrap();
+    // As `| head -1` does.
+    drop(appender.stdout.take());
+    assert!(appender.wait().unwrap().success());
+    let depot = opened(&dir).depot("purchases").unwrap();
+    assert_eq!(depot.records(), 500);
 }
 
 #[test]

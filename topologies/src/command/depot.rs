@@ -169,7 +169,8 @@ struct Append {
         value_parser = clap::value_parser!(u64).range(1..=MOST_BATCH_RECORDS)
     )]
     batch: u64,
-    /// Print one JSON object for each acknowledgement: how many records are appended so far
+    /// Print one JSON object for each acknowledgement: how many records are appended so far.
+    /// Where nobody reads that any more, the rest is appended all the same
     #[arg(long)]
     json: bool,
 }
@@ -209,6 +210,7 @@ impl Append {
             bad: 0,
             batch: Vec::new(),
             bytes: 0,
+            says: self.json,
             options: self,
             appender,
         };
@@ -259,6 +261,8 @@ struct Appending<'o> {
     bad: u64,
     batch: Vec<(String, String)>,
     bytes: usize,
+    /// Whether what is acknowledged is to be said, and somebody still listens.
+    says: bool,
 }
 
 impl Appending<'_> {
@@ -317,8 +321,13 @@ impl Appending<'_> {
         }
         self.bytes = 0;
         self.appender.append(std::mem::take(&mut self.batch))?;
-        if self.options.json {
-            print(&format!("{{\"appended\":{}}}\n", self.appender.appended()))?;
+        if !self.says {
+            return Ok(());
+        }
+        match print(&format!("{{\"appended\":{}}}\n", self.appender.appended())) {
+            // The records are what matters, and not who hears of them.
+            Err(Ending::NobodyReads) => self.says = false,
+            said => said?,
         }
         Ok(())
     }
