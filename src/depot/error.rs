@@ -28,7 +28,8 @@ pub enum DepotError {
     /// The depot is there already, and is another one.
     #[error(
         "the depot `{depot}` is there already, with {found} partitions by `{found_key}` and not \
-         {asked} by `{asked_key}`: these are fixed when a depot is made"
+         {asked} by `{asked_key}`: these are fixed when a depot is made; `squall depot delete` \
+         gives it up with all of its records"
     )]
     Exists {
         /// The depot.

@@ -131,6 +131,20 @@ impl Depot {
         partitions: u16,
         key: &str,
     ) -> Result<Self, DepotError> {
+        Self::check_possible(name, partitions)?;
+        let about = layout::About {
+            format: layout::FORMAT,
+            partitions,
+            key: key.to_owned(),
+            id: fastrand::u64(..),
+            keep: Retention::default(),
+        };
+        log::Log::make(store, name, &about)?;
+        Self::open(store, name)
+    }
+
+    /// Whether there can be a depot of this name and so many partitions.
+    pub(crate) fn check_possible(name: &str, partitions: u16) -> Result<(), DepotError> {
         if name.is_empty() || name.len() > layout::MOST_NAME_BYTES {
             let (length, most) = (name.len(), layout::MOST_NAME_BYTES);
             return Err(DepotError::Impossible(format!(
@@ -142,15 +156,7 @@ impl Depot {
                 "a depot has 1 to {MOST_PARTITIONS} partitions, and not {partitions}"
             )));
         }
-        let about = layout::About {
-            format: layout::FORMAT,
-            partitions,
-            key: key.to_owned(),
-            id: fastrand::u64(..),
-            keep: Retention::default(),
-        };
-        log::Log::make(store, name, &about)?;
-        Self::open(store, name)
+        Ok(())
     }
 
     /// Opens a depot that is as it is asked for; makes it where there is none and a key is given.

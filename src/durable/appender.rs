@@ -6,7 +6,7 @@ use super::data_dir::DataDir;
 use super::error::DataDirError;
 use std::time::Duration;
 
-use crate::depot::{Acknowledge, Appender, Depot};
+use crate::depot::{Acknowledge, Appender, Depot, PARTITIONS};
 use crate::store::StoreError;
 
 /// What is to be appended to, and how.
@@ -93,7 +93,14 @@ impl DataDir {
     }
 
     fn appender_now(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
-        match self.open() {
+        // What is refused leaves nothing behind: no data directory either.
+        let store = if to.key.is_some() {
+            Depot::check_possible(&to.depot, to.partitions.unwrap_or(PARTITIONS))?;
+            self.open()
+        } else {
+            self.open_existing()
+        };
+        match store {
             Ok(store) => {
                 let partitions = to.partitions;
                 let depot = Depot::open_or_make(&store, &to.depot, partitions, to.key.as_deref())?;

@@ -368,8 +368,8 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
     let (csv, text) = (folder.path("a.csv"), folder.path("a.txt"));
     for (arguments, wanted) in [
         (
-            vec!["append", "said", "--input", &csv, "--key", "who"],
-            "`said` is there already",
+            vec!["append", "said", "--input", &csv, "--key", "said"],
+            "`squall depot delete` gives it up",
         ),
         (
             vec!["append", "sad", "--input", &csv],
@@ -404,6 +404,62 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {logged}");
         assert!(logged.contains(wanted), "{arguments:?}: {logged}");
     }
+}
+
+#[test]
+fn a_refused_append_makes_no_depot() {
+    let folder = Folder::with(&[
+        ("a.csv", b"user,said\nann,a\n".as_slice()),
+        ("b.csv", b"said\na\n".as_slice()),
+    ]);
+    let (both, csv) = (folder.path(""), folder.path("b.csv"));
+    let elsewhere = Folder::with(&[]);
+    let dir = elsewhere.path("data");
+    for (input, wanted) in [
+        (&*both, "b.csv`: there is no"),
+        (&csv, "no column"),
+        ("-", "stdin"),
+    ] {
+        let arguments = ["--input", input, "--format", "csv", "--key", "user"];
+        let mut command = squall(&["depot", "append", &dir, "said"]);
+        let output = command.args(arguments).write_stdin("said\na\n").output();
+        let output = output.unwrap();
+        let logged = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{input}: {logged}");
+        assert!(logged.contains(wanted), "{input}: {logged}");
+        assert!(!std::fs::exists(&dir).unwrap(), "{input}");
+    }
+    for arguments in [
+        vec!["--input", &csv],
+        vec!["--input", &csv, "--key", "said"],
+    ] {
+        let name = if arguments.len() == 2 { "said" } else { "" };
+        let mut command = squall(&["depot", "append", &dir, name]);
+        let output = command.args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(!std::fs::exists(&dir).unwrap(), "{name}");
+    }
+    // Of a folder nothing is appended where one file has not the depot's key.
+    output(&mut squall(&[
+        "depot", "make", &dir, "said", "--key", "user",
+    ]));
+    let mut command = squall(&["depot", "append", &dir, "said", "--input", &both]);
+    assert_eq!(command.output().unwrap().status.code(), Some(2));
+    assert_eq!(opened(&dir).depot("said").unwrap().records(), 0);
+}
+
+#[test]
+fn a_record_without_the_key_is_told_once() {
+    let records = b"{\"user\":\"ann\"}\n{\"usr\":\"bob\"}\n{}\n".as_slice();
+    let folder = Folder::with(&[("a.ndjson", records)]);
+    let (dir, input) = (folder.path("data"), folder.path("a.ndjson"));
+    let mut append = squall(&["depot", "append", &dir, "said", "--key", "user"]);
+    let (_, logged) = output(append.args(["--input", &input]));
+    assert!(
+        logged.contains("a.ndjson:2: the record has nothing in `user`"),
+        "{logged}"
+    );
+    assert_eq!(logged.matches("nothing in").count(), 1, "{logged}");
 }
 
 /// A year of real purchases: every record comes back as it stands in its file.

@@ -1,26 +1,19 @@
 //! Depots: making them, appending to them, looking at them, dropping what is old.
 
+mod append;
+mod input;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
-use squall::connectors::files::{
-    Delimiter, FieldSelector, Format, Outcome, Record, RecordReader, Source, resolve,
-};
-use squall::{Acknowledge, AppendTo, DataDir, DepotAppender, PARTITIONS, Retention};
+use clap::{Args, Subcommand};
+use squall::{AppendTo, DataDir, PARTITIONS, Retention};
 use squall_topologies::duration;
+
+use append::Append;
 
 use super::print;
 use super::status::Ending;
-
-/// The most records that are appended as one.
-const MOST_BATCH_RECORDS: u64 = 100_000;
-
-/// Records are appended when they have so many bytes, however few they are.
-const FULL_BATCH_BYTES: usize = 1 << 20;
-
-/// So many records that cannot be read are told one by one.
-const MOST_TOLD: u64 = 10;
 
 #[derive(Args)]
 pub(crate) struct Depot {
@@ -100,235 +93,6 @@ impl Make {
         })?;
         let (name, key) = (&which.name, appender.key());
         tracing::info!("the depot `{name}` has {partitions} partitions by {key}");
-        Ok(())
-    }
-}
-
-/// When an append is acknowledged.
-#[derive(Clone, Copy, ValueEnum)]
-enum Ack {
-    /// When it waits to be written
-    None,
-    /// When it is on disk
-    Appended,
-    /// When every topology that reads the depot has committed what it has made of it
-    Processed,
-}
-
-/// What stands under the help of `append`.
-const AGAIN: &str = "\
-With --id the depot keeps how many records came from it: the same command, given again after a \
-crash or when the file has grown, appends what is not there yet. Rows of CSV become JSON objects \
-of text. A record that cannot be read is told and left out.";
-
-#[derive(Args)]
-#[command(after_help = AGAIN)]
-struct Append {
-    #[command(flatten)]
-    which: Which,
-    /// What to append: a file, a folder (its files in name order), a quoted glob, or - for
-    /// standard input
-    #[arg(long, value_name = "PATH")]
-    input: String,
-    /// How the input is cut into records [default: by suffix]
-    #[arg(long, value_name = "csv|ndjson")]
-    format: Option<Format>,
-    /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
-    #[arg(long, value_name = "CHAR")]
-    delimiter: Option<Delimiter>,
-    /// The CSV column, or the dotted path of the JSON value, by which records are dealt to
-    /// partitions [default: that of the depot]
-    #[arg(long, value_name = "FIELD")]
-    key: Option<String>,
-    /// How many partitions the depot has [default: 8 for a new one]
-    #[arg(long, value_name = "N")]
-    partitions: Option<u16>,
-    /// When records are acknowledged
-    #[arg(
-        long,
-        value_name = "none|appended|processed",
-        default_value = "appended"
-    )]
-    ack: Ack,
-    /// How long `processed` may take
-    #[arg(
-        long,
-        value_name = "DUR",
-        default_value = "30s",
-        value_parser = duration::parse_above_zero
-    )]
-    patience: Duration,
-    /// Who appends: what comes again from the same one is not appended again
-    #[arg(long, value_name = "ID")]
-    id: Option<String>,
-    /// How many records are appended, and acknowledged, as one
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1_000,
-        value_parser = clap::value_parser!(u64).range(1..=MOST_BATCH_RECORDS)
-    )]
-    batch: u64,
-    /// Print one JSON object for each acknowledgement: how many records are appended so far.
-    /// Where nobody reads that any more, the rest is appended all the same
-    #[arg(long)]
-    json: bool,
-}
-
-impl Append {
-    fn run(&self) -> Result<(), Ending> {
-        let sources = resolve(&self.input).map_err(Ending::input)?;
-        for source in &sources {
-            self.format_of(source)?;
-        }
-        if self.id.is_some() && sources.len() > 1 {
-            // The records of an id are told from each other by their number alone.
-            return Err(Ending::input(format!(
-                "--id goes with one file, and `{}` is {}: append each with an id of its own",
-                self.input,
-                sources.len()
-            )));
-        }
-        let name = &self.which.name;
-        let appender = self.which.data_dir().appender(AppendTo {
-            key: self.key.clone(),
-            partitions: self.partitions,
-            id: self.id.clone(),
-            acknowledge: match self.ack {
-                Ack::None => Acknowledge::None,
-                Ack::Appended => Acknowledge::Appended,
-                Ack::Processed => Acknowledge::Processed {
-                    patience: self.patience,
-                },
-            },
-            ..AppendTo::depot(name)
-        })?;
-        let mut appending = Appending {
-            key: FieldSelector::named(appender.key()),
-            there: appender.appended(),
-            seen: 0,
-            bad: 0,
-            batch: Vec::new(),
-            bytes: 0,
-            says: self.json,
-            options: self,
-            appender,
-        };
-        for source in &sources {
-            appending.read(source)?;
-        }
-        appending.flush()?;
-        let (seen, bad, there) = (
-            appending.seen,
-            appending.bad,
-            appending.there.min(appending.seen),
-        );
-        let new = seen - there;
-        let mut said = format!("{new} records are appended to the depot `{name}`");
-        if there > 0 {
-            said.push_str(&format!(", {there} were there"));
-        }
-        if bad > 0 {
-            said.push_str(&format!(", {bad} cannot be read"));
-        }
-        tracing::info!("{said}");
-        Ok(())
-    }
-
-    /// How a source is cut into records.
-    fn format_of(&self, source: &Source) -> Result<Format, Ending> {
-        let name = source.name();
-        match self.format.unwrap_or_else(|| Format::from_name(&name)) {
-            Format::Text => Err(Ending::input(format!(
-                "`{name}` would be read as plain text, and a depot takes records with fields: say \
-                 --format csv or --format ndjson"
-            ))),
-            format => Ok(format),
-        }
-    }
-}
-
-/// Records on their way into a depot.
-struct Appending<'o> {
-    options: &'o Append,
-    appender: DepotAppender,
-    key: FieldSelector,
-    /// How many were there before.
-    there: u64,
-    /// How many have been read.
-    seen: u64,
-    /// How many of the input are no records.
-    bad: u64,
-    batch: Vec<(String, String)>,
-    bytes: usize,
-    /// Whether what is acknowledged is to be said, and somebody still listens.
-    says: bool,
-}
-
-impl Appending<'_> {
-    fn read(&mut self, source: &Source) -> Result<(), Ending> {
-        let (name, format) = (source.name(), self.options.format_of(source)?);
-        let delimiter = self.options.delimiter;
-        let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
-        let open = source.open().map_err(Ending::input)?;
-        let mut reader = RecordReader::new(open, &name, format, delimiter);
-        if let Some(header) = reader.header().map_err(Ending::input)? {
-            let missing = |error| Ending::input(format!("`{name}`: {error}"));
-            self.key.resolve(header).map_err(missing)?;
-        }
-        let mut record = Record::new();
-        loop {
-            match reader.next(&mut record).map_err(Ending::input)? {
-                Outcome::Record => self.take(&record)?,
-                Outcome::Bad(row) => self.refuse(&row.to_string()),
-                Outcome::End => return Ok(()),
-            }
-        }
-    }
-
-    fn take(&mut self, record: &Record) -> Result<(), Ending> {
-        let key = match record.field(&self.key) {
-            Ok(key) => key.unwrap_or_default().into_owned(),
-            Err(error) => {
-                self.refuse(&format!("{}:{}: {error}", record.source(), record.line()));
-                return Ok(());
-            }
-        };
-        // Both formats have fields, so every record is an object.
-        let Some(object) = record.object() else {
-            return Ok(());
-        };
-        self.seen += 1;
-        if self.seen <= self.there {
-            return Ok(());
-        }
-        self.bytes += key.len() + object.len();
-        self.batch.push((key, object.into_owned()));
-        let full = self.batch.len() as u64 >= self.options.batch || self.bytes >= FULL_BATCH_BYTES;
-        if full { self.flush() } else { Ok(()) }
-    }
-
-    fn refuse(&mut self, what: &str) {
-        self.bad += 1;
-        if self.bad <= MOST_TOLD {
-            tracing::warn!("{what}");
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), Ending> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        self.bytes = 0;
-        self.appender.append(std::mem::take(&mut self.batch))?;
-        if !self.says {
-            return Ok(());
-        }
-        match print(&format!("{{\"appended\":{}}}\n", self.appender.appended())) {
-            // The records are what matters, and not who hears of them.
-            Err(Ending::NobodyReads) => self.says = false,
-            said => said?,
-        }
         Ok(())
     }
 }
