@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, json, output, real_data, squall};
+use common::{Folder, Session, json, output, real_data, squall};
 use squall::connectors::files::FieldSelector;
 use squall::{
     Bolt, DataDir, Depot, Out, Result, RunOptions, States, StoreError, Table, Text, Topology,
@@ -446,6 +446,28 @@ fn a_refused_append_makes_no_depot() {
     let mut command = squall(&["depot", "append", &dir, "said", "--input", &both]);
     assert_eq!(command.output().unwrap().status.code(), Some(2));
     assert_eq!(opened(&dir).depot("said").unwrap().records(), 0);
+}
+
+#[test]
+fn what_comes_on_standard_input_is_appended_before_its_end_and_before_a_stop() {
+    let folder = Folder::with(&[]);
+    let dir = folder.path("data");
+    let mut session = Session::of(&[
+        "depot", "append", &dir, "said", "--input", "-", "--format", "csv", "--key", "user",
+        "--json",
+    ]);
+    session.write("user,cents\nann,1\n");
+    assert_eq!(session.line(), "{\"appended\":1}");
+    // The last row has no end yet: more digits may follow.
+    session.write("bob,2\neve,3\nkim,4");
+    session.interrupt();
+    let (status, logged) = session.end();
+    assert!(status.success(), "{logged}");
+    assert!(
+        logged.contains("stopped before the end of the input: 3 records are appended"),
+        "{logged}"
+    );
+    assert_eq!(opened(&dir).depot("said").unwrap().records(), 3);
 }
 
 #[test]

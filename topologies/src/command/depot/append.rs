@@ -1,6 +1,10 @@
 //! Appending the records of files to a depot.
 
-use std::time::Duration;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use squall::connectors::files::{Delimiter, Format, Source, resolve};
@@ -17,6 +21,10 @@ const MOST_BATCH_RECORDS: u64 = 100_000;
 
 /// Records are appended when they have so many bytes, however few they are.
 const FULL_BATCH_BYTES: usize = 1 << 20;
+
+/// What has come from a stream waits no longer for more before it is appended. And after a stop,
+/// nothing is left that was read when nothing comes for so long.
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
 /// So many records that cannot be read are told one by one.
 const MOST_TOLD: u64 = 10;
@@ -36,7 +44,8 @@ enum Ack {
 const AGAIN: &str = "\
 With --id the depot keeps how many records came from it: the same command, given again after a \
 crash or when the file has grown, appends what is not there yet. Rows of CSV become JSON objects \
-of text. A record that cannot be read is told and left out.";
+of text. A record that cannot be read is told and left out. Of standard input a record is appended \
+at most 200 ms after it has come; Ctrl-C and SIGTERM append what was read as a whole, and end.";
 
 #[derive(Args)]
 #[command(after_help = AGAIN)]
@@ -107,7 +116,8 @@ impl Append {
             )));
         }
         let name = &self.which.name;
-        let look_into = |key: &str| Input::new(sources, self.format, self.delimiter, key);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let look_into = |key: &str| Input::new(sources, self.format, self.delimiter, key, &stopped);
         let (appender, input) = match &self.key {
             // What is refused leaves no depot behind, whose key would be fixed.
             Some(key) => {
@@ -126,19 +136,26 @@ impl Append {
             bad: 0,
             batch: Vec::new(),
             bytes: 0,
+            since: Instant::now(),
             says: self.json,
             options: self,
             appender,
         };
-        input.read(&mut |item| appending.take(item))?;
-        appending.flush()?;
+        stop_at_signals(&stopped).map_err(Ending::input)?;
+        let is_stream = input.is_stream();
+        let ended = appending.take_all(&input.start()?, is_stream, &stopped)?;
         let (seen, bad, there) = (
             appending.seen,
             appending.bad,
             appending.there.min(appending.seen),
         );
         let new = seen - there;
-        let mut said = format!("{new} records are appended to the depot `{name}`");
+        let stopped = if ended {
+            ""
+        } else {
+            "stopped before the end of the input: "
+        };
+        let mut said = format!("{stopped}{new} records are appended to the depot `{name}`");
         if there > 0 {
             said.push_str(&format!(", {there} were there"));
         }
@@ -191,22 +208,75 @@ struct Appending<'o> {
     bad: u64,
     batch: Vec<(String, String)>,
     bytes: usize,
+    /// When the first one of the batch came.
+    since: Instant,
     /// Whether what is acknowledged is to be said, and somebody still listens.
     says: bool,
 }
 
+/// A stop lets what was read be appended; a second one does not wait for that.
+fn stop_at_signals(stopped: &Arc<AtomicBool>) -> io::Result<()> {
+    let stopped = Arc::clone(stopped);
+    squall::at_stop_signals(move || {
+        if stopped.swap(true, Ordering::SeqCst) {
+            std::process::exit(1);
+        }
+        tracing::info!("stopping");
+    })
+}
+
 impl Appending<'_> {
-    fn take(&mut self, item: Item) -> Result<(), Ending> {
-        let (key, record) = match item {
-            Item::Record { key, record } => (key, record),
-            Item::Bad(what) => {
-                self.refuse(&what);
-                return Ok(());
+    /// Appends what is read, until its end or a stop; says whether it was the end.
+    fn take_all(
+        &mut self,
+        read: &Receiver<Item>,
+        is_stream: bool,
+        stopped: &AtomicBool,
+    ) -> Result<bool, Ending> {
+        loop {
+            let is_stopped = stopped.load(Ordering::SeqCst);
+            let wait = if is_stream && !is_stopped && !self.batch.is_empty() {
+                LONGEST_WAIT.saturating_sub(self.since.elapsed())
+            } else {
+                LONGEST_WAIT
+            };
+            match read.recv_timeout(wait) {
+                Ok(Item::Record { key, record }) => self.take(key, record)?,
+                Ok(Item::Bad(what)) => self.refuse(&what),
+                Ok(Item::End(end)) => {
+                    self.flush()?;
+                    // Where it is stopped, that is why reading has ended.
+                    let stopped = stopped.load(Ordering::SeqCst) && end.is_err();
+                    return if stopped {
+                        Ok(false)
+                    } else {
+                        end.map(|()| true)
+                    };
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if is_stream || is_stopped {
+                        self.flush()?;
+                    }
+                    if is_stopped {
+                        return Ok(false);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Ending::input(
+                        "the thread that reads the input has panicked",
+                    ));
+                }
             }
-        };
+        }
+    }
+
+    fn take(&mut self, key: String, record: String) -> Result<(), Ending> {
         self.seen += 1;
         if self.seen <= self.there {
             return Ok(());
+        }
+        if self.batch.is_empty() {
+            self.since = Instant::now();
         }
         self.bytes += key.len() + record.len();
         self.batch.push((key, record));

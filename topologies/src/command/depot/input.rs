@@ -1,6 +1,11 @@
 //! The input of an append: looked into before anything is made, and then read.
 
+use std::io::{self, Read};
 use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use squall::connectors::files::{
     Delimiter, FieldSelector, Format, Outcome, Probe, ProbeError, Record, RecordReader, Source,
@@ -8,6 +13,9 @@ use squall::connectors::files::{
 };
 
 use crate::command::status::Ending;
+
+/// So many items are read ahead.
+const AHEAD: usize = 128;
 
 /// The records of sources, each with its key.
 pub(super) struct Input {
@@ -19,6 +27,8 @@ pub(super) struct Input {
     first: Option<RecordReader>,
     /// Whether it was told that a record has no key.
     told: bool,
+    /// Whether nothing more is to be read.
+    stopped: Arc<AtomicBool>,
 }
 
 /// What stands at one place of an input.
@@ -27,6 +37,23 @@ pub(super) enum Item {
     Record { key: String, record: String },
     /// No record, and why not.
     Bad(String),
+    /// The last one: the end, or why reading broke off.
+    End(Result<(), Ending>),
+}
+
+/// What is read until it is to stop: then it fails, so that what has no end yet is no record.
+struct Stoppable {
+    input: Box<dyn Read + Send>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stopped.load(Ordering::SeqCst) {
+            return Err(io::Error::other("it is to stop"));
+        }
+        self.input.read(buffer)
+    }
 }
 
 impl Input {
@@ -37,6 +64,7 @@ impl Input {
         format: Option<Format>,
         delimiter: Option<Delimiter>,
         key: &str,
+        stopped: &Arc<AtomicBool>,
     ) -> Result<Self, Ending> {
         let mut input = Self {
             sources,
@@ -45,6 +73,7 @@ impl Input {
             key: FieldSelector::named(key),
             first: None,
             told: false,
+            stopped: Arc::clone(stopped),
         };
         probe(&Probe {
             sources: &input.sources,
@@ -64,22 +93,44 @@ impl Input {
 
     /// Opens a source whose records are read next.
     fn open(&mut self, source: &Source) -> Result<RecordReader, Ending> {
-        let reader = RecordReader::open(source, self.format, self.delimiter);
-        let mut reader = reader.map_err(Ending::input)?;
+        let name = source.name();
+        let format = self.format.unwrap_or_else(|| Format::from_name(&name));
+        let delimiter = self
+            .delimiter
+            .unwrap_or_else(|| Delimiter::from_name(&name));
+        let input = Stoppable {
+            input: source.open().map_err(Ending::input)?,
+            stopped: Arc::clone(&self.stopped),
+        };
+        let mut reader = RecordReader::new(Box::new(input), &name, format, delimiter);
         if let Some(header) = reader.header().map_err(Ending::input)? {
-            self.key.resolve(header).map_err(|missing| {
-                let name = source.name();
-                Ending::input(ProbeError::MissingColumn { name, missing })
-            })?;
+            self.key
+                .resolve(header)
+                .map_err(|missing| Ending::input(ProbeError::MissingColumn { name, missing }))?;
         }
         Ok(reader)
     }
 
-    /// Reads everything, in order.
-    pub(super) fn read(
-        mut self,
-        take: &mut dyn FnMut(Item) -> Result<(), Ending>,
-    ) -> Result<(), Ending> {
+    /// Whether its end may be long in coming.
+    pub(super) fn is_stream(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Begins to read everything, in order, on a thread of its own: a stream may keep one
+    /// waiting for its next record.
+    pub(super) fn start(self) -> Result<Receiver<Item>, Ending> {
+        let (items, read) = sync_channel(AHEAD);
+        let thread = thread::Builder::new().name("input".to_owned());
+        let started = thread.spawn(move || {
+            let end = self.read(&items);
+            // Nobody waits for it after a failure.
+            let _ = items.send(Item::End(end));
+        });
+        started.map_err(Ending::input)?;
+        Ok(read)
+    }
+
+    fn read(mut self, items: &SyncSender<Item>) -> Result<(), Ending> {
         let mut record = Record::new();
         for source in mem::take(&mut self.sources) {
             let mut reader = match self.first.take() {
@@ -87,11 +138,14 @@ impl Input {
                 None => self.open(&source)?,
             };
             loop {
-                take(match reader.next(&mut record).map_err(Ending::input)? {
+                let item = match reader.next(&mut record).map_err(Ending::input)? {
                     Outcome::Record => self.item(&record),
                     Outcome::Bad(row) => Item::Bad(row.to_string()),
                     Outcome::End => break,
-                })?;
+                };
+                if items.send(item).is_err() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
