@@ -153,6 +153,26 @@ pub enum DepotError {
         /// How many it says that it has appended.
         from: u64,
     },
+    /// What an appender with an id repeats is not what it has appended.
+    #[error(
+        "`{id}` has appended {appended} records to the depot `{depot}`, and what it appends now \
+         {differs}",
+        differs = if found < appended {
+            format!("has {found}")
+        } else {
+            "begins with others".to_owned()
+        }
+    )]
+    OtherRecords {
+        /// The depot.
+        depot: String,
+        /// The appender.
+        id: String,
+        /// How many records it has appended.
+        appended: u64,
+        /// How many it has come with now, of which that many are compared at most.
+        found: u64,
+    },
     /// Nobody waits any more for the acknowledgement.
     #[error("the process that has the depot `{depot}` ends")]
     Ended {

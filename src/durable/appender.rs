@@ -6,7 +6,7 @@ use super::data_dir::DataDir;
 use super::error::DataDirError;
 use std::time::Duration;
 
-use crate::depot::{Acknowledge, Appender, Depot, PARTITIONS};
+use crate::depot::{Acknowledge, Appended, Appender, Depot, DepotError, Digest, PARTITIONS};
 use crate::store::StoreError;
 
 /// What is to be appended to, and how.
@@ -34,6 +34,10 @@ pub struct DepotAppender {
     asked: AppendTo,
     /// How many records of the id are appended, or of this where there is no id.
     appended: u64,
+    /// Which records of the id were there before.
+    there: Appended,
+    /// Which of them were found again.
+    found: Appended,
 }
 
 enum To {
@@ -104,16 +108,12 @@ impl DataDir {
             Ok(store) => {
                 let partitions = to.partitions;
                 let depot = Depot::open_or_make(&store, &to.depot, partitions, to.key.as_deref())?;
-                let appended = match &to.id {
-                    Some(id) => depot.appended_by(id)?,
-                    None => 0,
+                let there = match &to.id {
+                    Some(id) => depot.all_appended_by(id)?,
+                    None => Appended::default(),
                 };
-                Ok(DepotAppender {
-                    key: depot.key().to_owned(),
-                    to: To::Here(depot),
-                    asked: to,
-                    appended,
-                })
+                let key = depot.key().to_owned();
+                Ok(DepotAppender::new(To::Here(depot), key, to, there))
             }
             Err(in_use @ StoreError::InUse { .. }) => self.appender_there(in_use, to),
             Err(error) => Err(error.into()),
@@ -131,13 +131,8 @@ impl DataDir {
             return Err(in_use.into());
         };
         let begun = Appending::begin(dir, &to).map_err(|error| error.with(in_use))?;
-        let (there, key, appended) = begun;
-        Ok(DepotAppender {
-            to: To::There(there),
-            key,
-            asked: to,
-            appended,
-        })
+        let (holder, key, there) = begun;
+        Ok(DepotAppender::new(To::There(holder), key, to, there))
     }
 
     #[cfg(not(unix))]
@@ -152,6 +147,17 @@ impl DataDir {
 }
 
 impl DepotAppender {
+    fn new(to: To, key: String, asked: AppendTo, there: Appended) -> Self {
+        Self {
+            to,
+            key,
+            asked,
+            appended: there.records,
+            there,
+            found: Appended::default(),
+        }
+    }
+
     /// The field by which the depot's records are dealt to partitions.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -159,11 +165,68 @@ impl DepotAppender {
     }
 
     /// How many records were appended by this id, in earlier processes too: so many of its input
-    /// are to be passed over before the first [`DepotAppender::append`]. Without an id those of
-    /// this appender.
+    /// are to be passed over before the first [`DepotAppender::append`], and
+    /// [`DepotAppender::is_there`] compares them. Without an id those of this appender.
     #[must_use]
     pub fn appended(&self) -> u64 {
         self.appended
+    }
+
+    /// Whether the next record of an input was appended by this id before, in an earlier process:
+    /// then it is to be passed over. To be asked for each record in order, from the first one of
+    /// the input on, until one is new; without an id each is.
+    ///
+    /// # Errors
+    /// With the last one that was appended before, where they were not these
+    /// ([`DepotError::OtherRecords`]): the input is another one, or was changed.
+    ///
+    /// ```
+    /// use squall::{AppendTo, DataDir};
+    ///
+    /// let data_dir = DataDir::in_memory()?;
+    /// let to = AppendTo {
+    ///     key: Some("word".to_owned()),
+    ///     id: Some("me".to_owned()),
+    ///     ..AppendTo::depot("said")
+    /// };
+    /// data_dir.appender(to.clone())?.append(vec![("a".to_owned(), "{}".to_owned())])?;
+    /// let mut again = data_dir.appender(to.clone())?;
+    /// assert!(again.is_there("a", "{}")?);
+    /// assert!(!again.is_there("b", "{}")?);
+    /// assert!(data_dir.appender(to)?.is_there("b", "{}").is_err());
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    pub fn is_there(&mut self, key: &str, record: &str) -> Result<bool, DataDirError> {
+        if self.found.records >= self.there.records {
+            return Ok(false);
+        }
+        self.found = self.found.and(Digest::of(key, record));
+        if self.found.records == self.there.records && self.found != self.there {
+            return Err(self.other_records());
+        }
+        Ok(true)
+    }
+
+    /// The input has ended.
+    ///
+    /// # Errors
+    /// Where fewer records were asked for by [`DepotAppender::is_there`] than were appended
+    /// before: the input is another one, or was cut off.
+    pub fn end(&self) -> Result<(), DataDirError> {
+        if self.found.records < self.there.records {
+            return Err(self.other_records());
+        }
+        Ok(())
+    }
+
+    fn other_records(&self) -> DataDirError {
+        let error = DepotError::OtherRecords {
+            depot: self.asked.depot.clone(),
+            id: self.asked.id.clone().unwrap_or_default(),
+            appended: self.there.records,
+            found: self.found.records,
+        };
+        error.into()
     }
 
     /// Appends records, each after its key, as one commit, and waits for the acknowledgement.

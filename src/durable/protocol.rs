@@ -11,7 +11,7 @@ use super::contents::Contents;
 use super::error::DataDirError;
 use super::inspect::{Inspection, inspect};
 use super::view::{Row, view};
-use crate::depot::{Depot, Dropped, Retention};
+use crate::depot::{Appended, Depot, Dropped, Retention};
 use crate::store::Store;
 
 /// A question.
@@ -50,9 +50,9 @@ pub(super) enum Line {
     Inspection(Box<Inspection>),
     /// One of the answer to [`Question::View`].
     Row(Row),
-    /// Records can be appended to the depot, which has this key. Of this appender so many are
-    /// there already.
-    Appending { key: String, appended: u64 },
+    /// Records can be appended to the depot, which has this key. Of this appender these are there
+    /// already.
+    Appending { key: String, appended: Appended },
     /// They are appended, and acknowledged as was asked.
     Appended {},
     /// What was dropped.

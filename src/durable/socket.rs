@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::appender::AppendTo;
 use super::error::DataDirError;
 use super::protocol::{Line, Question, answer};
-use crate::depot::{Appender, Depot};
+use crate::depot::{Appended, Appender, Depot};
 use crate::store::{SOCKET, Store, StoreError, WeakStore};
 
 /// Longer paths of sockets are refused by one operating system or another.
@@ -298,13 +298,14 @@ fn append(
     let store = store.upgrade().ok_or(DataDirError::Ended)?;
     let depot = Depot::open_or_make(&store, &to.depot, to.partitions, to.key.as_deref())?;
     drop(store);
-    let mut from = match &to.id {
-        Some(id) => depot.appended_by(id)?,
-        None => 0,
+    let appended = match &to.id {
+        Some(id) => depot.all_appended_by(id)?,
+        None => Appended::default(),
     };
+    let mut from = appended.records;
     let begun = Line::Appending {
         key: depot.key().to_owned(),
-        appended: from,
+        appended,
     };
     // It may think for as long as it likes before it sends.
     let listening = stream
@@ -349,8 +350,11 @@ pub(super) struct Appending {
 }
 
 impl Appending {
-    /// Gives also the key of the depot, and how many records of the appender are there.
-    pub(super) fn begin(dir: &Path, to: &AppendTo) -> Result<(Self, String, u64), NotAnswered> {
+    /// Gives also the key of the depot, and which records of the appender are there.
+    pub(super) fn begin(
+        dir: &Path,
+        to: &AppendTo,
+    ) -> Result<(Self, String, Appended), NotAnswered> {
         let stream = connect(dir)?;
         let lines = stream.try_clone().map_err(cut)?;
         let mut appending = Self {

@@ -471,6 +471,37 @@ fn what_comes_on_standard_input_is_appended_before_its_end_and_before_a_stop() {
 }
 
 #[test]
+fn an_input_that_does_not_begin_with_what_its_id_has_appended_is_refused() {
+    let folder = Folder::with(&[
+        ("p.csv", b"user,said\nann,a\nbob,b\n".as_slice()),
+        ("other.csv", b"user,said\neve,a\nbob,b\nann,c\n".as_slice()),
+        ("short.csv", b"user,said\nann,a\n".as_slice()),
+        ("grown.csv", b"user,said\nann,a\nbob,b\neve,c\n".as_slice()),
+    ]);
+    let dir = folder.path("data");
+    let append = |input: &str| {
+        let mut command = squall(&["depot", "append", &dir, "said", "--key", "user"]);
+        command.args(["--id", "shop", "--input", &folder.path(input)]);
+        command
+    };
+    output(&mut append("p.csv"));
+    for (input, wanted) in [
+        ("other.csv", "begins with others"),
+        ("short.csv", "now has 1: "),
+    ] {
+        let refused = append(input).output().unwrap();
+        let logged = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{input}: {logged}");
+        for wanted in [wanted, input, "`shop` has appended 2 records", "--id"] {
+            assert!(logged.contains(wanted), "{input}: {logged}");
+        }
+        assert_eq!(opened(&dir).depot("said").unwrap().records(), 2);
+    }
+    output(&mut append("grown.csv"));
+    assert_eq!(opened(&dir).depot("said").unwrap().records(), 3);
+}
+
+#[test]
 fn a_record_without_the_key_is_told_once() {
     let records = b"{\"user\":\"ann\"}\n{\"usr\":\"bob\"}\n{}\n".as_slice();
     let folder = Folder::with(&[("a.ndjson", records)]);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use squall::connectors::files::{Delimiter, Format, Source, resolve};
-use squall::{Acknowledge, AppendTo, DepotAppender};
+use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender};
 use squall_topologies::duration;
 
 use super::Which;
@@ -42,8 +42,9 @@ enum Ack {
 
 /// What stands under the help of `append`.
 const AGAIN: &str = "\
-With --id the depot keeps how many records came from it: the same command, given again after a \
-crash or when the file has grown, appends what is not there yet. Rows of CSV become JSON objects \
+With --id the depot keeps how many records came from it, and a hash of them: the same command, \
+given again after a crash or when the file has grown, appends what is not there yet, and refuses \
+an input that does not begin with what is there. Rows of CSV become JSON objects \
 of text. A record that cannot be read is told and left out. Of standard input a record is appended \
 at most 200 ms after it has come; Ctrl-C and SIGTERM append what was read as a whole, and end.";
 
@@ -183,6 +184,15 @@ impl Append {
         Ok(appender?)
     }
 
+    /// The input does not begin with what its id has appended.
+    fn other_input(&self, error: &DataDirError) -> Ending {
+        let input = &self.input;
+        Ending::input(format!(
+            "{error}: `{input}` is another input, or was changed; nothing of it is appended. Give \
+             it an --id of its own to append all of it"
+        ))
+    }
+
     /// Plain text has no fields.
     fn check_format(&self, source: &Source) -> Result<(), Ending> {
         let name = source.name();
@@ -244,6 +254,10 @@ impl Appending<'_> {
                 Ok(Item::Record { key, record }) => self.take(key, record)?,
                 Ok(Item::Bad(what)) => self.refuse(&what),
                 Ok(Item::End(end)) => {
+                    if end.is_ok() {
+                        let ended = self.appender.end();
+                        ended.map_err(|error| self.options.other_input(&error))?;
+                    }
                     self.flush()?;
                     // Where it is stopped, that is why reading has ended.
                     let stopped = stopped.load(Ordering::SeqCst) && end.is_err();
@@ -272,7 +286,8 @@ impl Appending<'_> {
 
     fn take(&mut self, key: String, record: String) -> Result<(), Ending> {
         self.seen += 1;
-        if self.seen <= self.there {
+        let is_there = self.appender.is_there(&key, &record);
+        if is_there.map_err(|error| self.options.other_input(&error))? {
             return Ok(());
         }
         if self.batch.is_empty() {
