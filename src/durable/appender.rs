@@ -1,11 +1,12 @@
 //! Appending to a depot of a data directory, whoever has that.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::data_dir::DataDir;
 use super::error::DataDirError;
-use std::time::Duration;
-
+use super::protocol::AppendingTo;
 use crate::depot::{Acknowledge, Appended, Appender, Depot, DepotError, Digest, PARTITIONS};
 use crate::store::StoreError;
 
@@ -17,8 +18,8 @@ pub struct AppendTo {
     /// The field by which its records are dealt to partitions; that of the depot where it is not
     /// given. Where it is, a depot that is not there is made.
     pub key: Option<String>,
-    /// Of how many partitions one is made, and one that is there must be; by default
-    /// [`PARTITIONS`](crate::PARTITIONS).
+    /// Of how many partitions one is made, by default [`PARTITIONS`](crate::PARTITIONS), and one
+    /// that is there must be, by default as many as it has.
     pub partitions: Option<u16>,
     /// Who appends, so that it can go on after a crash without appending anything twice.
     pub id: Option<String>,
@@ -30,13 +31,12 @@ pub struct AppendTo {
 /// through that process. Made by [`DataDir::appender`].
 pub struct DepotAppender {
     to: To,
-    key: String,
     asked: AppendTo,
+    /// What the depot is, with what was there of the id before.
+    begun: AppendingTo,
     /// How many records of the id are appended, or of this where there is no id.
     appended: u64,
-    /// Which records of the id were there before.
-    there: Appended,
-    /// Which of them were found again.
+    /// What of that which was there before was found again.
     found: Appended,
 }
 
@@ -108,12 +108,8 @@ impl DataDir {
             Ok(store) => {
                 let partitions = to.partitions;
                 let depot = Depot::open_or_make(&store, &to.depot, partitions, to.key.as_deref())?;
-                let there = match &to.id {
-                    Some(id) => depot.all_appended_by(id)?,
-                    None => Appended::default(),
-                };
-                let key = depot.key().to_owned();
-                Ok(DepotAppender::new(To::Here(depot), key, to, there))
+                let begun = AppendingTo::new(&depot, &to)?;
+                Ok(DepotAppender::new(To::Here(depot), begun, to))
             }
             Err(in_use @ StoreError::InUse { .. }) => self.appender_there(in_use, to),
             Err(error) => Err(error.into()),
@@ -131,8 +127,8 @@ impl DataDir {
             return Err(in_use.into());
         };
         let begun = Appending::begin(dir, &to).map_err(|error| error.with(in_use))?;
-        let (holder, key, there) = begun;
-        Ok(DepotAppender::new(To::There(holder), key, to, there))
+        let (holder, begun) = begun;
+        Ok(DepotAppender::new(To::There(holder), begun, to))
     }
 
     #[cfg(not(unix))]
@@ -147,13 +143,12 @@ impl DataDir {
 }
 
 impl DepotAppender {
-    fn new(to: To, key: String, asked: AppendTo, there: Appended) -> Self {
+    fn new(to: To, begun: AppendingTo, asked: AppendTo) -> Self {
         Self {
             to,
-            key,
             asked,
-            appended: there.records,
-            there,
+            appended: begun.appended.records,
+            begun,
             found: Appended::default(),
         }
     }
@@ -161,7 +156,13 @@ impl DepotAppender {
     /// The field by which the depot's records are dealt to partitions.
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.key
+        &self.begun.key
+    }
+
+    /// How many partitions the depot has.
+    #[must_use]
+    pub fn partitions(&self) -> u16 {
+        self.begun.partitions
     }
 
     /// How many records were appended by this id, in earlier processes too: so many of its input
@@ -197,11 +198,11 @@ impl DepotAppender {
     /// # Ok::<(), squall::BoxError>(())
     /// ```
     pub fn is_there(&mut self, key: &str, record: &str) -> Result<bool, DataDirError> {
-        if self.found.records >= self.there.records {
+        if self.found.records >= self.begun.appended.records {
             return Ok(false);
         }
         self.found = self.found.and(Digest::of(key, record));
-        if self.found.records == self.there.records && self.found != self.there {
+        if self.found.records == self.begun.appended.records && self.found != self.begun.appended {
             return Err(self.other_records());
         }
         Ok(true)
@@ -213,7 +214,7 @@ impl DepotAppender {
     /// Where fewer records were asked for by [`DepotAppender::is_there`] than were appended
     /// before: the input is another one, or was cut off.
     pub fn end(&self) -> Result<(), DataDirError> {
-        if self.found.records < self.there.records {
+        if self.found.records < self.begun.appended.records {
             return Err(self.other_records());
         }
         Ok(())
@@ -223,7 +224,7 @@ impl DepotAppender {
         let error = DepotError::OtherRecords {
             depot: self.asked.depot.clone(),
             id: self.asked.id.clone().unwrap_or_default(),
-            appended: self.there.records,
+            appended: self.begun.appended.records,
             found: self.found.records,
         };
         error.into()

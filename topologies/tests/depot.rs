@@ -365,6 +365,14 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         "--partitions",
         "2",
     ]));
+    // One that is there and is the same stays, however many partitions it has.
+    let (_, logged) = output(&mut squall(&[
+        "depot", "make", &dir, "said", "--key", "user",
+    ]));
+    assert!(
+        logged.contains("`said` has 2 partitions by user"),
+        "{logged}"
+    );
     let (csv, text) = (folder.path("a.csv"), folder.path("a.txt"));
     for (arguments, wanted) in [
         (
@@ -395,7 +403,29 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         (vec!["forget", "said", "totals"], "no reader `totals`"),
         (
             vec!["make", "many", "--key", "user", "--partitions", "300"],
-            "1 to 256 partitions",
+            "300 is not in 1..=256",
+        ),
+        (
+            vec!["make", "many", "--key", "user", "--partitions", "1000000"],
+            "1000000 is not in 1..=256",
+        ),
+        (
+            vec![
+                "append",
+                "many",
+                "--input",
+                &csv,
+                "--key",
+                "user",
+                "--partitions",
+                "0",
+            ],
+            "0 is not in 1..=256",
+        ),
+        (vec!["make", "many", "--key", ""], "--key"),
+        (
+            vec!["make", "said", "--key", "user", "--partitions", "8"],
+            "2 partitions by `user` and not 8",
         ),
     ] {
         let mut command = squall(&["depot", arguments[0], &dir]);

@@ -6,8 +6,9 @@ mod input;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
-use squall::{AppendTo, DataDir, PARTITIONS, Retention};
+use clap::builder::{NonEmptyStringValueParser, RangedI64ValueParser};
+use clap::{Args, Subcommand, value_parser};
+use squall::{AppendTo, DataDir, MOST_PARTITIONS, Retention};
 use squall_topologies::duration;
 
 use append::Append;
@@ -67,15 +68,20 @@ impl Which {
     }
 }
 
+/// How many partitions a depot may have.
+fn partitions() -> RangedI64ValueParser<u16> {
+    value_parser!(u16).range(1..=i64::from(MOST_PARTITIONS))
+}
+
 #[derive(Args)]
 struct Make {
     #[command(flatten)]
     which: Which,
-    /// How many partitions it has, for ever
-    #[arg(long, value_name = "N", default_value_t = PARTITIONS)]
-    partitions: u16,
+    /// How many partitions it has, for ever [default: 8 for a new one]
+    #[arg(long, value_name = "N", value_parser = partitions())]
+    partitions: Option<u16>,
     /// The field by which records are dealt to partitions
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", value_parser = NonEmptyStringValueParser::new())]
     key: String,
 }
 
@@ -88,10 +94,10 @@ impl Make {
         } = self;
         let appender = which.data_dir().appender(AppendTo {
             key: Some(key.clone()),
-            partitions: Some(*partitions),
+            partitions: *partitions,
             ..AppendTo::depot(&which.name)
         })?;
-        let (name, key) = (&which.name, appender.key());
+        let (name, key, partitions) = (&which.name, appender.key(), appender.partitions());
         tracing::info!("the depot `{name}` has {partitions} partitions by {key}");
         Ok(())
     }

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use squall::connectors::files::{Delimiter, Format, Source, resolve};
 use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender};
 use squall_topologies::duration;
 
-use super::Which;
 use super::input::{Input, Item};
+use super::{Which, partitions};
 use crate::command::print;
 use crate::command::status::Ending;
 
@@ -65,10 +66,10 @@ pub(super) struct Append {
     delimiter: Option<Delimiter>,
     /// The CSV column, or the dotted path of the JSON value, by which records are dealt to
     /// partitions [default: that of the depot]
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
     /// How many partitions the depot has [default: 8 for a new one]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = partitions())]
     partitions: Option<u16>,
     /// When records are acknowledged
     #[arg(
