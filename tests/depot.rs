@@ -209,7 +209,16 @@ fn appending_goes_through_the_process_that_has_the_directory() {
         .retain_depot("purchases", keep, false, false)
         .unwrap();
     assert_eq!(dropped.records, 22);
-    assert!(!elsewhere().forget_reader("purchases", "totals").unwrap());
+    let error = elsewhere()
+        .forget_reader("purchases", "totals")
+        .unwrap_err();
+    assert!(error.is_wrong_use(), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("`totals` reads the depot `purchases` now"),
+        "{error}"
+    );
 
     // Another depot, key or number of partitions is refused.
     for (to, what) in [
@@ -241,6 +250,9 @@ fn appending_goes_through_the_process_that_has_the_directory() {
 
     // The process ends while somebody could still append.
     end(running);
+    let (user, record) = purchase("ann", 1);
+    let error = depot.append(&user, &record, PROCESSED).unwrap_err();
+    assert!(error.to_string().contains("(totals did before)"), "{error}");
     drop((depot, data_dir));
     assert!(appender.append(vec![purchase("ann", 1)]).is_err());
     let mut appender = elsewhere().appender(to(Acknowledge::Appended)).unwrap();

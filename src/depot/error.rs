@@ -56,12 +56,19 @@ pub enum DepotError {
     },
     /// An append was to be acknowledged when it is processed, and nobody reads.
     #[error(
-        "nobody reads the depot `{depot}` with a data directory, so nothing can be acknowledged \
-         as processed: start a topology that reads it, or ask for `appended`"
+        "nobody reads the depot `{depot}` with a data directory now{have}, so nothing can be \
+         acknowledged as processed: start a topology that reads it, or ask for `appended`",
+        have = if known.is_empty() {
+            String::new()
+        } else {
+            format!(" ({} did before)", known.join(" and "))
+        }
     )]
     NobodyReads {
         /// The depot.
         depot: String,
+        /// Who has read it so before, and was not forgotten.
+        known: Vec<String>,
     },
     /// What was appended was not processed in time. It is there, and will be processed.
     #[error(
@@ -126,6 +133,14 @@ pub enum DepotError {
         partitions: u16,
         /// How many positions were given.
         given: usize,
+    },
+    /// A reader cannot be forgotten while it reads.
+    #[error("`{reader}` reads the depot `{depot}` now: end its topology, then it can be forgotten")]
+    ReadsNow {
+        /// The depot.
+        depot: String,
+        /// The reader.
+        reader: String,
     },
     /// Two readers go by one name.
     #[error(

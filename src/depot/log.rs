@@ -385,10 +385,9 @@ impl Log {
         Ok(())
     }
 
-    /// Takes a reader out, which then holds nothing back; says whether there was one that does
-    /// not read at present.
+    /// Takes a reader out, which then holds nothing back; says whether there was one.
     pub(super) fn forget(&self, reader: &str) -> Result<bool, DepotError> {
-        if !self.readers.forget(reader) {
+        if !self.readers.forget(&self.name, reader)? {
             return Ok(false);
         }
         let mut batch = Batch::default();

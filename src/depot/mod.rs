@@ -359,10 +359,11 @@ impl Depot {
             return self.0.append(append).map(drop);
         };
         let log = &self.0.log;
-        let readers = log.readers.committing();
+        let readers = log.readers.committing(true);
         if readers.is_empty() {
             return Err(DepotError::NobodyReads {
                 depot: log.name.clone(),
+                known: log.readers.committing(false),
             });
         }
         let written = self.0.append(append)?;
@@ -421,10 +422,10 @@ impl Depot {
     }
 
     /// Forgets a reader that will not come back, which then holds nothing back. Says whether
-    /// there was one of this name that does not read at present.
+    /// there was one of this name.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Where it reads at present, and where that cannot be written.
     pub fn forget(&self, reader: &str) -> Result<bool, DepotError> {
         self.0.forget(reader)
     }

@@ -316,6 +316,13 @@ fn retention_drops_the_oldest_of_all_partitions_and_no_more_than_it_must() {
     assert_eq!(depot.retain(hour, false).unwrap().records, 0);
     depot.keep(hour).unwrap();
     assert_eq!(depot.inspect().unwrap().keep, hour);
+    let short = Retention {
+        age: Some(Duration::from_millis(200)),
+        ..Retention::default()
+    };
+    depot.keep(short).unwrap();
+    let shown = depot.inspect().unwrap().to_string();
+    assert!(shown.contains("kept for 0.2 s"), "{shown}");
 }
 
 #[test]

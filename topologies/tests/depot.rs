@@ -307,7 +307,7 @@ fn a_file_is_appended_and_goes_on_where_it_has_grown() {
     std::fs::write(&csv, grown).unwrap();
     let (_, logged) = append(&["--input", &csv, "--id", "a"]);
     assert!(
-        logged.contains("1 records are appended to the depot `said`, 3 were"),
+        logged.contains("1 record is appended to the depot `said`, 3 were"),
         "{logged}"
     );
     append(&["--input", &folder.path("b.ndjson"), "--ack", "none"]);
@@ -329,7 +329,7 @@ fn a_file_is_appended_and_goes_on_where_it_has_grown() {
     let (_, logged) = output(&mut squall(&[
         "depot", "retain", &dir, "said", "--bytes", "0",
     ]));
-    assert!(logged.contains("6 records of"), "{logged}");
+    assert!(logged.contains("6 records are dropped, of"), "{logged}");
     output(&mut squall(&["depot", "delete", &dir, "said"]));
     let (shown, _) = output(&mut squall(&["depot", "show", &dir]));
     assert_eq!(shown, "");

@@ -68,6 +68,14 @@ impl Which {
     }
 }
 
+/// So many records, at the beginning of a sentence.
+fn records_are(count: u64) -> String {
+    match count {
+        1 => "1 record is".to_owned(),
+        _ => format!("{count} records are"),
+    }
+}
+
 /// How many partitions a depot may have.
 fn partitions() -> RangedI64ValueParser<u16> {
     value_parser!(u16).range(1..=i64::from(MOST_PARTITIONS))
@@ -166,8 +174,8 @@ impl Retain {
         };
         let data_dir = which.data_dir();
         let dropped = data_dir.retain_depot(&which.name, keep, self.force, self.always)?;
-        let (records, bytes) = (dropped.records, dropped.bytes);
-        tracing::info!("{records} records of {bytes} bytes are dropped");
+        let (records_are, bytes) = (records_are(dropped.records), dropped.bytes);
+        tracing::info!("{records_are} dropped, of {bytes} bytes");
         if !dropped.kept_for.is_empty() {
             let readers = dropped.kept_for.join(" and ");
             tracing::info!("more is kept, since it was not read by {readers}");
@@ -195,8 +203,7 @@ impl Forget {
             return Ok(());
         }
         Err(Ending::input(format!(
-            "the depot `{}` has no reader `{reader}` that does not read it at present: see \
-             `squall depot show`",
+            "the depot `{}` has no reader `{reader}`: see `squall depot show`",
             which.name
         )))
     }

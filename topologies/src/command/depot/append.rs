@@ -13,7 +13,7 @@ use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender};
 use squall_topologies::duration;
 
 use super::input::{Input, Item};
-use super::{Which, partitions};
+use super::{Which, partitions, records_are};
 use crate::command::print;
 use crate::command::status::Ending;
 
@@ -151,13 +151,13 @@ impl Append {
             appending.bad,
             appending.there.min(appending.seen),
         );
-        let new = seen - there;
+        let new = records_are(seen - there);
         let stopped = if ended {
             ""
         } else {
             "stopped before the end of the input: "
         };
-        let mut said = format!("{stopped}{new} records are appended to the depot `{name}`");
+        let mut said = format!("{stopped}{new} appended to the depot `{name}`");
         if there > 0 {
             said.push_str(&format!(", {there} were there"));
         }
