@@ -545,6 +545,28 @@ fn a_record_without_the_key_is_told_once() {
     assert_eq!(logged.matches("nothing in").count(), 1, "{logged}");
 }
 
+#[test]
+fn a_reset_says_which_readers_the_depots_still_know() {
+    let folder = Folder::with(&[]);
+    let dir = folder.path("data");
+    let data_dir = opened(&dir);
+    let depot = data_dir.make_depot("shop", 4, "user").unwrap();
+    let _ = totals(&depot, true).run(options(&data_dir)).unwrap();
+    drop((depot, data_dir));
+    let wanted = format!("`squall depot forget {dir} shop purchases`");
+    for (more, says) in [
+        (vec!["--component", "totals"], false),
+        (vec!["--component", "purchases"], true),
+        (vec![], true),
+    ] {
+        let (_, logged) = output(squall(&["reset", &dir]).args(&more));
+        assert_eq!(logged.contains(&wanted), says, "{more:?}: {logged}");
+    }
+    output(&mut squall(&["depot", "forget", &dir, "shop", "purchases"]));
+    let (_, logged) = output(&mut squall(&["reset", &dir]));
+    assert!(!logged.contains("forget"), "{logged}");
+}
+
 /// A year of real purchases: every record comes back as it stands in its file.
 #[test]
 fn real_purchases_are_read_from_a_depot_as_from_their_files() {
