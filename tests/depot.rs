@@ -117,8 +117,16 @@ fn what_is_processed_can_be_read() {
             assert_eq!(total(running, "bob"), Some(round * 2));
         }
     }
+    let error = depot.forget("totals").unwrap_err().to_string();
+    assert!(
+        error.contains("`totals` reads the depot `purchases` now"),
+        "{error}"
+    );
     end(other);
     end(running);
+    let error = depot.append(&user, &record, PROCESSED).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("(other and totals did before)"), "{error}");
 }
 
 #[test]
@@ -250,9 +258,6 @@ fn appending_goes_through_the_process_that_has_the_directory() {
 
     // The process ends while somebody could still append.
     end(running);
-    let (user, record) = purchase("ann", 1);
-    let error = depot.append(&user, &record, PROCESSED).unwrap_err();
-    assert!(error.to_string().contains("(totals did before)"), "{error}");
     drop((depot, data_dir));
     assert!(appender.append(vec![purchase("ann", 1)]).is_err());
     let mut appender = elsewhere().appender(to(Acknowledge::Appended)).unwrap();
