@@ -45,9 +45,9 @@ enum Ack {
 const AGAIN: &str = "\
 With --id the depot keeps how many records came from it, and a hash of them: the same command, \
 given again after a crash or when the file has grown, appends what is not there yet, and refuses \
-an input that does not begin with what is there. Rows of CSV become JSON objects \
-of text. A record that cannot be read is told and left out. Of standard input a record is appended \
-at most 200 ms after it has come; Ctrl-C and SIGTERM append what was read as a whole, and end.";
+an input that does not begin with what is there. Rows of CSV become JSON objects of text. A \
+record that cannot be read is told and left out. Of standard input a record is appended at most \
+200 ms after it has come; Ctrl-C and SIGTERM append what was read as a whole, and end.";
 
 #[derive(Args)]
 #[command(after_help = AGAIN)]
@@ -230,6 +230,7 @@ fn stop_at_signals(stopped: &Arc<AtomicBool>) -> io::Result<()> {
     let stopped = Arc::clone(stopped);
     squall::at_stop_signals(move || {
         if stopped.swap(true, Ordering::SeqCst) {
+            tracing::warn!("stopped at once: of what was read not everything may be appended");
             std::process::exit(1);
         }
         tracing::info!("stopping");

@@ -111,9 +111,9 @@ impl Input {
         Ok(reader)
     }
 
-    /// Whether its end may be long in coming.
+    /// Whether more of it may be long in coming.
     pub(super) fn is_stream(&self) -> bool {
-        self.first.is_some()
+        self.sources.iter().any(Source::is_stream)
     }
 
     /// Begins to read everything, in order, on a thread of its own: a stream may keep one
