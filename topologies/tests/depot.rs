@@ -459,14 +459,15 @@ fn a_refused_append_makes_no_depot() {
         assert!(logged.contains(wanted), "{input}: {logged}");
         assert!(!std::fs::exists(&dir).unwrap(), "{input}");
     }
-    for arguments in [
-        vec!["--input", &csv],
-        vec!["--input", &csv, "--key", "said"],
+    for (name, more, wanted) in [
+        ("said", vec![], "--key says by what to make it"),
+        ("", vec!["--key", "said"], "1 to 255 bytes"),
     ] {
-        let name = if arguments.len() == 2 { "said" } else { "" };
-        let mut command = squall(&["depot", "append", &dir, name]);
-        let output = command.args(arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{name}");
+        let mut command = squall(&["depot", "append", &dir, name, "--input", &csv]);
+        let output = command.args(more).output().unwrap();
+        let logged = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{logged}");
+        assert!(logged.contains(wanted), "{logged}");
         assert!(!std::fs::exists(&dir).unwrap(), "{name}");
     }
     // Of a folder nothing is appended where one file has not the depot's key.

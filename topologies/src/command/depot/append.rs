@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use squall::connectors::files::{Delimiter, Format, Source, resolve};
-use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender};
+use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender, StoreError};
 use squall_topologies::duration;
 
 use super::input::{Input, Item};
@@ -182,7 +182,16 @@ impl Append {
             },
             ..AppendTo::depot(&self.which.name)
         });
-        Ok(appender?)
+        match appender {
+            Err(DataDirError::Store(none @ StoreError::NotADataDirectory { .. }))
+                if self.key.is_none() =>
+            {
+                let what =
+                    format!("{none}; where there is no depot, --key says by what to make it");
+                Err(Ending::input(what))
+            }
+            appender => Ok(appender?),
+        }
     }
 
     /// The input does not begin with what its id has appended.
