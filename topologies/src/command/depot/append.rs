@@ -120,17 +120,14 @@ impl Append {
         let name = &self.which.name;
         let stopped = Arc::new(AtomicBool::new(false));
         let look_into = |key: &str| Input::new(sources, self.format, self.delimiter, key, &stopped);
-        let (appender, input) = match &self.key {
+        let (appender, input) = if let Some(key) = &self.key {
             // What is refused leaves no depot behind, whose key would be fixed.
-            Some(key) => {
-                let input = look_into(key)?;
-                (self.begin()?, input)
-            }
-            None => {
-                let appender = self.begin()?;
-                let input = look_into(appender.key())?;
-                (appender, input)
-            }
+            let input = look_into(key)?;
+            (self.begin()?, input)
+        } else {
+            let appender = self.begin()?;
+            let input = look_into(appender.key())?;
+            (appender, input)
         };
         let mut appending = Appending {
             there: appender.appended(),

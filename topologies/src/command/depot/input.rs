@@ -1,5 +1,6 @@
 //! The input of an append: looked into before anything is made, and then read.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::mem;
 use std::sync::Arc;
@@ -156,7 +157,7 @@ impl Input {
         // Both formats have fields, so every record is an object.
         let object = record.object().unwrap_or_default().into_owned();
         let key = match record.field(&self.key) {
-            Ok(key) => key.map(|key| key.into_owned()),
+            Ok(key) => key.map(Cow::into_owned),
             Err(error) => return Item::Bad(format!("{}: {error}", place())),
         };
         if key.is_none() && !mem::replace(&mut self.told, true) {
