@@ -135,6 +135,7 @@ pub use operator::CustomGrouping;
 pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
 pub use runtime::{
     CommitStats, ComponentStats, Restarts, RunError, RunOptions, RunStats, Running, Summary,
+    at_stop_signals,
 };
 pub use sink::Sink;
 pub use spout::{Next, SplitId, Spout, SpoutOut};

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use squall::connectors::files::FieldSelector;
 use squall::{
-    Acknowledge, AppendTo, Bolt, DataDir, Depot, DepotError, Out, Restarts, Result, Retention,
-    RunOptions, Running, States, Table, Text, Topology, Tuple, millis, secs,
+    Acknowledge, AppendTo, Bolt, DataDir, Depot, DepotAppender, DepotError, Out, Restarts, Result,
+    Retention, RunOptions, Running, States, Table, Text, Topology, Tuple, millis, secs,
 };
 
 #[derive(Tuple, Clone, Debug)]
@@ -117,8 +117,16 @@ fn what_is_processed_can_be_read() {
             assert_eq!(total(running, "bob"), Some(round * 2));
         }
     }
+    let error = depot.forget("totals").unwrap_err().to_string();
+    assert!(
+        error.contains("`totals` reads the depot `purchases` now"),
+        "{error}"
+    );
     end(other);
     end(running);
+    let error = depot.append(&user, &record, PROCESSED).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("(other and totals did before)"), "{error}");
 }
 
 #[test]
@@ -209,7 +217,8 @@ fn appending_goes_through_the_process_that_has_the_directory() {
         .retain_depot("purchases", keep, false, false)
         .unwrap();
     assert_eq!(dropped.records, 22);
-    assert!(!elsewhere().forget_reader("purchases", "totals").unwrap());
+    let forgotten = elsewhere().forget_reader("purchases", "totals");
+    assert!(forgotten.unwrap_err().is_wrong_use());
 
     // Another depot, key or number of partitions is refused.
     for (to, what) in [
@@ -247,6 +256,51 @@ fn appending_goes_through_the_process_that_has_the_directory() {
     assert_eq!(appender.appended(), 22);
     appender.append(vec![purchase("ann", 1)]).unwrap();
     drop(appender);
+}
+
+#[test]
+fn what_an_appender_repeats_is_compared_with_what_the_holder_has() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    let data_dir = DataDir::opened(&path).unwrap();
+    let begin = || {
+        let to = AppendTo {
+            key: Some("user".to_owned()),
+            id: Some("shop".to_owned()),
+            ..AppendTo::depot("purchases")
+        };
+        DataDir::at(&path).appender(to).unwrap()
+    };
+    let is_there = |appender: &mut DepotAppender, cents| {
+        let (user, record) = purchase("ann", cents);
+        appender.is_there(&user, &record)
+    };
+    let mut appender = begin();
+    assert!(!is_there(&mut appender, 1).unwrap());
+    appender
+        .append(vec![purchase("ann", 1), purchase("ann", 2)])
+        .unwrap();
+    assert!(!is_there(&mut appender, 3).unwrap());
+
+    let mut again = begin();
+    assert!(is_there(&mut again, 1).unwrap());
+    let error = again.end().unwrap_err();
+    assert!(error.is_wrong_use(), "{error}");
+    assert!(
+        error.to_string().contains("what it appends now has 1"),
+        "{error}"
+    );
+    assert!(is_there(&mut again, 2).unwrap());
+    again.end().unwrap();
+    assert!(!is_there(&mut again, 3).unwrap());
+
+    let mut other = begin();
+    assert!(is_there(&mut other, 7).unwrap());
+    let error = is_there(&mut other, 2).unwrap_err();
+    let wanted = "`shop` has appended 2 records to the depot `purchases`, and what it appends now \
+                  begins with others";
+    assert_eq!(error.to_string(), wanted);
+    drop(data_dir);
 }
 
 #[test]

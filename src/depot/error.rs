@@ -28,7 +28,8 @@ pub enum DepotError {
     /// The depot is there already, and is another one.
     #[error(
         "the depot `{depot}` is there already, with {found} partitions by `{found_key}` and not \
-         {asked} by `{asked_key}`: these are fixed when a depot is made"
+         {asked} by `{asked_key}`: these are fixed when a depot is made; `squall depot delete` \
+         gives it up with all of its records"
     )]
     Exists {
         /// The depot.
@@ -55,12 +56,19 @@ pub enum DepotError {
     },
     /// An append was to be acknowledged when it is processed, and nobody reads.
     #[error(
-        "nobody reads the depot `{depot}` with a data directory, so nothing can be acknowledged \
-         as processed: start a topology that reads it, or ask for `appended`"
+        "nobody reads the depot `{depot}` with a data directory now{have}, so nothing can be \
+         acknowledged as processed: start a topology that reads it, or ask for `appended`",
+        have = if known.is_empty() {
+            String::new()
+        } else {
+            format!(" ({} did before)", known.join(" and "))
+        }
     )]
     NobodyReads {
         /// The depot.
         depot: String,
+        /// Who has read it so before, and was not forgotten.
+        known: Vec<String>,
     },
     /// What was appended was not processed in time. It is there, and will be processed.
     #[error(
@@ -126,6 +134,14 @@ pub enum DepotError {
         /// How many positions were given.
         given: usize,
     },
+    /// A reader cannot be forgotten while it reads.
+    #[error("`{reader}` reads the depot `{depot}` now: end its topology, then it can be forgotten")]
+    ReadsNow {
+        /// The depot.
+        depot: String,
+        /// The reader.
+        reader: String,
+    },
     /// Two readers go by one name.
     #[error(
         "two readers of the depot `{depot}` go by the name `{reader}`, and one would lose what the \
@@ -151,6 +167,26 @@ pub enum DepotError {
         appended: u64,
         /// How many it says that it has appended.
         from: u64,
+    },
+    /// What an appender with an id repeats is not what it has appended.
+    #[error(
+        "`{id}` has appended {appended} records to the depot `{depot}`, and what it appends now \
+         {differs}",
+        differs = if found < appended {
+            format!("has {found}")
+        } else {
+            "begins with others".to_owned()
+        }
+    )]
+    OtherRecords {
+        /// The depot.
+        depot: String,
+        /// The appender.
+        id: String,
+        /// How many records it has appended.
+        appended: u64,
+        /// How many it has come with now, of which that many are compared at most.
+        found: u64,
     },
     /// Nobody waits any more for the acknowledgement.
     #[error("the process that has the depot `{depot}` ends")]

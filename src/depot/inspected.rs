@@ -109,7 +109,7 @@ impl fmt::Display for InspectedDepot {
             "depot {name}: {records} records of {bytes} bytes in {partitions} partitions{by}"
         )?;
         if let Some(age) = self.keep.age {
-            writeln!(f, "  kept for {} s", age.as_secs())?;
+            writeln!(f, "  kept for {} s", age.as_secs_f64())?;
         }
         if let Some(bytes) = self.keep.bytes {
             writeln!(f, "  kept up to {bytes} bytes")?;

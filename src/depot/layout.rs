@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `d` name `a` appender | how many records of an appender with an id are in it: u64 |
+//! | `d` name `a` appender | of an appender with an id, [how many records are in it, and their hash](super::appended::Appended): two u64 |
 //! | `d` name `e` partition | the first and the end offset, and the bytes between: three u64 |
 //! | `d` name `l` partition, end offset | a [`Block`](super::block::Block) of records |
 //! | `d` name `m` | what the depot is, as JSON ([`About`]) |

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::appended::{Appended, Digest};
 use super::block::{Block, BrokenBlock, Filling};
 use super::error::DepotError;
 use super::layout::{self, About, FORMAT, Retention};
@@ -45,8 +46,18 @@ pub(super) struct Extent {
 pub(super) struct Append {
     /// Each with the partition that it belongs to.
     pub(super) records: Vec<(u16, String)>,
-    /// Whose they are, and how many came before.
-    pub(super) appender: Option<(String, u64)>,
+    /// Whose they are, of one with an id.
+    pub(super) appender: Option<AppendOf>,
+}
+
+/// Of the records of an [`Append`], what is known by their appender's id.
+#[derive(Debug)]
+pub(super) struct AppendOf {
+    pub(super) id: String,
+    /// How many came before.
+    pub(super) from: u64,
+    /// One for each record.
+    pub(super) digests: Vec<Digest>,
 }
 
 impl Append {
@@ -200,12 +211,20 @@ impl Log {
         results
     }
 
-    /// How many records of an appender with an id are in the depot.
-    pub(super) fn appended_by(&self, id: &str) -> Result<u64, DepotError> {
+    /// Which records of an appender with an id are in the depot.
+    pub(super) fn appended_by(&self, id: &str) -> Result<Appended, DepotError> {
         let found = self.store.read()?.get(&layout::appender(&self.name, id))?;
-        let Some(value) = found else { return Ok(0) };
-        let [count] = layout::read_numbers(&value).ok_or_else(|| self.damaged("an appender"))?;
-        Ok(count)
+        let Some(value) = found else {
+            return Ok(Appended::default());
+        };
+        let Some([records, hash]) = layout::read_numbers(&value) else {
+            let what = format!(
+                "how much `{id}` has appended is stored without a hash, as by an older squall, \
+                 or broken: append by another id"
+            );
+            return Err(damaged(&self.name, &what));
+        };
+        Ok(Appended { records, hash })
     }
 
     /// The block that holds the record at an offset, from there on; none at the end.
@@ -366,10 +385,9 @@ impl Log {
         Ok(())
     }
 
-    /// Takes a reader out, which then holds nothing back; says whether there was one that does
-    /// not read at present.
+    /// Takes a reader out, which then holds nothing back; says whether there was one.
     pub(super) fn forget(&self, reader: &str) -> Result<bool, DepotError> {
-        if !self.readers.forget(reader) {
+        if !self.readers.forget(&self.name, reader)? {
             return Ok(false);
         }
         let mut batch = Batch::default();
@@ -462,8 +480,8 @@ struct Writing<'l> {
     batch: Batch,
     extents: Vec<Extent>,
     filling: BTreeMap<u16, Filling>,
-    /// How many records of each appender are in it then.
-    appenders: HashMap<String, u64>,
+    /// Which records of each appender are in it then.
+    appenders: HashMap<String, Appended>,
     now_ms: u64,
 }
 
@@ -502,26 +520,26 @@ impl<'l> Writing<'l> {
     }
 
     fn new_records<'a>(&mut self, append: &'a Append) -> Result<&'a [(u16, String)], DepotError> {
-        let Some((id, from)) = &append.appender else {
+        let Some(AppendOf { id, from, digests }) = &append.appender else {
             return Ok(&append.records);
         };
         let appended = match self.appenders.get(id) {
             Some(appended) => *appended,
             None => self.log.appended_by(id)?,
         };
-        if appended < *from {
+        if appended.records < *from {
             return Err(DepotError::Gap {
                 depot: self.log.name.clone(),
                 id: id.clone(),
-                appended,
+                appended: appended.records,
                 from: *from,
             });
         }
-        let repeated = usize::try_from(appended - from).unwrap_or(usize::MAX);
-        let new = append.records.get(repeated..).unwrap_or_default();
-        self.appenders
-            .insert(id.clone(), appended + new.len() as u64);
-        Ok(new)
+        let repeated = usize::try_from(appended.records - from).unwrap_or(usize::MAX);
+        let digests = digests.get(repeated..).unwrap_or_default();
+        let appended = digests.iter().copied().fold(appended, Appended::and);
+        self.appenders.insert(id.clone(), appended);
+        Ok(append.records.get(repeated..).unwrap_or_default())
     }
 
     fn close(&mut self, partition: u16) {
@@ -549,7 +567,8 @@ impl<'l> Writing<'l> {
         }
         for (id, appended) in &self.appenders {
             let key = layout::appender(&self.log.name, id);
-            self.batch.put(key, layout::numbers([*appended]));
+            let Appended { records, hash } = *appended;
+            self.batch.put(key, layout::numbers([records, hash]));
         }
         self.log.store.commit(self.batch)?;
         *self.log.extents() = self.extents;

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `layout` | the keys of a depot in the store |
 //! | `block` | the records of one commit and one partition, as one value |
+//! | `appended` | what an appender with an id has appended, in two numbers |
 //! | `log` | blocks in order: written as one commit, read by offset, dropped when they are old |
 //! | `readers` | who reads, and how far each has committed |
 //! | `inspected` | what is in a depot, for people |
@@ -18,6 +19,7 @@
 //! **What is processed is committed.** A reader's positions are a part of its topology's state,
 //! and the store tells when that is on disk.
 
+mod appended;
 mod block;
 mod error;
 mod inspected;
@@ -36,10 +38,11 @@ use std::time::Duration;
 
 use crate::key::{KeyValue, hash_bytes, shard_of, task_of_shard};
 use crate::store::Store;
-use log::Append;
+use log::{Append, AppendOf};
 use readers::Reading;
 use writer::{Bell, Writer};
 
+pub(crate) use appended::{Appended, Digest};
 pub(crate) use block::Block;
 pub use error::DepotError;
 pub use inspected::{InspectedDepot, InspectedPartition, InspectedReader};
@@ -131,6 +134,20 @@ impl Depot {
         partitions: u16,
         key: &str,
     ) -> Result<Self, DepotError> {
+        Self::check_possible(name, partitions)?;
+        let about = layout::About {
+            format: layout::FORMAT,
+            partitions,
+            key: key.to_owned(),
+            id: fastrand::u64(..),
+            keep: Retention::default(),
+        };
+        log::Log::make(store, name, &about)?;
+        Self::open(store, name)
+    }
+
+    /// Whether there can be a depot of this name and so many partitions.
+    pub(crate) fn check_possible(name: &str, partitions: u16) -> Result<(), DepotError> {
         if name.is_empty() || name.len() > layout::MOST_NAME_BYTES {
             let (length, most) = (name.len(), layout::MOST_NAME_BYTES);
             return Err(DepotError::Impossible(format!(
@@ -142,15 +159,7 @@ impl Depot {
                 "a depot has 1 to {MOST_PARTITIONS} partitions, and not {partitions}"
             )));
         }
-        let about = layout::About {
-            format: layout::FORMAT,
-            partitions,
-            key: key.to_owned(),
-            id: fastrand::u64(..),
-            keep: Retention::default(),
-        };
-        log::Log::make(store, name, &about)?;
-        Self::open(store, name)
+        Ok(())
     }
 
     /// Opens a depot that is as it is asked for; makes it where there is none and a key is given.
@@ -267,11 +276,17 @@ impl Depot {
     /// # Errors
     /// Where that cannot be read.
     pub fn appended_by(&self, id: &str) -> Result<u64, DepotError> {
+        Ok(self.all_appended_by(id)?.records)
+    }
+
+    /// The same, and their hash.
+    pub(crate) fn all_appended_by(&self, id: &str) -> Result<Appended, DepotError> {
         self.0.log.appended_by(id)
     }
 
     /// As [`Depot::append_all`], but as one commit, and once: of the records the first ones that
-    /// the appender has appended already, as it does not know after a crash, are left out.
+    /// the appender has appended already, as it does not know after a crash, are left out. That
+    /// they are the same is not looked at.
     ///
     /// # Errors
     /// As [`Depot::append`], and where `appender.from` is beyond what it has appended.
@@ -304,6 +319,14 @@ impl Depot {
         acknowledge: Acknowledge,
         given_up: &dyn Fn() -> bool,
     ) -> Result<(), DepotError> {
+        let appender = appender.map(|appender| AppendOf {
+            id: appender.id.clone(),
+            from: appender.from,
+            digests: records
+                .iter()
+                .map(|(key, record)| Digest::of(key, record))
+                .collect(),
+        });
         let records = records.into_iter();
         let records =
             records.map(|(key, record)| (self.partition(hash_bytes(key.as_bytes())), record));
@@ -313,7 +336,7 @@ impl Depot {
     fn send(
         &self,
         records: Vec<(u16, String)>,
-        appender: Option<&Appender>,
+        appender: Option<AppendOf>,
         acknowledge: Acknowledge,
         given_up: &dyn Fn() -> bool,
     ) -> Result<(), DepotError> {
@@ -327,7 +350,6 @@ impl Depot {
                 most: MOST_RECORD_BYTES,
             });
         }
-        let appender = appender.map(|appender| (appender.id.clone(), appender.from));
         let append = Append { records, appender };
         let Acknowledge::Processed { patience } = acknowledge else {
             if acknowledge == Acknowledge::None {
@@ -337,10 +359,11 @@ impl Depot {
             return self.0.append(append).map(drop);
         };
         let log = &self.0.log;
-        let readers = log.readers.committing();
+        let readers = log.readers.committing(true);
         if readers.is_empty() {
             return Err(DepotError::NobodyReads {
                 depot: log.name.clone(),
+                known: log.readers.committing(false),
             });
         }
         let written = self.0.append(append)?;
@@ -399,10 +422,10 @@ impl Depot {
     }
 
     /// Forgets a reader that will not come back, which then holds nothing back. Says whether
-    /// there was one of this name that does not read at present.
+    /// there was one of this name.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Where it reads at present, and where that cannot be written.
     pub fn forget(&self, reader: &str) -> Result<bool, DepotError> {
         self.0.forget(reader)
     }

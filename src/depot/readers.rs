@@ -103,10 +103,18 @@ impl Readers {
     }
 
     /// Takes a reader out; says whether there was one. One that reads at present stays.
-    pub(super) fn forget(&self, name: &str) -> bool {
+    pub(super) fn forget(&self, depot: &str, name: &str) -> Result<bool, DepotError> {
         let mut known = self.known();
-        let idle = known.get(name).is_some_and(|reader| reader.live.is_empty());
-        idle && known.remove(name).is_some()
+        if known
+            .get(name)
+            .is_some_and(|reader| !reader.live.is_empty())
+        {
+            return Err(DepotError::ReadsNow {
+                depot: depot.to_owned(),
+                reader: name.to_owned(),
+            });
+        }
+        Ok(known.remove(name).is_some())
     }
 
     /// The least position of a partition that any reader has, and whose it is.
@@ -134,13 +142,13 @@ impl Readers {
         all.collect()
     }
 
-    /// The readers that read at present and commit.
-    pub(super) fn committing(&self) -> Vec<String> {
+    /// The readers that commit: those that read at present, or those that do not.
+    pub(super) fn committing(&self, at_present: bool) -> Vec<String> {
         let known = self.known();
-        let live = known
+        let committing = known
             .iter()
-            .filter(|(_, reader)| reader.durable && !reader.live.is_empty());
-        live.map(|(name, _)| name.clone()).collect()
+            .filter(|(_, reader)| reader.durable && reader.live.is_empty() != at_present);
+        committing.map(|(name, _)| name.clone()).collect()
     }
 
     /// Waits until these readers have committed everything before these positions.

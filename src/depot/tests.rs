@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::store::Store;
+use crate::store::{Batch, Store};
 
 fn depot(store: &Store) -> Depot {
     Depot::make(store, "said", 2, "word").unwrap()
@@ -138,6 +138,43 @@ fn an_appender_with_an_id_repeats_what_it_does_not_know_to_be_there() {
     let error = once(6, &records).unwrap_err().to_string();
     assert!(error.contains("`me` has appended 4 records"), "{error}");
     assert!(error.contains("goes on with number 6"), "{error}");
+}
+
+#[test]
+fn the_hash_of_an_appender_depends_on_its_records_and_not_on_its_commits() {
+    let store = Store::in_memory().unwrap();
+    let depot = depot(&store);
+    let [a, b] = keys(&depot);
+    let records =
+        [(&a, "1"), (&b, "2"), (&a, "3")].map(|(key, record)| (key.clone(), record.to_owned()));
+    let once = |id: &str, from, records: &[(String, String)]| {
+        let id = id.to_owned();
+        let appender = Appender { id, from };
+        depot.append_once(&appender, records.to_vec(), Acknowledge::Appended)
+    };
+    once("whole", 0, &records).unwrap();
+    once("parts", 0, &records[..2]).unwrap();
+    once("parts", 1, &records[1..]).unwrap();
+    let mut others = records.to_vec();
+    others[1].1.push('x');
+    once("others", 0, &others).unwrap();
+    let of = |id| depot.all_appended_by(id).unwrap();
+    assert_eq!((of("parts"), of("parts").records), (of("whole"), 3));
+    assert_ne!(of("others"), of("whole"));
+}
+
+#[test]
+fn an_appender_that_is_stored_without_a_hash_is_an_error_that_says_so() {
+    let store = Store::in_memory().unwrap();
+    let depot = depot(&store);
+    let mut batch = Batch::default();
+    batch.put(layout::appender("said", "me"), layout::numbers([3]));
+    store.commit(batch).unwrap();
+    let error = depot.appended_by("me").unwrap_err().to_string();
+    assert!(
+        error.contains("`me` has appended is stored without a hash"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -279,6 +316,13 @@ fn retention_drops_the_oldest_of_all_partitions_and_no_more_than_it_must() {
     assert_eq!(depot.retain(hour, false).unwrap().records, 0);
     depot.keep(hour).unwrap();
     assert_eq!(depot.inspect().unwrap().keep, hour);
+    let short = Retention {
+        age: Some(Duration::from_millis(200)),
+        ..Retention::default()
+    };
+    depot.keep(short).unwrap();
+    let shown = depot.inspect().unwrap().to_string();
+    assert!(shown.contains("kept for 0.2 s"), "{shown}");
 }
 
 #[test]

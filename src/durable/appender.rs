@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::data_dir::{DataDir, patiently};
 use super::error::DataDirError;
-use crate::depot::{Acknowledge, Appender, Depot};
+use super::protocol::AppendingTo;
+use crate::depot::{Acknowledge, Appended, Appender, Depot, DepotError, Digest, PARTITIONS};
 use crate::store::StoreError;
 
 /// What is to be appended to, and how.
@@ -15,8 +16,8 @@ pub struct AppendTo {
     /// The field by which its records are dealt to partitions; that of the depot where it is not
     /// given. Where it is, a depot that is not there is made.
     pub key: Option<String>,
-    /// Of how many partitions one is made, and one that is there must be; by default
-    /// [`PARTITIONS`](crate::PARTITIONS).
+    /// Of how many partitions one is made, by default [`PARTITIONS`](crate::PARTITIONS), and one
+    /// that is there must be, by default as many as it has.
     pub partitions: Option<u16>,
     /// Who appends, so that it can go on after a crash without appending anything twice.
     pub id: Option<String>,
@@ -28,10 +29,13 @@ pub struct AppendTo {
 /// through that process. Made by [`DataDir::appender`].
 pub struct DepotAppender {
     to: To,
-    key: String,
     asked: AppendTo,
+    /// What the depot is, with what was there of the id before.
+    begun: AppendingTo,
     /// How many records of the id are appended, or of this where there is no id.
     appended: u64,
+    /// What of that which was there before was found again.
+    found: Appended,
 }
 
 enum To {
@@ -90,24 +94,24 @@ impl DataDir {
     }
 
     fn appender_now(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
-        match self.open() {
+        // What is refused leaves nothing behind: no data directory either.
+        let store = if to.key.is_some() {
+            Depot::check_possible(&to.depot, to.partitions.unwrap_or(PARTITIONS))?;
+            self.open()
+        } else {
+            self.open_existing()
+        };
+        match store {
             Ok(store) => {
                 let partitions = to.partitions;
                 let depot = Depot::open_or_make(&store, &to.depot, partitions, to.key.as_deref())?;
-                let appended = match &to.id {
-                    Some(id) => depot.appended_by(id)?,
-                    None => 0,
+                let begun = AppendingTo::new(&depot, &to)?;
+                let here = Here {
+                    #[cfg(unix)]
+                    _socket: super::socket::Socket::open(&store),
+                    depot,
                 };
-                Ok(DepotAppender {
-                    key: depot.key().to_owned(),
-                    to: To::Here(Here {
-                        #[cfg(unix)]
-                        _socket: super::socket::Socket::open(&store),
-                        depot,
-                    }),
-                    asked: to,
-                    appended,
-                })
+                Ok(DepotAppender::new(To::Here(here), begun, to))
             }
             Err(in_use @ StoreError::InUse { .. }) => self.appender_there(in_use, to),
             Err(error) => Err(error.into()),
@@ -125,13 +129,8 @@ impl DataDir {
             return Err(in_use.into());
         };
         let begun = Appending::begin(dir, &to).map_err(|error| error.with(in_use))?;
-        let (there, key, appended) = begun;
-        Ok(DepotAppender {
-            to: To::There(there),
-            key,
-            asked: to,
-            appended,
-        })
+        let (holder, begun) = begun;
+        Ok(DepotAppender::new(To::There(holder), begun, to))
     }
 
     #[cfg(not(unix))]
@@ -146,18 +145,91 @@ impl DataDir {
 }
 
 impl DepotAppender {
+    fn new(to: To, begun: AppendingTo, asked: AppendTo) -> Self {
+        Self {
+            to,
+            asked,
+            appended: begun.appended.records,
+            begun,
+            found: Appended::default(),
+        }
+    }
+
     /// The field by which the depot's records are dealt to partitions.
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.key
+        &self.begun.key
+    }
+
+    /// How many partitions the depot has.
+    #[must_use]
+    pub fn partitions(&self) -> u16 {
+        self.begun.partitions
     }
 
     /// How many records were appended by this id, in earlier processes too: so many of its input
-    /// are to be passed over before the first [`DepotAppender::append`]. Without an id those of
-    /// this appender.
+    /// are to be passed over before the first [`DepotAppender::append`], and
+    /// [`DepotAppender::is_there`] compares them. Without an id those of this appender.
     #[must_use]
     pub fn appended(&self) -> u64 {
         self.appended
+    }
+
+    /// Whether the next record of an input was appended by this id before, in an earlier process:
+    /// then it is to be passed over. To be asked for each record in order, from the first one of
+    /// the input on, until one is new; without an id each is.
+    ///
+    /// # Errors
+    /// With the last one that was appended before, where they were not these
+    /// ([`DepotError::OtherRecords`]): the input is another one, or was changed.
+    ///
+    /// ```
+    /// use squall::{AppendTo, DataDir};
+    ///
+    /// let data_dir = DataDir::in_memory()?;
+    /// let to = AppendTo {
+    ///     key: Some("word".to_owned()),
+    ///     id: Some("me".to_owned()),
+    ///     ..AppendTo::depot("said")
+    /// };
+    /// data_dir.appender(to.clone())?.append(vec![("a".to_owned(), "{}".to_owned())])?;
+    /// let mut again = data_dir.appender(to.clone())?;
+    /// assert!(again.is_there("a", "{}")?);
+    /// assert!(!again.is_there("b", "{}")?);
+    /// assert!(data_dir.appender(to)?.is_there("b", "{}").is_err());
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    pub fn is_there(&mut self, key: &str, record: &str) -> Result<bool, DataDirError> {
+        if self.found.records >= self.begun.appended.records {
+            return Ok(false);
+        }
+        self.found = self.found.and(Digest::of(key, record));
+        if self.found.records == self.begun.appended.records && self.found != self.begun.appended {
+            return Err(self.other_records());
+        }
+        Ok(true)
+    }
+
+    /// The input has ended.
+    ///
+    /// # Errors
+    /// Where fewer records were asked for by [`DepotAppender::is_there`] than were appended
+    /// before: the input is another one, or was cut off.
+    pub fn end(&self) -> Result<(), DataDirError> {
+        if self.found.records < self.begun.appended.records {
+            return Err(self.other_records());
+        }
+        Ok(())
+    }
+
+    fn other_records(&self) -> DataDirError {
+        let error = DepotError::OtherRecords {
+            depot: self.asked.depot.clone(),
+            id: self.asked.id.clone().unwrap_or_default(),
+            appended: self.begun.appended.records,
+            found: self.found.records,
+        };
+        error.into()
     }
 
     /// Appends records, each after its key, as one commit, and waits for the acknowledgement.

@@ -11,7 +11,7 @@ use super::contents::Contents;
 use super::error::DataDirError;
 use super::inspect::{Inspection, inspect};
 use super::view::{Row, view};
-use crate::depot::{Depot, Dropped, Retention};
+use crate::depot::{Appended, Depot, DepotError, Dropped, Retention};
 use crate::store::Store;
 
 /// A question.
@@ -50,9 +50,8 @@ pub(super) enum Line {
     Inspection(Box<Inspection>),
     /// One of the answer to [`Question::View`].
     Row(Row),
-    /// Records can be appended to the depot, which has this key. Of this appender so many are
-    /// there already.
-    Appending { key: String, appended: u64 },
+    /// Records can be appended to the depot, which is this one.
+    Appending(AppendingTo),
     /// They are appended, and acknowledged as was asked.
     Appended {},
     /// What was dropped.
@@ -63,6 +62,28 @@ pub(super) enum Line {
     Error { message: String, wrong_use: bool },
     /// That was all.
     End {},
+}
+
+/// The depot that somebody is going to append to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AppendingTo {
+    pub(super) key: String,
+    pub(super) partitions: u16,
+    /// What of this appender is there already.
+    pub(super) appended: Appended,
+}
+
+impl AppendingTo {
+    pub(super) fn new(depot: &Depot, to: &AppendTo) -> Result<Self, DepotError> {
+        Ok(Self {
+            key: depot.key().to_owned(),
+            partitions: depot.partitions(),
+            appended: match &to.id {
+                Some(id) => depot.all_appended_by(id)?,
+                None => Appended::default(),
+            },
+        })
+    }
 }
 
 /// Answers a question from a store. The answer is complete, and nothing of the store is held

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::appender::AppendTo;
 use super::error::DataDirError;
-use super::protocol::{Line, Question, answer};
+use super::protocol::{AppendingTo, Line, Question, answer};
 use crate::depot::{Appender, Depot};
 use crate::store::{SOCKET, Store, StoreError, WeakStore};
 
@@ -298,18 +298,12 @@ fn append(
     let store = store.upgrade().ok_or(DataDirError::Ended)?;
     let depot = Depot::open_or_make(&store, &to.depot, to.partitions, to.key.as_deref())?;
     drop(store);
-    let mut from = match &to.id {
-        Some(id) => depot.appended_by(id)?,
-        None => 0,
-    };
-    let begun = Line::Appending {
-        key: depot.key().to_owned(),
-        appended: from,
-    };
+    let begun = AppendingTo::new(&depot, to)?;
+    let mut from = begun.appended.records;
     // It may think for as long as it likes before it sends.
     let listening = stream
         .set_read_timeout(None)
-        .and_then(|()| say(stream, &begun));
+        .and_then(|()| say(stream, &Line::Appending(begun)));
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     if listening.is_err() {
@@ -349,8 +343,8 @@ pub(super) struct Appending {
 }
 
 impl Appending {
-    /// Gives also the key of the depot, and how many records of the appender are there.
-    pub(super) fn begin(dir: &Path, to: &AppendTo) -> Result<(Self, String, u64), NotAnswered> {
+    /// Gives also what the depot is.
+    pub(super) fn begin(dir: &Path, to: &AppendTo) -> Result<(Self, AppendingTo), NotAnswered> {
         let stream = connect(dir)?;
         let lines = stream.try_clone().map_err(cut)?;
         let mut appending = Self {
@@ -359,7 +353,7 @@ impl Appending {
         };
         appending.send(&Question::Append(to.clone()))?;
         match appending.hear()? {
-            Line::Appending { key, appended } => Ok((appending, key, appended)),
+            Line::Appending(begun) => Ok((appending, begun)),
             _ => Err(broken_off()),
         }
     }

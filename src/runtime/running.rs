@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::options::RunOptions;
 use super::program::{Ended, InHand, Program};
 use super::report::{RunError, RunStats, Summary};
+use super::signals::at_stop_signals;
 use super::supervisor::{Supervisor, Verdict};
 #[cfg(unix)]
 use crate::durable::Socket;
@@ -167,7 +168,13 @@ impl Topology {
         let control = Control::default();
         let attempt = begin(&program, &control)?;
         if program.options.signals {
-            pass_signals(&control)?;
+            // No user code can take Ctrl-C away.
+            let control = control.clone();
+            at_stop_signals(move || {
+                tracing::info!("stopping");
+                control.stop();
+            })
+            .map_err(RunError::Thread)?;
         }
         let store = program.store.as_ref();
         let views = store.map(|store| Views::of_run(store, program.bell.clone()));
@@ -279,49 +286,5 @@ fn wait(control: &Control, pause: Duration) {
         let piece = left.min(PAUSE_PIECE);
         thread::park_timeout(piece);
         left = left.saturating_sub(piece);
-    }
-}
-
-/// Turns every Ctrl-C and SIGTERM into a stop, on a thread of its own: no user code can
-/// take Ctrl-C away.
-fn pass_signals(control: &Control) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(RunError::Thread)?;
-    let control = control.clone();
-    let listen = move || runtime.block_on(stop_at_signals(&control));
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(listen)
-        .map_err(RunError::Thread)?;
-    Ok(())
-}
-
-async fn stop_at_signals(control: &Control) {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        );
-        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-            tracing::warn!("signals cannot be handled: Ctrl-C will not stop gracefully");
-            return;
-        };
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            tracing::info!("stopping");
-            control.stop();
-        }
-    }
-    #[cfg(not(unix))]
-    while tokio::signal::ctrl_c().await.is_ok() {
-        tracing::info!("stopping");
-        control.stop();
     }
 }

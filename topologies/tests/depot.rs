@@ -122,17 +122,21 @@ struct Appender {
 }
 
 impl Appender {
-    fn start(dir: &str, input: &str) -> Self {
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("squall"))
+    fn command(dir: &str, input: &str) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("squall"));
+        command
             .args(["depot", "append", dir, "purchases", "--input", input])
             .args(["--key", "user", "--partitions", "4", "--id", "shop"])
             .args(["--batch", "40", "--json"])
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        command
+    }
+
+    fn start(dir: &str, input: &str) -> Self {
+        let mut child = Self::command(dir, input).spawn().unwrap();
         let (tell, appended) = channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         thread::spawn(move || {
@@ -303,7 +307,7 @@ fn a_file_is_appended_and_goes_on_where_it_has_grown() {
     std::fs::write(&csv, grown).unwrap();
     let (_, logged) = append(&["--input", &csv, "--id", "a"]);
     assert!(
-        logged.contains("1 records are appended to the depot `said`, 3 were"),
+        logged.contains("1 record is appended to the depot `said`, 3 were"),
         "{logged}"
     );
     append(&["--input", &folder.path("b.ndjson"), "--ack", "none"]);
@@ -325,10 +329,23 @@ fn a_file_is_appended_and_goes_on_where_it_has_grown() {
     let (_, logged) = output(&mut squall(&[
         "depot", "retain", &dir, "said", "--bytes", "0",
     ]));
-    assert!(logged.contains("6 records of"), "{logged}");
+    assert!(logged.contains("6 records are dropped, of"), "{logged}");
     output(&mut squall(&["depot", "delete", &dir, "said"]));
     let (shown, _) = output(&mut squall(&["depot", "show", &dir]));
     assert_eq!(shown, "");
+}
+
+#[test]
+fn everything_is_appended_though_nobody_reads_what_is_said() {
+    let (csv, _) = purchases(500);
+    let folder = Folder::with(&[("a.csv", csv.as_bytes())]);
+    let (dir, input) = (folder.path("data"), folder.path("a.csv"));
+    let mut appender = Appender::command(&dir, &input).spawn().unwrap();
+    // As `| head -1` does.
+    drop(appender.stdout.take());
+    assert!(appender.wait().unwrap().success());
+    let depot = opened(&dir).depot("purchases").unwrap();
+    assert_eq!(depot.records(), 500);
 }
 
 #[test]
@@ -348,11 +365,19 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         "--partitions",
         "2",
     ]));
+    // One that is there and is the same stays, however many partitions it has.
+    let (_, logged) = output(&mut squall(&[
+        "depot", "make", &dir, "said", "--key", "user",
+    ]));
+    assert!(
+        logged.contains("`said` has 2 partitions by user"),
+        "{logged}"
+    );
     let (csv, text) = (folder.path("a.csv"), folder.path("a.txt"));
     for (arguments, wanted) in [
         (
-            vec!["append", "said", "--input", &csv, "--key", "who"],
-            "`said` is there already",
+            vec!["append", "said", "--input", &csv, "--key", "said"],
+            "`squall depot delete` gives it up",
         ),
         (
             vec!["append", "sad", "--input", &csv],
@@ -378,7 +403,29 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         (vec!["forget", "said", "totals"], "no reader `totals`"),
         (
             vec!["make", "many", "--key", "user", "--partitions", "300"],
-            "1 to 256 partitions",
+            "300 is not in 1..=256",
+        ),
+        (
+            vec!["make", "many", "--key", "user", "--partitions", "1000000"],
+            "1000000 is not in 1..=256",
+        ),
+        (
+            vec![
+                "append",
+                "many",
+                "--input",
+                &csv,
+                "--key",
+                "user",
+                "--partitions",
+                "0",
+            ],
+            "0 is not in 1..=256",
+        ),
+        (vec!["make", "many", "--key", ""], "--key"),
+        (
+            vec!["make", "said", "--key", "user", "--partitions", "8"],
+            "2 partitions by `user` and not 8",
         ),
     ] {
         let mut command = squall(&["depot", arguments[0], &dir]);
@@ -387,6 +434,28 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {logged}");
         assert!(logged.contains(wanted), "{arguments:?}: {logged}");
     }
+}
+
+#[test]
+fn a_reset_says_which_readers_the_depots_still_know() {
+    let folder = Folder::with(&[]);
+    let dir = folder.path("data");
+    let data_dir = opened(&dir);
+    let depot = data_dir.make_depot("shop", 4, "user").unwrap();
+    let _ = totals(&depot, true).run(options(&data_dir)).unwrap();
+    drop((depot, data_dir));
+    let wanted = format!("`squall depot forget {dir} shop purchases`");
+    for (more, says) in [
+        (vec!["--component", "totals"], false),
+        (vec!["--component", "purchases"], true),
+        (vec![], true),
+    ] {
+        let (_, logged) = output(squall(&["reset", &dir]).args(&more));
+        assert_eq!(logged.contains(&wanted), says, "{more:?}: {logged}");
+    }
+    output(&mut squall(&["depot", "forget", &dir, "shop", "purchases"]));
+    let (_, logged) = output(&mut squall(&["reset", &dir]));
+    assert!(!logged.contains("forget"), "{logged}");
 }
 
 /// A year of real purchases: every record comes back as it stands in its file.

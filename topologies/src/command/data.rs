@@ -104,9 +104,10 @@ impl Backup {
 
 /// What stands under the help of `reset`.
 const WHAT_STAYS: &str = "\
-Without --component everything goes but the depots. With it the rest stays, the positions of the spouts \
-included: a bolt that is reset begins with nothing and sees only what comes from now on; a \
-spout that is reset reads its input again, and what is not reset counts it twice.";
+Without --component everything goes but the depots, with what they know of their readers. With it \
+the rest stays, the positions of the spouts included: a bolt that is reset begins with nothing \
+and sees only what comes from now on; a spout that is reset reads its input again, and what is \
+not reset counts it twice.";
 
 #[derive(Args)]
 #[command(after_help = WHAT_STAYS)]
@@ -127,6 +128,24 @@ impl Reset {
             tracing::info!("`{dir}` holds nothing of `{id}` any more");
         } else {
             tracing::info!("`{dir}` holds no state any more");
+        }
+        self.tell_readers()
+    }
+
+    /// Depots stay, and do not know which of their readers had the state that is gone. Where no
+    /// other name is given, a reader goes by that of its component.
+    fn tell_readers(&self) -> Result<(), Ending> {
+        let dir = self.dir.dir.display();
+        let component = self.component.as_ref();
+        for depot in self.dir.data_dir().inspect()?.depots {
+            let readers = depot.readers.iter();
+            for reader in readers.filter(|reader| component.is_none_or(|id| *id == reader.name)) {
+                let (depot, reader) = (&depot.name, &reader.name);
+                tracing::info!(
+                    "the depot `{depot}` still keeps what its reader `{reader}` has not read: \
+                     where that does not come back, `squall depot forget {dir} {depot} {reader}`"
+                );
+            }
         }
         Ok(())
     }

@@ -1,26 +1,20 @@
 //! Depots: making them, appending to them, looking at them, dropping what is old.
 
+mod append;
+mod input;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
-use squall::connectors::files::{
-    Delimiter, FieldSelector, Format, Outcome, Record, RecordReader, Source, resolve,
-};
-use squall::{Acknowledge, AppendTo, DataDir, DepotAppender, PARTITIONS, Retention};
+use clap::builder::{NonEmptyStringValueParser, RangedI64ValueParser};
+use clap::{Args, Subcommand, value_parser};
+use squall::{AppendTo, DataDir, MOST_PARTITIONS, Retention};
 use squall_topologies::duration;
+
+use append::Append;
 
 use super::print;
 use super::status::Ending;
-
-/// The most records that are appended as one.
-const MOST_BATCH_RECORDS: u64 = 100_000;
-
-/// Records are appended when they have so many bytes, however few they are.
-const FULL_BATCH_BYTES: usize = 1 << 20;
-
-/// So many records that cannot be read are told one by one.
-const MOST_TOLD: u64 = 10;
 
 #[derive(Args)]
 pub(crate) struct Depot {
@@ -74,15 +68,28 @@ impl Which {
     }
 }
 
+/// So many records, at the beginning of a sentence.
+fn records_are(count: u64) -> String {
+    match count {
+        1 => "1 record is".to_owned(),
+        _ => format!("{count} records are"),
+    }
+}
+
+/// How many partitions a depot may have.
+fn partitions() -> RangedI64ValueParser<u16> {
+    value_parser!(u16).range(1..=i64::from(MOST_PARTITIONS))
+}
+
 #[derive(Args)]
 struct Make {
     #[command(flatten)]
     which: Which,
-    /// How many partitions it has, for ever
-    #[arg(long, value_name = "N", default_value_t = PARTITIONS)]
-    partitions: u16,
+    /// How many partitions it has, for ever [default: 8 for a new one]
+    #[arg(long, value_name = "N", value_parser = partitions())]
+    partitions: Option<u16>,
     /// The field by which records are dealt to partitions
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", value_parser = NonEmptyStringValueParser::new())]
     key: String,
 }
 
@@ -95,231 +102,11 @@ impl Make {
         } = self;
         let appender = which.data_dir().appender(AppendTo {
             key: Some(key.clone()),
-            partitions: Some(*partitions),
+            partitions: *partitions,
             ..AppendTo::depot(&which.name)
         })?;
-        let (name, key) = (&which.name, appender.key());
+        let (name, key, partitions) = (&which.name, appender.key(), appender.partitions());
         tracing::info!("the depot `{name}` has {partitions} partitions by {key}");
-        Ok(())
-    }
-}
-
-/// When an append is acknowledged.
-#[derive(Clone, Copy, ValueEnum)]
-enum Ack {
-    /// When it waits to be written
-    None,
-    /// When it is on disk
-    Appended,
-    /// When every topology that reads the depot has committed what it has made of it
-    Processed,
-}
-
-/// What stands under the help of `append`.
-const AGAIN: &str = "\
-With --id the depot keeps how many records came from it: the same command, given again after a \
-crash or when the file has grown, appends what is not there yet. Rows of CSV become JSON objects \
-of text. A record that cannot be read is told and left out.";
-
-#[derive(Args)]
-#[command(after_help = AGAIN)]
-struct Append {
-    #[command(flatten)]
-    which: Which,
-    /// What to append: a file, a folder (its files in name order), a quoted glob, or - for
-    /// standard input
-    #[arg(long, value_name = "PATH")]
-    input: String,
-    /// How the input is cut into records [default: by suffix]
-    #[arg(long, value_name = "csv|ndjson")]
-    format: Option<Format>,
-    /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
-    #[arg(long, value_name = "CHAR")]
-    delimiter: Option<Delimiter>,
-    /// The CSV column, or the dotted path of the JSON value, by which records are dealt to
-    /// partitions [default: that of the depot]
-    #[arg(long, value_name = "FIELD")]
-    key: Option<String>,
-    /// How many partitions the depot has [default: 8 for a new one]
-    #[arg(long, value_name = "N")]
-    partitions: Option<u16>,
-    /// When records are acknowledged
-    #[arg(
-        long,
-        value_name = "none|appended|processed",
-        default_value = "appended"
-    )]
-    ack: Ack,
-    /// How long `processed` may take
-    #[arg(
-        long,
-        value_name = "DUR",
-        default_value = "30s",
-        value_parser = duration::parse_above_zero
-    )]
-    patience: Duration,
-    /// Who appends: what comes again from the same one is not appended again
-    #[arg(long, value_name = "ID")]
-    id: Option<String>,
-    /// How many records are appended, and acknowledged, as one
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1_000,
-        value_parser = clap::value_parser!(u64).range(1..=MOST_BATCH_RECORDS)
-    )]
-    batch: u64,
-    /// Print one JSON object for each acknowledgement: how many records are appended so far
-    #[arg(long)]
-    json: bool,
-}
-
-impl Append {
-    fn run(&self) -> Result<(), Ending> {
-        let sources = resolve(&self.input).map_err(Ending::input)?;
-        for source in &sources {
-            self.format_of(source)?;
-        }
-        if self.id.is_some() && sources.len() > 1 {
-            // The records of an id are told from each other by their number alone.
-            return Err(Ending::input(format!(
-                "--id goes with one file, and `{}` is {}: append each with an id of its own",
-                self.input,
-                sources.len()
-            )));
-        }
-        let name = &self.which.name;
-        let appender = self.which.data_dir().appender(AppendTo {
-            key: self.key.clone(),
-            partitions: self.partitions,
-            id: self.id.clone(),
-            acknowledge: match self.ack {
-                Ack::None => Acknowledge::None,
-                Ack::Appended => Acknowledge::Appended,
-                Ack::Processed => Acknowledge::Processed {
-                    patience: self.patience,
-                },
-            },
-            ..AppendTo::depot(name)
-        })?;
-        let mut appending = Appending {
-            key: FieldSelector::named(appender.key()),
-            there: appender.appended(),
-            seen: 0,
-            bad: 0,
-            batch: Vec::new(),
-            bytes: 0,
-            options: self,
-            appender,
-        };
-        for source in &sources {
-            appending.read(source)?;
-        }
-        appending.flush()?;
-        let (seen, bad, there) = (
-            appending.seen,
-            appending.bad,
-            appending.there.min(appending.seen),
-        );
-        let new = seen - there;
-        let mut said = format!("{new} records are appended to the depot `{name}`");
-        if there > 0 {
-            said.push_str(&format!(", {there} were there"));
-        }
-        if bad > 0 {
-            said.push_str(&format!(", {bad} cannot be read"));
-        }
-        tracing::info!("{said}");
-        Ok(())
-    }
-
-    /// How a source is cut into records.
-    fn format_of(&self, source: &Source) -> Result<Format, Ending> {
-        let name = source.name();
-        match self.format.unwrap_or_else(|| Format::from_name(&name)) {
-            Format::Text => Err(Ending::input(format!(
-                "`{name}` would be read as plain text, and a depot takes records with fields: say \
-                 --format csv or --format ndjson"
-            ))),
-            format => Ok(format),
-        }
-    }
-}
-
-/// Records on their way into a depot.
-struct Appending<'o> {
-    options: &'o Append,
-    appender: DepotAppender,
-    key: FieldSelector,
-    /// How many were there before.
-    there: u64,
-    /// How many have been read.
-    seen: u64,
-    /// How many of the input are no records.
-    bad: u64,
-    batch: Vec<(String, String)>,
-    bytes: usize,
-}
-
-impl Appending<'_> {
-    fn read(&mut self, source: &Source) -> Result<(), Ending> {
-        let (name, format) = (source.name(), self.options.format_of(source)?);
-        let delimiter = self.options.delimiter;
-        let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
-        let open = source.open().map_err(Ending::input)?;
-        let mut reader = RecordReader::new(open, &name, format, delimiter);
-        if let Some(header) = reader.header().map_err(Ending::input)? {
-            let missing = |error| Ending::input(format!("`{name}`: {error}"));
-            self.key.resolve(header).map_err(missing)?;
-        }
-        let mut record = Record::new();
-        loop {
-            match reader.next(&mut record).map_err(Ending::input)? {
-                Outcome::Record => self.take(&record)?,
-                Outcome::Bad(row) => self.refuse(&row.to_string()),
-                Outcome::End => return Ok(()),
-            }
-        }
-    }
-
-    fn take(&mut self, record: &Record) -> Result<(), Ending> {
-        let key = match record.field(&self.key) {
-            Ok(key) => key.unwrap_or_default().into_owned(),
-            Err(error) => {
-                self.refuse(&format!("{}:{}: {error}", record.source(), record.line()));
-                return Ok(());
-            }
-        };
-        // Both formats have fields, so every record is an object.
-        let Some(object) = record.object() else {
-            return Ok(());
-        };
-        self.seen += 1;
-        if self.seen <= self.there {
-            return Ok(());
-        }
-        self.bytes += key.len() + object.len();
-        self.batch.push((key, object.into_owned()));
-        let full = self.batch.len() as u64 >= self.options.batch || self.bytes >= FULL_BATCH_BYTES;
-        if full { self.flush() } else { Ok(()) }
-    }
-
-    fn refuse(&mut self, what: &str) {
-        self.bad += 1;
-        if self.bad <= MOST_TOLD {
-            tracing::warn!("{what}");
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), Ending> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        self.bytes = 0;
-        self.appender.append(std::mem::take(&mut self.batch))?;
-        if self.options.json {
-            print(&format!("{{\"appended\":{}}}\n", self.appender.appended()))?;
-        }
         Ok(())
     }
 }
@@ -387,8 +174,8 @@ impl Retain {
         };
         let data_dir = which.data_dir();
         let dropped = data_dir.retain_depot(&which.name, keep, self.force, self.always)?;
-        let (records, bytes) = (dropped.records, dropped.bytes);
-        tracing::info!("{records} records of {bytes} bytes are dropped");
+        let (records_are, bytes) = (records_are(dropped.records), dropped.bytes);
+        tracing::info!("{records_are} dropped, of {bytes} bytes");
         if !dropped.kept_for.is_empty() {
             let readers = dropped.kept_for.join(" and ");
             tracing::info!("more is kept, since it was not read by {readers}");
@@ -416,8 +203,7 @@ impl Forget {
             return Ok(());
         }
         Err(Ending::input(format!(
-            "the depot `{}` has no reader `{reader}` that does not read it at present: see \
-             `squall depot show`",
+            "the depot `{}` has no reader `{reader}`: see `squall depot show`",
             which.name
         )))
     }

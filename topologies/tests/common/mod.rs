@@ -111,8 +111,12 @@ impl Session {
 
     /// Starts `squall run` of this topology with these arguments.
     pub fn running(topology: &str, arguments: &[&str]) -> Self {
+        Self::of(&[&["run", topology], arguments].concat())
+    }
+
+    /// Starts `squall` with these arguments.
+    pub fn of(arguments: &[&str]) -> Self {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("squall"))
-            .args(["run", topology])
             .args(arguments)
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
