@@ -183,6 +183,48 @@ fn dimensions_are_discovered() {
 }
 
 #[test]
+fn what_is_archived_of_a_record_is_the_same_event() {
+    let listed = r#"{
+        "dimensionsSpec": {"dimensions": ["a", {"name": "size", "type": "long"}]},
+        "metricsSpec": [
+            {"type": "hyperUnique", "name": "users", "fieldName": "user"},
+            {"type": "doubleSum", "name": "price", "fieldName": "price"}
+        ],
+        "granularitySpec": {}
+    }"#;
+    let discovered = r#"{"granularitySpec": {}}"#;
+    let csv = "timestamp,a,user,a,size,price,o.k\n2015-03-02,x,u1,y,5.0,.5,1\n2015-03-02,,,z,,,\n\
+        2015-03-02,\"\",u2,,\" 7\",1e3,\n1426877400000,\" \",\"\"\"\n\t\u{1}\",,+1,-0,null\n";
+    let json = "{\"timestamp\":\"2015-03-02\",\"a\":\"\",\"user\":null,\"price\":1.0}\r\n \
+        {\"timestamp\":0,\"a\":1,\"a\":1e2,\"user\":\"\\n\",\"size\":\"\"} \n";
+    for spec in [listed, discovered] {
+        for (format, input) in [(Format::Csv, csv), (Format::NdJson, json)] {
+            let mut keeping = decoder(spec).keep_raw();
+            let events = events_of(&mut keeping, format, input);
+            let raw = events.iter().map(|event| event.raw.as_deref().unwrap());
+            let archived: Vec<_> = raw.flat_map(|line| [line, "\n"]).collect();
+            let again = events_of(
+                &mut decoder(spec).keep_raw(),
+                Format::NdJson,
+                &archived.concat(),
+            );
+            assert_eq!(again, events);
+        }
+    }
+    // An empty cell is null, and is not the empty string that JSON may have.
+    let events = events_of(&mut decoder(listed).keep_raw(), Format::Csv, csv);
+    let raw = events[1].raw.as_deref();
+    let expected =
+        r#"{"timestamp":"2015-03-02","a":null,"user":null,"size":null,"price":null,"o.k":null}"#;
+    assert_eq!((&events[1].dimensions[0], raw), (&None, Some(expected)));
+}
+
+fn events_of(decoder: &mut Decoder, format: Format, input: &str) -> Vec<Event> {
+    let events = events(decoder, format, Cursor::new(input.to_owned().into_bytes()));
+    events.into_iter().map(Result::unwrap).collect()
+}
+
+#[test]
 fn the_nine_events_of_the_document() {
     let spec = r#"{
         "dimensionsSpec": {"dimensions": ["campaignId", "web", "browser"]},
