@@ -75,6 +75,33 @@ fn values_are_read_as_the_spec_says() {
 }
 
 #[test]
+fn a_whole_number_of_64_bits_is_read_however_it_is_written() {
+    let table = [
+        ("1e16", 10_000_000_000_000_000),
+        ("1e17", 100_000_000_000_000_000),
+        ("9e18", 9_000_000_000_000_000_000),
+        ("\"1e18\"", 1_000_000_000_000_000_000),
+        ("1.2345678901234567E16", 12_345_678_901_234_567),
+        ("12345678.9E9", 12_345_678_900_000_000),
+        ("1234567890123456789e0", 1_234_567_890_123_456_789),
+        ("1000000000000000000.0", 1_000_000_000_000_000_000),
+        ("9223372036854775807.000", i64::MAX),
+        ("-9.223372036854775808e+18", i64::MIN),
+        ("90071992547409930e-1", 9_007_199_254_740_993),
+        ("-0.0", 0),
+        ("0e999", 0),
+    ];
+    for (written, long) in table {
+        let input =
+            format!("{{\"timestamp\":\"2015-03-20\",\"hits\":{written},\"size\":{written}}}\n");
+        let found = lines(&mut decoder(NUMBERS), Format::NdJson, &input);
+        let expected =
+            format!("2015-03-20T00:00:00Z | web null, size=\"{long}\", weight null | - {long} - -");
+        assert_eq!(found, [expected], "{written}");
+    }
+}
+
+#[test]
 fn csv_columns_that_are_empty_or_not_there_are_null() {
     let input = "timestamp,web,hits,price\n2015-03-20T18:50:00Z,,3,.5\n2015-03-20T18:50:00Z,a,,\n";
     let expected = [
@@ -99,6 +126,17 @@ fn what_is_no_event_says_why() {
             "`3.7` in `hits` is not whole; the metric `hits` takes in whole numbers",
         ),
         (r#""hits":9223372036854775808"#, "is out of range"),
+        (r#""hits":9.3e18"#, "is out of range"),
+        (r#""hits":1e999"#, "is out of range"),
+        (r#""hits":-1e2000"#, "is out of range"),
+        (r#""hits":1.5e-2000"#, "is not whole"),
+        (r#""hits":12345678901234567.89E1"#, "is not whole"),
+        (
+            r#""hits":3.70000000000000000000000000000000000000001"#,
+            "is not whole",
+        ),
+        (r#""hits":"1e""#, "is not a number"),
+        (r#""hits":"inf""#, "is not a number"),
         (r#""hits":"1_000""#, "is not a number"),
         (r#""hits":[1]"#, "`hits` is an array"),
         (r#""web":{"a":1}"#, "`web` is an object"),
