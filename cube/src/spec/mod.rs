@@ -129,7 +129,8 @@ impl std::error::Error for SpecErrors {}
 /// the members of it alone. `name` says in messages which spec it is.
 ///
 /// What does not change results (`ioConfig`, `tuningConfig`, what is unknown) is left aside with a
-/// warning. What would change them and cannot be done is a mistake.
+/// warning. What would change them and cannot be done is a mistake, and so is a name that is unknown
+/// and near to a known one.
 ///
 /// # Errors
 /// All mistakes at once, each with its line.

@@ -319,6 +319,18 @@ fn a_spec_that_cannot_be_followed_is_refused() {
             "`transformSpec` cannot be followed: `transforms` would change what is read",
         ),
         (
+            "{\"spec\":{\"granularitySpec\":{},\"ioConfig\":{\"inputFormat\":{\n\"flattenSpec\":{\"fields\":[1]}}}}}",
+            "s:2: `flattenSpec` cannot be followed: `fields` would change what is read",
+        ),
+        (
+            "{\"granularitySpec\":{},\"ioConfig\":{\"inputFormat\":{\n\"columns\":[\"a\"]}}}",
+            "s:2: `columns` cannot be followed",
+        ),
+        (
+            "{\"granularitySpec\":{},\"parser\":{\"parseSpec\":{\n\"columns\":[\"a\"]}}}",
+            "s:2: `columns` cannot be followed",
+        ),
+        (
             r#"{"granularitySpec":{},"timestampSpec":{},"parser":{"parseSpec":{"timestampSpec":{}}}}"#,
             "`timestampSpec` is given here and beside `parser`",
         ),
@@ -337,6 +349,70 @@ fn a_spec_that_cannot_be_followed_is_refused() {
             !found.is_empty() && found[0].contains(part),
             "{text}: {found:?}"
         );
+    }
+}
+
+#[test]
+fn a_name_that_is_mistyped_is_a_mistake_with_the_one_that_is_meant() {
+    let table = [
+        (
+            r#""granularitySpec":{"queryGranularty":"day"}"#,
+            "`granularitySpec` has no `queryGranularty`; did you mean `queryGranularity`?",
+        ),
+        (
+            r#""granularitySpec":{"segmentGranularty":"day"}"#,
+            "did you mean `segmentGranularity`?",
+        ),
+        (
+            r#""granularitySpec":{"rolup":false}"#,
+            "did you mean `rollup`?",
+        ),
+        (
+            r#""granularitySpec":{"interval":["2015/2016"]}"#,
+            "did you mean `intervals`?",
+        ),
+        (
+            r#""granularitySpec":{"queryGranularity":{"type":"period","period":"P1D","timezone":"Europe/Prague"}}"#,
+            "`queryGranularity` has no `timezone`; did you mean `timeZone`?",
+        ),
+        (
+            r#""granularitySpec":{},"metricSpec":[]"#,
+            "the spec has no `metricSpec`; did you mean `metricsSpec`?",
+        ),
+        (
+            r#""granularitySpec":{},"dimensionsSpec":{"dimensionExclusion":["a"]}"#,
+            "did you mean `dimensionExclusions`?",
+        ),
+        (
+            r#""granularitySpec":{},"timestampSpec":{"colum":"time"}"#,
+            "did you mean `column`?",
+        ),
+    ];
+    for (members, part) in table {
+        let found = bad(&format!("{{\n{members}}}"));
+        let line = found[0].starts_with("s:2: ");
+        assert!(
+            found.len() == 1 && line && found[0].contains(part),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_an_input_format_changes_nothing_with_is_left_aside() {
+    let table = [
+        r#"{"type":"json"}"#,
+        r#"{"type":"json","flattenSpec":{"useFieldDiscovery":true,"fields":[]}}"#,
+        r#"{"type":"csv","findColumnsFromHeader":true,"columns":["a"]}"#,
+        r#"{"type":"csv","columns":[]}"#,
+        "null",
+        "5",
+    ];
+    for format in table {
+        let (_, warnings) = good(&format!(
+            r#"{{"granularitySpec":{{}},"ioConfig":{{"inputFormat":{format}}}}}"#
+        ));
+        assert_eq!(warnings.len(), 1, "{format}: {warnings:?}");
     }
 }
 
