@@ -98,6 +98,17 @@ pub enum DecodeError {
         /// What it is.
         what: &'static str,
     },
+    /// A field that would be discovered as a dimension has several values.
+    #[error(
+        "`{field}` is {kind}, which cannot be a dimension: name it in `dimensionExclusions` to leave it \
+         out, or list the `dimensions`"
+    )]
+    Several {
+        /// The field.
+        field: String,
+        /// "an array" or "an object".
+        kind: &'static str,
+    },
     /// A field has a name that cubes have for themselves.
     #[error("the field `{0}` cannot be a dimension by this name: exclude it")]
     Reserved(String),
@@ -163,12 +174,8 @@ impl Decoder {
         if let Dimensions::Discovered { .. } = self.spec.dimensions {
             self.discover(record)?;
         }
-        let discovered = matches!(self.spec.dimensions, Dimensions::Discovered { .. });
         let dimensions = self.columns.iter().map(|column| {
-            let value = match value(record, &column.field) {
-                Err(DecodeError::Field(FieldError::NotScalar { .. })) if discovered => None,
-                value => value?,
-            };
+            let value = self.dimension(record, &column.field)?;
             value.map(|value| column.text(value)).transpose()
         });
         Ok(Event {
@@ -228,6 +235,21 @@ impl Decoder {
         inputs.collect()
     }
 
+    /// A dimension. What is made of several values is none, and is not lost silently.
+    fn dimension<'r>(
+        &self,
+        record: &'r Record,
+        field: &FieldSelector,
+    ) -> Result<Option<Scalar<'r>>, DecodeError> {
+        let discovered = matches!(self.spec.dimensions, Dimensions::Discovered { .. });
+        match value(record, field) {
+            Err(DecodeError::Field(FieldError::NotScalar { field, kind })) if discovered => {
+                Err(DecodeError::Several { field, kind })
+            }
+            value => value,
+        }
+    }
+
     /// Takes note of the names that the record has and none had before.
     fn discover(&mut self, record: &Record) -> Result<(), DecodeError> {
         let mut new: Vec<Dimension> = Vec::new();
@@ -242,9 +264,7 @@ impl Decoder {
                 continue;
             }
             let field = FieldSelector::named(name);
-            if let Err(FieldError::NotScalar { .. }) = record.scalar(&field) {
-                continue;
-            }
+            self.dimension(record, &field)?;
             if is_reserved(name) {
                 return Err(DecodeError::Reserved(name.to_owned()));
             }

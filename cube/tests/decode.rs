@@ -189,14 +189,14 @@ fn dimensions_are_discovered() {
         ],
         "granularitySpec": {}
     }"#;
-    let input = r#"{"timestamp":0,"web":"a","clicks":1,"hits":5,"n":6,"secret":"s","list":[1],"object":{}}
+    let input = r#"{"timestamp":0,"web":"a","clicks":1,"hits":5,"n":6,"secret":{"s":[]},"list":null}
 {"size":5,"timestamp":1,"web":null}
-{"timestamp":2,"web":["a"],"list":"x"}
+{"timestamp":2,"list":"x"}
 "#;
     let expected = [
-        r#"1970-01-01T00:00:00Z | web="a" | - 1"#,
-        r#"1970-01-01T00:00:00.001Z | web null, size="5" | - -"#,
-        r#"1970-01-01T00:00:00.002Z | web null, size null, list="x" | - -"#,
+        r#"1970-01-01T00:00:00Z | web="a", list null | - 1"#,
+        r#"1970-01-01T00:00:00.001Z | web null, list null, size="5" | - -"#,
+        r#"1970-01-01T00:00:00.002Z | web null, list="x", size null | - -"#,
     ];
     assert_eq!(lines(&mut decoder(spec), Format::NdJson, input), expected);
 
@@ -218,6 +218,26 @@ fn dimensions_are_discovered() {
         &format!("{{\"timestamp\":0,{}}}", many.join(",")),
     );
     assert!(many[0].contains("one dimension more than 1000"), "{many:?}");
+}
+
+#[test]
+fn nothing_that_might_be_a_dimension_vanishes() {
+    let input = r#"{"timestamp":0,"a":"x","tags":["p","q"]}
+{"timestamp":0,"a":"x","o":{"k":1}}
+{"timestamp":0,"a":[]}
+{"timestamp":0,"a":"x"}
+"#;
+    let mut discovering = decoder(r#"{"granularitySpec": {}}"#);
+    let found = lines(&mut discovering, Format::NdJson, input);
+    let what = "which cannot be a dimension: name it in `dimensionExclusions` to leave it out, \
+                or list the `dimensions`";
+    let expected = [
+        format!("`tags` is an array, {what}"),
+        format!("`o` is an object, {what}"),
+        format!("`a` is an array, {what}"),
+        r#"1970-01-01T00:00:00Z | a="x" | "#.to_owned(),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

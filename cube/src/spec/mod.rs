@@ -57,8 +57,8 @@ pub struct TimestampSpec {
 pub enum Dimensions {
     /// These.
     Listed(Vec<Dimension>),
-    /// All fields at the top of an event that are one value, but for its time, what is
-    /// aggregated, and these.
+    /// All fields at the top of an event, but for its time, what is aggregated, and these. An
+    /// event with an array or an object in one of them is refused.
     Discovered {
         /// Left out.
         excluded: Vec<String>,
