@@ -109,7 +109,7 @@ pub enum DecodeError {
         /// "an array" or "an object".
         kind: &'static str,
     },
-    /// A field has a name that cubes have for themselves.
+    /// A field has a name that cubes or their answers have for themselves.
     #[error("the field `{0}` cannot be a dimension by this name: exclude it")]
     Reserved(String),
     /// There are too many names.
@@ -265,7 +265,7 @@ impl Decoder {
             }
             let field = FieldSelector::named(name);
             self.dimension(record, &field)?;
-            if is_reserved(name) {
+            if is_reserved(name) || self.spec.schema.has_error(name) {
                 return Err(DecodeError::Reserved(name.to_owned()));
             }
             if self.names.len() + new.len() >= Self::MOST_DISCOVERED {

@@ -209,6 +209,17 @@ fn dimensions_are_discovered() {
         reserved[0].contains("`__time` cannot be a dimension"),
         "{reserved:?}"
     );
+    let other = r#"{
+        "timestampSpec": {"column": "time"},
+        "metricsSpec": [{"type": "hyperUnique", "name": "u", "fieldName": "user"}],
+        "granularitySpec": {}
+    }"#;
+    for name in ["timestamp", "u_error"] {
+        let input = format!("{{\"time\":0,\"{name}\":1}}");
+        let found = lines(&mut decoder(other), Format::NdJson, &input);
+        let part = format!("`{name}` cannot be a dimension");
+        assert!(found[0].contains(&part), "{found:?}");
+    }
     let many: Vec<_> = (0..=Decoder::MOST_DISCOVERED)
         .map(|place| format!("\"f{place}\":0"))
         .collect();

@@ -9,7 +9,7 @@ use super::{Dimension, DimensionKind, Dimensions, Spec, TimestampSpec};
 use crate::granularity::{Granularity, Part};
 use crate::moment::{self, TimestampFormat};
 use crate::nearest;
-use crate::schema::{Kind, Metric, Schema};
+use crate::schema::{Kind, Metric, Schema, error_name};
 
 const AGGREGATORS: [(&str, Kind); 11] = [
     ("count", Kind::Count),
@@ -286,15 +286,16 @@ fn one_of<T: Copy>(
     found.map(|(_, value)| *value)
 }
 
-/// Names that the files of a cube have for themselves.
+/// Names that the files of a cube, or its answers, have for themselves.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.is_empty() || name == "__time" || name.ends_with("#low")
+    ["", "__time", "timestamp"].contains(&name) || name.ends_with("#low")
 }
 
 fn check_name(name: &str, line: usize, notes: &mut Notes) {
     if is_reserved(name) {
         let what = format!(
-            "`{name}` cannot be a name: it is not empty, not `__time`, and does not end in `#low`"
+            "`{name}` cannot be a name: it is not empty, not `__time` or `timestamp`, which cubes and \
+             answers have for themselves, and does not end in `#low`"
         );
         notes.mistake(line, what);
     }
@@ -306,6 +307,7 @@ fn metrics_spec(
     notes: &mut Notes,
 ) -> Vec<Metric> {
     let mut metrics: Vec<Metric> = Vec::new();
+    let mut lines = Vec::new();
     for node in nodes {
         let Some((metric, line)) = metric(node, notes) else {
             continue;
@@ -319,6 +321,18 @@ fn metrics_spec(
             notes.mistake(line, format!("`{name}` is both a dimension and a metric"));
         }
         metrics.push(metric);
+        lines.push(line);
+    }
+    for (metric, line) in metrics.iter().zip(lines) {
+        let error = error_name(&metric.name);
+        let taken = dimensions.contains(&error) || metrics.iter().any(|other| other.name == error);
+        if metric.kind == Kind::HyperUnique && taken {
+            let what = format!(
+                "answers have the error of `{}` as `{error}`, so nothing else can have this name",
+                metric.name
+            );
+            notes.mistake(line, what);
+        }
     }
     metrics
 }

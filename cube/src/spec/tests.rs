@@ -200,7 +200,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
       "dimensionsSpec": {"dimensions": ["a",
         "a",
         {"name": "g", "type": "spatial"},
-        "__time"
+        "__time", "timestamp", "h_error"
       ]},
       "metricsSpec": [
         {"type": "longMedian", "name": "m", "fieldName": "x"},
@@ -230,6 +230,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
         "s:7: the dimension `a` is given twice",
         "s:8: there is no dimension type `spatial`; there are string, auto, long, double, float",
         "s:9: `__time` cannot be a name",
+        "s:9: `timestamp` cannot be a name",
         "s:12: there is no aggregator `longMedian`; there are count, longSum, longMin",
         "s:13: there is no aggregator `doubleSumm`; did you mean `doubleSum`? there are count",
         "s:14: the metric `s` needs `fieldName`",
@@ -238,6 +239,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
         "s:18: `x#low` cannot be a name",
         "s:19: expressions are not known",
         "s:20: sketches cannot be read: `isInputHyperUnique` must be false",
+        "s:20: answers have the error of `h` as `h_error`, so nothing else can have this name",
         "s:24: there is no granularity `dayy`; did you mean `day`? there are all, none",
         "s:28: there is no time zone `Europe/Prag`; did you mean `Europe/Prague`?",
         "s:30: `2018` is no interval: give two moments",
