@@ -158,6 +158,8 @@ impl std::error::Error for SpecErrors {}
 /// ```
 pub fn parse(text: &str, name: &str) -> Result<(Spec, Vec<Warning>), SpecErrors> {
     let mut notes = Notes::default();
+    // A byte order mark is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let spec = match Node::of(text) {
         Ok(root) => {
             Object::of(root, "the spec", &mut notes).and_then(|root| parts::spec(root, &mut notes))

@@ -138,6 +138,12 @@ fn what_is_left_out_is_as_in_druid() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_spec() {
+    let text = "\n{\"granularitySpec\":{},\"x\":1}";
+    assert_eq!(good(&format!("\u{feff}{text}")), good(text));
+}
+
+#[test]
 fn every_granularity_can_be_given() {
     let table = [
         (r#""six_hour""#, "six_hour"),
