@@ -1,6 +1,7 @@
 //! Decimal numbers as they are written, exactly.
 
 use std::fmt;
+use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 
 /// A decimal number, exactly as it is written: `12.50`, `-0.001`, `1e3`.
@@ -56,6 +57,9 @@ pub enum DecimalError {
 /// How far the point may be from the last digit. An amount that is not zero and fits into 64 bits
 /// needs far less.
 const MOST_SCALE: u32 = 1_000;
+
+/// So many digits there is room for in any case.
+const MOST_DIGITS: usize = 38;
 
 /// The digits behind the point of an amount in cents.
 const CENTS: i32 = 2;
@@ -139,7 +143,7 @@ impl FromStr for Decimal {
         let wrong = || DecimalError::NotANumber(text.to_owned());
         let (number, exponent) = match text.split_once(['e', 'E']) {
             None => (text, 0),
-            Some((number, exponent)) => (number, exponent.parse::<i32>().map_err(|_| wrong())?),
+            Some((number, exponent)) => (number, exponent_of(exponent).ok_or_else(wrong)?),
         };
         let (negative, number) = match number.as_bytes() {
             [b'-', ..] => (true, &number[1..]),
@@ -152,18 +156,41 @@ impl FromStr for Decimal {
             return Err(wrong());
         }
         let after = after.trim_end_matches('0');
-        let digits = before.bytes().chain(after.bytes());
+        // What there is no room for may be zeros.
+        let kept = match after {
+            "" if before.len() > MOST_DIGITS => before.trim_end_matches('0'),
+            _ => before,
+        };
+        let zeros = before.len() - kept.len();
+        let digits = kept.bytes().chain(after.bytes());
         let mut digits = digits.map(|digit| i128::from(digit - b'0'));
         let digits = digits.try_fold(0_i128, |number, digit| {
             number.checked_mul(10)?.checked_add(digit)
         });
         let digits = digits.map(|digits| if negative { -digits } else { digits });
-        let scale = i32::try_from(after.len()).ok();
-        let scale = scale.and_then(|scale| scale.checked_sub(exponent));
-        let number = digits.zip(scale);
-        let number = number.and_then(|(digits, scale)| Self::new(digits, scale));
+        let scale = || {
+            let behind = i32::try_from(after.len()).ok()?;
+            let before = i32::try_from(zeros).ok()?;
+            (behind - before).checked_sub(exponent)
+        };
+        let number = digits.and_then(|digits| match digits {
+            0 => Self::new(0, 0),
+            digits => Self::new(digits, scale()?),
+        });
         number.ok_or_else(|| DecimalError::TooLong(text.to_owned()))
     }
+}
+
+/// Of powers that are out of all bounds it does not matter how far.
+fn exponent_of(text: &str) -> Option<i32> {
+    text.parse().map_or_else(
+        |error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => Some(i32::MAX),
+            IntErrorKind::NegOverflow => Some(i32::MIN),
+            _ => None,
+        },
+        Some,
+    )
 }
 
 impl fmt::Display for Decimal {
@@ -234,7 +261,8 @@ mod tests {
     #[test]
     fn too_many_digits_are_an_error_that_names_them() {
         let long = "9".repeat(40);
-        for text in [&long, "1e1001", "1e2147483647", "1e-2147483648"] {
+        let far = "1e99999999999";
+        for text in [&long, "1e1001", "1e2147483647", "1e-2147483648", far] {
             let error = text.parse::<Decimal>().unwrap_err();
             assert_eq!(error, DecimalError::TooLong(text.to_string()));
         }
@@ -265,6 +293,21 @@ mod tests {
             );
         }
         assert!(decimal("1e19").whole().is_err());
+    }
+
+    #[test]
+    fn zeros_take_no_room() {
+        let zeros = "0".repeat(50);
+        for (text, whole) in [
+            (format!("12{zeros}e-50"), 12),
+            (format!("{zeros}12.{zeros}"), 12),
+            (format!("0.{zeros}12e52"), 12),
+            (format!("-{zeros}"), 0),
+            ("0e5000".to_owned(), 0),
+            ("0.0e-99999999999".to_owned(), 0),
+        ] {
+            assert_eq!(decimal(&text).whole(), Ok(whole), "{text}");
+        }
     }
 
     #[test]

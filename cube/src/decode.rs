@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use squall::aggregate::Sketch;
 use squall::connectors::files::{FieldError, FieldSelector, Record, Scalar};
-use squall::{Text, Timestamp};
+use squall::{Decimal, DecimalError, Text, Timestamp};
 
 use crate::event::{Event, Input};
 use crate::schema::Kind;
@@ -98,7 +98,18 @@ pub enum DecodeError {
         /// What it is.
         what: &'static str,
     },
-    /// A field has a name that cubes have for themselves.
+    /// A field that would be discovered as a dimension has several values.
+    #[error(
+        "`{field}` is {kind}, which cannot be a dimension: name it in `dimensionExclusions` to leave it \
+         out, or list the `dimensions`"
+    )]
+    Several {
+        /// The field.
+        field: String,
+        /// "an array" or "an object".
+        kind: &'static str,
+    },
+    /// A field has a name that cubes or their answers have for themselves.
     #[error("the field `{0}` cannot be a dimension by this name: exclude it")]
     Reserved(String),
     /// There are too many names.
@@ -112,8 +123,8 @@ pub enum DecodeError {
     Field(#[from] FieldError),
 }
 
-/// Up to there every whole number is a double.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Below there, up to its sign, whole numbers have 64 bits.
+const MOST_LONG: f64 = 9_223_372_036_854_775_808.0;
 
 /// What of a number's text is wrong.
 const NO_NUMBER: &str = "not a number";
@@ -163,12 +174,8 @@ impl Decoder {
         if let Dimensions::Discovered { .. } = self.spec.dimensions {
             self.discover(record)?;
         }
-        let discovered = matches!(self.spec.dimensions, Dimensions::Discovered { .. });
         let dimensions = self.columns.iter().map(|column| {
-            let value = match value(record, &column.field) {
-                Err(DecodeError::Field(FieldError::NotScalar { .. })) if discovered => None,
-                value => value?,
-            };
+            let value = self.dimension(record, &column.field)?;
             value.map(|value| column.text(value)).transpose()
         });
         Ok(Event {
@@ -228,6 +235,21 @@ impl Decoder {
         inputs.collect()
     }
 
+    /// A dimension. What is made of several values is none, and is not lost silently.
+    fn dimension<'r>(
+        &self,
+        record: &'r Record,
+        field: &FieldSelector,
+    ) -> Result<Option<Scalar<'r>>, DecodeError> {
+        let discovered = matches!(self.spec.dimensions, Dimensions::Discovered { .. });
+        match value(record, field) {
+            Err(DecodeError::Field(FieldError::NotScalar { field, kind })) if discovered => {
+                Err(DecodeError::Several { field, kind })
+            }
+            value => value,
+        }
+    }
+
     /// Takes note of the names that the record has and none had before.
     fn discover(&mut self, record: &Record) -> Result<(), DecodeError> {
         let mut new: Vec<Dimension> = Vec::new();
@@ -242,10 +264,8 @@ impl Decoder {
                 continue;
             }
             let field = FieldSelector::named(name);
-            if let Err(FieldError::NotScalar { .. }) = record.scalar(&field) {
-                continue;
-            }
-            if is_reserved(name) {
+            self.dimension(record, &field)?;
+            if is_reserved(name) || self.spec.schema.has_error(name) {
                 return Err(DecodeError::Reserved(name.to_owned()));
             }
             if self.names.len() + new.len() >= Self::MOST_DISCOVERED {
@@ -333,7 +353,7 @@ fn input(kind: Kind, value: &Scalar<'_>) -> Result<Input, (&'static str, &'stati
     }
 }
 
-/// A whole number, also written as `3.0` or `3e2`; none for the empty string.
+/// A whole number, in whatever way it is written: `3`, `3.0`, `0.3e1`; none for the empty string.
 fn long(value: &Scalar<'_>) -> Result<Option<i64>, &'static str> {
     let Some(text) = number_text(value)? else {
         return Ok(None);
@@ -341,28 +361,17 @@ fn long(value: &Scalar<'_>) -> Result<Option<i64>, &'static str> {
     if let Ok(long) = text.parse() {
         return Ok(Some(long));
     }
-    let whole = match text.split_once('.') {
-        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
-        _ => text,
-    };
-    if let Ok(long) = whole.parse() {
-        return Ok(Some(long));
+    match text.parse().and_then(Decimal::whole) {
+        Ok(long) => Ok(Some(long)),
+        Err(DecimalError::NotANumber(_)) => Err(NO_NUMBER),
+        Err(DecimalError::NotWhole(_)) => Err("not whole"),
+        Err(DecimalError::TooLong(_)) => {
+            // What has more digits than a decimal is not whole or no number of 64 bits.
+            let number: f64 = text.parse().map_err(|_| NO_NUMBER)?;
+            let is_long = number.abs() < MOST_LONG;
+            Err(if is_long { "not whole" } else { "out of range" })
+        }
     }
-    let number: f64 = text.parse().map_err(|_| NO_NUMBER)?;
-    if !number.is_finite() {
-        return Err(NO_NUMBER);
-    }
-    if number.fract() != 0.0 {
-        return Err("not whole");
-    }
-    if number.abs() > EXACT {
-        return Err("out of range");
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "it is whole and below 2^53"
-    )]
-    Ok(Some(number as i64))
 }
 
 /// A number that is not infinite; none for the empty string.

@@ -92,13 +92,12 @@ pub(crate) enum Overflow {
 
 /// An event does not fit into its row.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the {kind} `{metric}` leaves its range with this event, in the row of {time} with {dimensions}"
-)]
+#[error("the {kind} `{metric}` leaves its range with this event, in the row of {time}{dimensions}")]
 pub(crate) struct OutOfRange {
     kind: String,
     metric: String,
     time: Timestamp,
+    /// ` with a = `x`, b = null`; empty where there are none.
     dimensions: String,
 }
 
@@ -437,19 +436,19 @@ impl Rolled {
     #[cold]
     fn out_of_range(&self, metric: usize, time: i64, source: &impl Source) -> squall::BoxError {
         let values = self.names.iter().enumerate().map(|(column, name)| {
+            let before = if column == 0 { " with" } else { "," };
             let value = source.value(column);
             value.map_or_else(
-                || format!("{name} = null"),
-                |value| format!("{name} = `{value}`"),
+                || format!("{before} {name} = null"),
+                |value| format!("{before} {name} = `{value}`"),
             )
         });
-        let values: Vec<String> = values.collect();
         let metric = &self.schema.metrics[metric];
         OutOfRange {
             kind: metric.kind.to_string(),
             metric: metric.name.clone(),
             time: Timestamp::from_millis(time),
-            dimensions: values.join(", "),
+            dimensions: values.collect(),
         }
         .into()
     }

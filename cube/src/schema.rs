@@ -66,7 +66,18 @@ impl std::fmt::Display for Kind {
     }
 }
 
+/// The name under which answers have the error of a distinct count.
+pub(crate) fn error_name(metric: &str) -> String {
+    format!("{metric}_error")
+}
+
 impl Schema {
+    /// Whether answers have the error of a distinct count under this name.
+    pub(crate) fn has_error(&self, name: &str) -> bool {
+        let mut metrics = self.metrics.iter();
+        metrics.any(|metric| metric.kind == Kind::HyperUnique && error_name(&metric.name) == name)
+    }
+
     /// The schema as JSON, as the files of its segments have it.
     pub(crate) fn to_json(&self) -> String {
         // Its types are plain, and maps with keys of other types than text are not among them.

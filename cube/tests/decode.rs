@@ -75,6 +75,33 @@ fn values_are_read_as_the_spec_says() {
 }
 
 #[test]
+fn a_whole_number_of_64_bits_is_read_however_it_is_written() {
+    let table = [
+        ("1e16", 10_000_000_000_000_000),
+        ("1e17", 100_000_000_000_000_000),
+        ("9e18", 9_000_000_000_000_000_000),
+        ("\"1e18\"", 1_000_000_000_000_000_000),
+        ("1.2345678901234567E16", 12_345_678_901_234_567),
+        ("12345678.9E9", 12_345_678_900_000_000),
+        ("1234567890123456789e0", 1_234_567_890_123_456_789),
+        ("1000000000000000000.0", 1_000_000_000_000_000_000),
+        ("9223372036854775807.000", i64::MAX),
+        ("-9.223372036854775808e+18", i64::MIN),
+        ("90071992547409930e-1", 9_007_199_254_740_993),
+        ("-0.0", 0),
+        ("0e999", 0),
+    ];
+    for (written, long) in table {
+        let input =
+            format!("{{\"timestamp\":\"2015-03-20\",\"hits\":{written},\"size\":{written}}}\n");
+        let found = lines(&mut decoder(NUMBERS), Format::NdJson, &input);
+        let expected =
+            format!("2015-03-20T00:00:00Z | web null, size=\"{long}\", weight null | - {long} - -");
+        assert_eq!(found, [expected], "{written}");
+    }
+}
+
+#[test]
 fn csv_columns_that_are_empty_or_not_there_are_null() {
     let input = "timestamp,web,hits,price\n2015-03-20T18:50:00Z,,3,.5\n2015-03-20T18:50:00Z,a,,\n";
     let expected = [
@@ -99,6 +126,17 @@ fn what_is_no_event_says_why() {
             "`3.7` in `hits` is not whole; the metric `hits` takes in whole numbers",
         ),
         (r#""hits":9223372036854775808"#, "is out of range"),
+        (r#""hits":9.3e18"#, "is out of range"),
+        (r#""hits":1e999"#, "is out of range"),
+        (r#""hits":-1e2000"#, "is out of range"),
+        (r#""hits":1.5e-2000"#, "is not whole"),
+        (r#""hits":12345678901234567.89E1"#, "is not whole"),
+        (
+            r#""hits":3.70000000000000000000000000000000000000001"#,
+            "is not whole",
+        ),
+        (r#""hits":"1e""#, "is not a number"),
+        (r#""hits":"inf""#, "is not a number"),
         (r#""hits":"1_000""#, "is not a number"),
         (r#""hits":[1]"#, "`hits` is an array"),
         (r#""web":{"a":1}"#, "`web` is an object"),
@@ -151,14 +189,14 @@ fn dimensions_are_discovered() {
         ],
         "granularitySpec": {}
     }"#;
-    let input = r#"{"timestamp":0,"web":"a","clicks":1,"hits":5,"n":6,"secret":"s","list":[1],"object":{}}
+    let input = r#"{"timestamp":0,"web":"a","clicks":1,"hits":5,"n":6,"secret":{"s":[]},"list":null}
 {"size":5,"timestamp":1,"web":null}
-{"timestamp":2,"web":["a"],"list":"x"}
+{"timestamp":2,"list":"x"}
 "#;
     let expected = [
-        r#"1970-01-01T00:00:00Z | web="a" | - 1"#,
-        r#"1970-01-01T00:00:00.001Z | web null, size="5" | - -"#,
-        r#"1970-01-01T00:00:00.002Z | web null, size null, list="x" | - -"#,
+        r#"1970-01-01T00:00:00Z | web="a", list null | - 1"#,
+        r#"1970-01-01T00:00:00.001Z | web null, list null, size="5" | - -"#,
+        r#"1970-01-01T00:00:00.002Z | web null, list="x", size null | - -"#,
     ];
     assert_eq!(lines(&mut decoder(spec), Format::NdJson, input), expected);
 
@@ -171,6 +209,17 @@ fn dimensions_are_discovered() {
         reserved[0].contains("`__time` cannot be a dimension"),
         "{reserved:?}"
     );
+    let other = r#"{
+        "timestampSpec": {"column": "time"},
+        "metricsSpec": [{"type": "hyperUnique", "name": "u", "fieldName": "user"}],
+        "granularitySpec": {}
+    }"#;
+    for name in ["timestamp", "u_error"] {
+        let input = format!("{{\"time\":0,\"{name}\":1}}");
+        let found = lines(&mut decoder(other), Format::NdJson, &input);
+        let part = format!("`{name}` cannot be a dimension");
+        assert!(found[0].contains(&part), "{found:?}");
+    }
     let many: Vec<_> = (0..=Decoder::MOST_DISCOVERED)
         .map(|place| format!("\"f{place}\":0"))
         .collect();
@@ -180,6 +229,68 @@ fn dimensions_are_discovered() {
         &format!("{{\"timestamp\":0,{}}}", many.join(",")),
     );
     assert!(many[0].contains("one dimension more than 1000"), "{many:?}");
+}
+
+#[test]
+fn nothing_that_might_be_a_dimension_vanishes() {
+    let input = r#"{"timestamp":0,"a":"x","tags":["p","q"]}
+{"timestamp":0,"a":"x","o":{"k":1}}
+{"timestamp":0,"a":[]}
+{"timestamp":0,"a":"x"}
+"#;
+    let mut discovering = decoder(r#"{"granularitySpec": {}}"#);
+    let found = lines(&mut discovering, Format::NdJson, input);
+    let what = "which cannot be a dimension: name it in `dimensionExclusions` to leave it out, \
+                or list the `dimensions`";
+    let expected = [
+        format!("`tags` is an array, {what}"),
+        format!("`o` is an object, {what}"),
+        format!("`a` is an array, {what}"),
+        r#"1970-01-01T00:00:00Z | a="x" | "#.to_owned(),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_archived_of_a_record_is_the_same_event() {
+    let listed = r#"{
+        "dimensionsSpec": {"dimensions": ["a", {"name": "size", "type": "long"}]},
+        "metricsSpec": [
+            {"type": "hyperUnique", "name": "users", "fieldName": "user"},
+            {"type": "doubleSum", "name": "price", "fieldName": "price"}
+        ],
+        "granularitySpec": {}
+    }"#;
+    let discovered = r#"{"granularitySpec": {}}"#;
+    let csv = "timestamp,a,user,a,size,price,o.k\n2015-03-02,x,u1,y,5.0,.5,1\n2015-03-02,,,z,,,\n\
+        2015-03-02,\"\",u2,,\" 7\",1e3,\n1426877400000,\" \",\"\"\"\n\t\u{1}\",,+1,-0,null\n";
+    let json = "{\"timestamp\":\"2015-03-02\",\"a\":\"\",\"user\":null,\"price\":1.0}\r\n \
+        {\"timestamp\":0,\"a\":1,\"a\":1e2,\"user\":\"\\n\",\"size\":\"\"} \n";
+    for spec in [listed, discovered] {
+        for (format, input) in [(Format::Csv, csv), (Format::NdJson, json)] {
+            let mut keeping = decoder(spec).keep_raw();
+            let events = events_of(&mut keeping, format, input);
+            let raw = events.iter().map(|event| event.raw.as_deref().unwrap());
+            let archived: Vec<_> = raw.flat_map(|line| [line, "\n"]).collect();
+            let again = events_of(
+                &mut decoder(spec).keep_raw(),
+                Format::NdJson,
+                &archived.concat(),
+            );
+            assert_eq!(again, events);
+        }
+    }
+    // An empty cell is null, and is not the empty string that JSON may have.
+    let events = events_of(&mut decoder(listed).keep_raw(), Format::Csv, csv);
+    let raw = events[1].raw.as_deref();
+    let expected =
+        r#"{"timestamp":"2015-03-02","a":null,"user":null,"size":null,"price":null,"o.k":null}"#;
+    assert_eq!((&events[1].dimensions[0], raw), (&None, Some(expected)));
+}
+
+fn events_of(decoder: &mut Decoder, format: Format, input: &str) -> Vec<Event> {
+    let events = events(decoder, format, Cursor::new(input.to_owned().into_bytes()));
+    events.into_iter().map(Result::unwrap).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use squall::{Text, Timestamp};
 
 use crate::granularity::Granularity;
+use crate::schema::error_name;
 
 /// What a query has found.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,11 +96,6 @@ impl Answer {
             serde_json::to_string(&object).unwrap_or_default()
         })
     }
-}
-
-/// The name under which JSON has the error of a distinct count.
-pub(super) fn error_name(metric: &str) -> String {
-    format!("{metric}_error")
 }
 
 struct JsonRow<'a> {

@@ -5,13 +5,12 @@ use std::ops::Range;
 
 use squall::{Text, Timestamp};
 
-use super::answer::error_name;
 use super::error::QueryError;
 use super::source::{Portion, RowSource};
 use super::{Filter, Query};
 use crate::granularity::Granularity;
 use crate::nearest;
-use crate::schema::{Kind, Schema};
+use crate::schema::{Kind, Schema, error_name};
 
 /// What is read and what becomes of it.
 pub(super) struct Plan {

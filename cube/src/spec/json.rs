@@ -96,6 +96,13 @@ impl<'t> Node<'t> {
         Some(members.collect())
     }
 
+    /// A member of an object.
+    pub(super) fn member(self, name: &str) -> Option<Self> {
+        let mut members = self.members()?.into_iter();
+        let member = members.find(|member| member.name == name);
+        member.map(|member| member.value)
+    }
+
     /// The elements of a list.
     pub(super) fn elements(self) -> Option<Vec<Self>> {
         let elements: Vec<&RawValue> = serde_json::from_str(self.raw).ok()?;

@@ -58,8 +58,8 @@ pub struct TimestampSpec {
 pub enum Dimensions {
     /// These.
     Listed(Vec<Dimension>),
-    /// All fields at the top of an event that are one value, but for its time, what is
-    /// aggregated, and these.
+    /// All fields at the top of an event, but for its time, what is aggregated, and these. An
+    /// event with an array or an object in one of them is refused.
     Discovered {
         /// Left out.
         excluded: Vec<String>,
@@ -130,7 +130,8 @@ impl std::error::Error for SpecErrors {}
 /// the members of it alone. `name` says in messages which spec it is.
 ///
 /// What does not change results (`ioConfig`, `tuningConfig`, what is unknown) is left aside with a
-/// warning. What would change them and cannot be done is a mistake.
+/// warning. What would change them and cannot be done is a mistake, and so is a name that is unknown
+/// and near to a known one.
 ///
 /// # Errors
 /// All mistakes at once, each with its line.
@@ -158,6 +159,8 @@ impl std::error::Error for SpecErrors {}
 /// ```
 pub fn parse(text: &str, name: &str) -> Result<(Spec, Vec<Warning>), SpecErrors> {
     let mut notes = Notes::default();
+    // A byte order mark is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let spec = match Node::of(text) {
         Ok(root) => {
             Object::of(root, "the spec", &mut notes).and_then(|root| parts::spec(root, &mut notes))

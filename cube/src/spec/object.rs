@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::json::{Member, Node};
+use crate::nearest;
 
 /// What is wrong with a spec, and what of it is left aside, each with its line.
 #[derive(Default)]
@@ -28,6 +29,8 @@ pub(super) struct Object<'t> {
     pub name: String,
     pub line: usize,
     members: Vec<Member<'t>>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
 }
 
 impl<'t> Object<'t> {
@@ -48,28 +51,31 @@ impl<'t> Object<'t> {
             name: name.to_owned(),
             line,
             members,
+            known: Vec::new(),
         })
     }
 
     /// Whether it has the member; null is as absent.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&mut self, name: &'static str) -> bool {
+        self.known.push(name);
         let is = |member: &Member| member.name == name && member.value.kind() != "null";
         self.members.iter().any(is)
     }
 
     /// Takes a member out.
-    pub(super) fn take(&mut self, name: &str) -> Option<Node<'t>> {
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Node<'t>> {
+        self.known.push(name);
         let place = self.members.iter().position(|member| member.name == name)?;
         let value = self.members.remove(place).value;
         Some(value).filter(|value| value.kind() != "null")
     }
 
-    pub(super) fn object(&mut self, name: &str, notes: &mut Notes) -> Option<Object<'t>> {
+    pub(super) fn object(&mut self, name: &'static str, notes: &mut Notes) -> Option<Object<'t>> {
         let node = self.take(name)?;
         Self::of(node, &format!("`{name}`"), notes)
     }
 
-    pub(super) fn list(&mut self, name: &str, notes: &mut Notes) -> Option<Vec<Node<'t>>> {
+    pub(super) fn list(&mut self, name: &'static str, notes: &mut Notes) -> Option<Vec<Node<'t>>> {
         let node = self.take(name)?;
         let elements = node.elements();
         if elements.is_none() {
@@ -81,24 +87,32 @@ impl<'t> Object<'t> {
         elements
     }
 
-    pub(super) fn text(&mut self, name: &str, notes: &mut Notes) -> Option<String> {
+    pub(super) fn text(&mut self, name: &'static str, notes: &mut Notes) -> Option<String> {
         self.located(name, notes).map(|(text, _)| text)
     }
 
     /// A text with its line.
-    pub(super) fn located(&mut self, name: &str, notes: &mut Notes) -> Option<(String, usize)> {
+    pub(super) fn located(
+        &mut self,
+        name: &'static str,
+        notes: &mut Notes,
+    ) -> Option<(String, usize)> {
         let node = self.take(name)?;
         let text = scalar(node, "a text", &format!("`{name}`"), notes)?;
         Some((text, node.line()))
     }
 
-    pub(super) fn boolean(&mut self, name: &str, notes: &mut Notes) -> Option<bool> {
+    pub(super) fn boolean(&mut self, name: &'static str, notes: &mut Notes) -> Option<bool> {
         let node = self.take(name)?;
         scalar(node, "true or false", &format!("`{name}`"), notes)
     }
 
     /// A text that must be there and not be empty.
-    pub(super) fn required(&mut self, name: &str, notes: &mut Notes) -> Option<(String, usize)> {
+    pub(super) fn required(
+        &mut self,
+        name: &'static str,
+        notes: &mut Notes,
+    ) -> Option<(String, usize)> {
         let there = self.has(name);
         match self.located(name, notes) {
             Some((text, line)) if !text.is_empty() => Some((text, line)),
@@ -111,11 +125,18 @@ impl<'t> Object<'t> {
         }
     }
 
-    /// Warns of everything that was not taken out.
+    /// Warns of everything that was not taken out. What was probably meant to be is a mistake.
     pub(super) fn end(self, notes: &mut Notes) {
-        for member in self.members {
-            let what = format!("`{}` of {} is left aside", member.name, self.name);
-            notes.warning(member.line, what);
+        for Member { name, line, .. } in self.members {
+            match nearest::nearest(&name, &self.known) {
+                Some(known) => {
+                    let what = format!("{} has no `{name}`; did you mean `{known}`?", self.name);
+                    notes.mistake(line, what);
+                }
+                None => {
+                    notes.warning(line, format!("`{name}` of {} is left aside", self.name));
+                }
+            }
         }
     }
 }

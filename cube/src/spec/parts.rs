@@ -9,7 +9,7 @@ use super::{Dimension, DimensionKind, Dimensions, Spec, TimestampSpec};
 use crate::granularity::{Granularity, Part};
 use crate::moment::{self, TimestampFormat};
 use crate::nearest;
-use crate::schema::{Kind, Metric, Schema};
+use crate::schema::{Kind, Metric, Schema, error_name};
 
 const AGGREGATORS: [(&str, Kind); 11] = [
     ("count", Kind::Count),
@@ -56,9 +56,31 @@ pub(super) fn spec(mut root: Object<'_>, notes: &mut Notes) -> Option<Spec> {
 fn left_aside(object: &mut Object<'_>, notes: &mut Notes) {
     for name in ["ioConfig", "tuningConfig"] {
         if let Some(node) = object.take(name) {
+            let format = node.member("inputFormat");
+            let format = format.filter(|format| format.kind() == "an object");
+            if let Some(format) = format
+                && let Some(mut format) = Object::of(format, "`inputFormat`", notes)
+            {
+                as_it_stands(&mut format, notes);
+            }
             let what = format!("`{name}` is left aside: what is read is given with the run");
             notes.warning(node.line(), what);
         }
+    }
+}
+
+/// What changes events while they are read must not be there.
+fn as_it_stands(format: &mut Object<'_>, notes: &mut Notes) {
+    let harmless = ["type", "useFieldDiscovery"];
+    refuse(format, "flattenSpec", &harmless, notes);
+    let of_file = format.boolean("findColumnsFromHeader", notes) == Some(true);
+    if let Some(columns) = format.take("columns")
+        && !of_file
+        && holds(columns)
+    {
+        let what = "`columns` cannot be followed: the first row of a CSV file names its columns, so \
+                    write them there, and leave `columns` out";
+        notes.mistake(columns.line(), what);
     }
 }
 
@@ -70,14 +92,9 @@ fn data_schema(mut object: Object<'_>, notes: &mut Notes) -> Option<Spec> {
         .and_then(|parser| parser.object("parseSpec", notes));
     if let Some(parse_spec) = &mut parse_spec {
         parse_spec.take("format");
-        refuse(
-            parse_spec,
-            "flattenSpec",
-            &["type", "useFieldDiscovery"],
-            notes,
-        );
+        as_it_stands(parse_spec, notes);
     }
-    let mut part = |name: &str, notes: &mut Notes| {
+    let mut part = |name: &'static str, notes: &mut Notes| {
         let inner = parse_spec
             .as_mut()
             .and_then(|spec| spec.object(name, notes));
@@ -134,12 +151,9 @@ fn data_schema(mut object: Object<'_>, notes: &mut Notes) -> Option<Spec> {
 }
 
 /// What would change events before they are read must not be there, or hold nothing.
-fn refuse(object: &mut Object<'_>, name: &str, harmless: &[&str], notes: &mut Notes) {
+fn refuse(object: &mut Object<'_>, name: &'static str, harmless: &[&str], notes: &mut Notes) {
     let Some(node) = object.take(name) else {
         return;
-    };
-    let holds = |value: Node| {
-        value.kind() != "null" && value.elements().is_none_or(|list| !list.is_empty())
     };
     let members = node.members().unwrap_or_default().into_iter();
     let mut members = members.filter(|member| !harmless.contains(&member.name.as_str()));
@@ -150,6 +164,10 @@ fn refuse(object: &mut Object<'_>, name: &str, harmless: &[&str], notes: &mut No
         );
         notes.mistake(member.line, what);
     }
+}
+
+fn holds(value: Node<'_>) -> bool {
+    value.kind() != "null" && value.elements().is_none_or(|list| !list.is_empty())
 }
 
 fn timestamp_spec(object: Option<Object<'_>>, notes: &mut Notes) -> TimestampSpec {
@@ -268,15 +286,16 @@ fn one_of<T: Copy>(
     found.map(|(_, value)| *value)
 }
 
-/// Names that the files of a cube have for themselves.
+/// Names that the files of a cube, or its answers, have for themselves.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.is_empty() || name == "__time" || name.ends_with("#low")
+    ["", "__time", "timestamp"].contains(&name) || name.ends_with("#low")
 }
 
 fn check_name(name: &str, line: usize, notes: &mut Notes) {
     if is_reserved(name) {
         let what = format!(
-            "`{name}` cannot be a name: it is not empty, not `__time`, and does not end in `#low`"
+            "`{name}` cannot be a name: it is not empty, not `__time` or `timestamp`, which cubes and \
+             answers have for themselves, and does not end in `#low`"
         );
         notes.mistake(line, what);
     }
@@ -288,6 +307,7 @@ fn metrics_spec(
     notes: &mut Notes,
 ) -> Vec<Metric> {
     let mut metrics: Vec<Metric> = Vec::new();
+    let mut lines = Vec::new();
     for node in nodes {
         let Some((metric, line)) = metric(node, notes) else {
             continue;
@@ -301,6 +321,18 @@ fn metrics_spec(
             notes.mistake(line, format!("`{name}` is both a dimension and a metric"));
         }
         metrics.push(metric);
+        lines.push(line);
+    }
+    for (metric, line) in metrics.iter().zip(lines) {
+        let error = error_name(&metric.name);
+        let taken = dimensions.contains(&error) || metrics.iter().any(|other| other.name == error);
+        if metric.kind == Kind::HyperUnique && taken {
+            let what = format!(
+                "answers have the error of `{}` as `{error}`, so nothing else can have this name",
+                metric.name
+            );
+            notes.mistake(line, what);
+        }
     }
     metrics
 }
@@ -350,7 +382,7 @@ fn granularity_spec(mut object: Object<'_>, notes: &mut Notes) -> Granularities 
         one_of(&kind, line, "granularity type", &[("uniform", ())], notes);
     }
     let mut place = object.line;
-    let mut read = |name: &str, usual: &str, notes: &mut Notes| match object.take(name) {
+    let mut read = |name: &'static str, usual: &str, notes: &mut Notes| match object.take(name) {
         Some(node) => {
             place = node.line();
             granularity(node, name, notes)
@@ -421,7 +453,7 @@ pub(super) fn granularity(node: Node<'_>, name: &str, notes: &mut Notes) -> Opti
     let mut object = Object::of(node, &format!("`{name}`"), notes)?;
     let (kind, kind_line) = object.required("type", notes)?;
     let mut lines = [object.line; 3];
-    let mut text = |part: Part, name: &str, notes: &mut Notes| {
+    let mut text = |part: Part, name: &'static str, notes: &mut Notes| {
         let (text, line) = object.located(name, notes)?;
         lines[part as usize] = line;
         Some(text)

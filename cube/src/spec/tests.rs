@@ -138,6 +138,12 @@ fn what_is_left_out_is_as_in_druid() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_spec() {
+    let text = "\n{\"granularitySpec\":{},\"x\":1}";
+    assert_eq!(good(&format!("\u{feff}{text}")), good(text));
+}
+
+#[test]
 fn every_granularity_can_be_given() {
     let table = [
         (r#""six_hour""#, "six_hour"),
@@ -200,7 +206,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
       "dimensionsSpec": {"dimensions": ["a",
         "a",
         {"name": "g", "type": "spatial"},
-        "__time"
+        "__time", "timestamp", "h_error"
       ]},
       "metricsSpec": [
         {"type": "longMedian", "name": "m", "fieldName": "x"},
@@ -230,6 +236,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
         "s:7: the dimension `a` is given twice",
         "s:8: there is no dimension type `spatial`; there are string, auto, long, double, float",
         "s:9: `__time` cannot be a name",
+        "s:9: `timestamp` cannot be a name",
         "s:12: there is no aggregator `longMedian`; there are count, longSum, longMin",
         "s:13: there is no aggregator `doubleSumm`; did you mean `doubleSum`? there are count",
         "s:14: the metric `s` needs `fieldName`",
@@ -238,6 +245,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
         "s:18: `x#low` cannot be a name",
         "s:19: expressions are not known",
         "s:20: sketches cannot be read: `isInputHyperUnique` must be false",
+        "s:20: answers have the error of `h` as `h_error`, so nothing else can have this name",
         "s:24: there is no granularity `dayy`; did you mean `day`? there are all, none",
         "s:28: there is no time zone `Europe/Prag`; did you mean `Europe/Prague`?",
         "s:30: `2018` is no interval: give two moments",
@@ -319,6 +327,18 @@ fn a_spec_that_cannot_be_followed_is_refused() {
             "`transformSpec` cannot be followed: `transforms` would change what is read",
         ),
         (
+            "{\"spec\":{\"granularitySpec\":{},\"ioConfig\":{\"inputFormat\":{\n\"flattenSpec\":{\"fields\":[1]}}}}}",
+            "s:2: `flattenSpec` cannot be followed: `fields` would change what is read",
+        ),
+        (
+            "{\"granularitySpec\":{},\"ioConfig\":{\"inputFormat\":{\n\"columns\":[\"a\"]}}}",
+            "s:2: `columns` cannot be followed",
+        ),
+        (
+            "{\"granularitySpec\":{},\"parser\":{\"parseSpec\":{\n\"columns\":[\"a\"]}}}",
+            "s:2: `columns` cannot be followed",
+        ),
+        (
             r#"{"granularitySpec":{},"timestampSpec":{},"parser":{"parseSpec":{"timestampSpec":{}}}}"#,
             "`timestampSpec` is given here and beside `parser`",
         ),
@@ -337,6 +357,70 @@ fn a_spec_that_cannot_be_followed_is_refused() {
             !found.is_empty() && found[0].contains(part),
             "{text}: {found:?}"
         );
+    }
+}
+
+#[test]
+fn a_name_that_is_mistyped_is_a_mistake_with_the_one_that_is_meant() {
+    let table = [
+        (
+            r#""granularitySpec":{"queryGranularty":"day"}"#,
+            "`granularitySpec` has no `queryGranularty`; did you mean `queryGranularity`?",
+        ),
+        (
+            r#""granularitySpec":{"segmentGranularty":"day"}"#,
+            "did you mean `segmentGranularity`?",
+        ),
+        (
+            r#""granularitySpec":{"rolup":false}"#,
+            "did you mean `rollup`?",
+        ),
+        (
+            r#""granularitySpec":{"interval":["2015/2016"]}"#,
+            "did you mean `intervals`?",
+        ),
+        (
+            r#""granularitySpec":{"queryGranularity":{"type":"period","period":"P1D","timezone":"Europe/Prague"}}"#,
+            "`queryGranularity` has no `timezone`; did you mean `timeZone`?",
+        ),
+        (
+            r#""granularitySpec":{},"metricSpec":[]"#,
+            "the spec has no `metricSpec`; did you mean `metricsSpec`?",
+        ),
+        (
+            r#""granularitySpec":{},"dimensionsSpec":{"dimensionExclusion":["a"]}"#,
+            "did you mean `dimensionExclusions`?",
+        ),
+        (
+            r#""granularitySpec":{},"timestampSpec":{"colum":"time"}"#,
+            "did you mean `column`?",
+        ),
+    ];
+    for (members, part) in table {
+        let found = bad(&format!("{{\n{members}}}"));
+        let line = found[0].starts_with("s:2: ");
+        assert!(
+            found.len() == 1 && line && found[0].contains(part),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_an_input_format_changes_nothing_with_is_left_aside() {
+    let table = [
+        r#"{"type":"json"}"#,
+        r#"{"type":"json","flattenSpec":{"useFieldDiscovery":true,"fields":[]}}"#,
+        r#"{"type":"csv","findColumnsFromHeader":true,"columns":["a"]}"#,
+        r#"{"type":"csv","columns":[]}"#,
+        "null",
+        "5",
+    ];
+    for format in table {
+        let (_, warnings) = good(&format!(
+            r#"{{"granularitySpec":{{}},"ioConfig":{{"inputFormat":{format}}}}}"#
+        ));
+        assert_eq!(warnings.len(), 1, "{format}: {warnings:?}");
     }
 }
 

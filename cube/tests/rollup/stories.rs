@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use squall::testing::{Collected, Events, Fault, TopologyTest};
+use squall::testing::{BoltTest, Collected, Events, Fault, TopologyTest};
 use squall::{DeadLetter, RunError, RunOptions, Text, Timestamp, Topology, secs};
 use squall_cube::{
-    Compacting, Event, Input, Kind, Metric, MetricColumn, Rollup, Schema, SegmentError,
+    Compacting, Event, Input, Kind, Metric, MetricColumn, Roller, Rollup, Schema, SegmentError,
     SegmentFiles, SegmentReader, compact,
 };
 
@@ -111,6 +111,24 @@ fn a_sum_that_leaves_its_range_sends_the_event_to_the_dead_letters() {
     let cube = place.cube(&schema);
     let expected = Cube::of(&schema, &[sent(101, i64::MAX)]);
     assert_eq!(cube, expected);
+}
+
+#[test]
+fn the_reason_of_an_event_without_dimensions_ends_with_its_row() {
+    let event = Event {
+        time: Timestamp::from_millis(HOUR + 5),
+        names: [].into(),
+        dimensions: [].into(),
+        inputs: [Input::Long(i64::MAX)].into(),
+        raw: None,
+    };
+    let roller = Roller::new(hourly(&[("bytes", Kind::LongSum)]));
+    let out = BoltTest::new(roller).send(event.clone()).send(event);
+    let out = out.last_epoch().run().unwrap();
+    assert_eq!(
+        out.dead_letters()[0].reason,
+        "the longSum `bytes` leaves its range with this event, in the row of 1970-01-01T01:00:00Z"
+    );
 }
 
 struct Letters(Arc<std::sync::Mutex<Vec<DeadLetter>>>);

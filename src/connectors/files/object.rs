@@ -25,18 +25,19 @@ impl Record {
         };
     }
 
-    /// The record as one object of JSON on one line: a line of JSON as it stands, and of a CSV
-    /// row its columns as text, of those with equal names the first. None of plain text.
+    /// The record as one object of JSON on one line, which has the same fields: a line of JSON as
+    /// it stands, and of a CSV row its columns as text, of those with equal names the first, and
+    /// those that are empty as null. None of plain text.
     ///
     /// ```
     /// use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
     ///
-    /// let csv = "user,said\nann,\"a \"\"b\"\"\"\n";
+    /// let csv = "user,said,to\nann,\"a \"\"b\"\"\",\n";
     /// let mut reader =
     ///     RecordReader::new(Box::new(csv.as_bytes()), "chat.csv", Format::Csv, Delimiter::COMMA);
     /// let mut record = Record::new();
     /// assert_eq!(reader.next(&mut record)?, Outcome::Record);
-    /// assert_eq!(record.object().as_deref(), Some(r#"{"user":"ann","said":"a \"b\""}"#));
+    /// assert_eq!(record.object().as_deref(), Some(r#"{"user":"ann","said":"a \"b\"","to":null}"#));
     /// # Ok::<(), squall::BoxError>(())
     /// ```
     #[must_use]
@@ -54,7 +55,10 @@ impl Record {
             object.push(if column == 0 { '{' } else { ',' });
             push_text(name, &mut object);
             object.push(':');
-            push_text(value, &mut object);
+            match value {
+                "" => object.push_str("null"),
+                value => push_text(value, &mut object),
+            }
         }
         object.push('}');
         Some(Cow::Owned(object))
@@ -99,9 +103,9 @@ mod tests {
         );
         for name in ["a", "b"] {
             let field = FieldSelector::named(name);
-            assert_eq!(kept.field(&field), row.field(&field), "{name}");
+            assert_eq!(kept.scalar(&field), row.scalar(&field), "{name}");
         }
-        assert_eq!(kept.object().as_deref(), Some(r#"{"a":"x\n","b":""}"#));
+        assert_eq!(kept.object().as_deref(), Some(r#"{"a":"x\n","b":null}"#));
         kept.fill("no object", &"kept".into(), 0);
         assert_eq!((kept.text(), kept.object()), ("no object", None));
     }
