@@ -469,7 +469,7 @@ fn a_granularity_alone_is_written_as_in_a_spec() {
         (r#"{"type":"period"}"#, "`granularity` needs a `period`"),
         (
             r#"{"type":"period","period":"P1D","timezone":"Asia/Tokyo"}"#,
-            "`timezone` of `granularity` is left aside",
+            "`granularity` has no `timezone`; did you mean `timeZone`?",
         ),
     ] {
         let why = granularity(text).unwrap_err();
