@@ -208,11 +208,16 @@ impl Rolled {
             sought.row = found.map(|slot| slot.row as usize);
         }
         let width = self.names.len();
-        let nulls = sought.iter().filter_map(|sought| sought.row).map(|row| {
+        let nulls = sought.iter().zip(events).map(|(sought, event)| {
+            let Some(row) = sought.row else {
+                return 0;
+            };
             let values = &self.values[row * width..][..width];
             // Each fourth begins a line of a cache, of which all have 64 bytes.
             let nulls = values.iter().step_by(4).filter(|value| value.is_none());
-            nulls.count() + usize::from(self.times[row] == 0) + self.metrics.touch(row)
+            nulls.count()
+                + usize::from(self.times[row] == 0)
+                + self.metrics.touch(row, &event.inputs)
         });
         std::hint::black_box(nulls.sum::<usize>());
     }

@@ -122,6 +122,26 @@ impl Sketch {
         }
     }
 
+    /// Whether [putting](Sketch::insert_hash) this hash in would change nothing: it was put in, or
+    /// others that stand for it.
+    ///
+    /// ```
+    /// # use squall::aggregate::Sketch;
+    /// let mut sketch = Sketch::new();
+    /// let storm = Sketch::hash(b"storm");
+    /// assert!(!sketch.has_hash(storm));
+    /// sketch.insert_hash(storm);
+    /// assert!(sketch.has_hash(storm));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn has_hash(&self, hash: u64) -> bool {
+        match &self.0 {
+            Form::Sparse(codes) => codes.has(sparse::code_of(hash)),
+            Form::Dense(registers) => registers.has(hash),
+        }
+    }
+
     /// Becomes dense where there are too many entries for a list.
     #[cold]
     fn grow(&mut self) {

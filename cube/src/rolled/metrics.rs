@@ -6,6 +6,7 @@ use squall::{BoxError, Result};
 
 use super::source::Source;
 use crate::double;
+use crate::event::Input;
 use crate::rows::MetricColumn;
 use crate::schema::Kind;
 use squall::aggregate::Sketch;
@@ -132,14 +133,22 @@ impl Partials {
         &self.numbers[row * width..][..width]
     }
 
-    /// Loads the memory of a row's partials; what it gives has no meaning.
+    /// Loads the memory of a row's partials that an event with these inputs changes; what it gives
+    /// has no meaning.
     #[inline]
-    pub(super) fn touch(&self, row: usize) -> usize {
-        let last = |width: usize| ((row + 1) * width).checked_sub(1);
-        let number = last(self.numeric.len()).and_then(|place| self.numbers.get(place));
-        let sketch = last(self.distinct.len()).and_then(|place| self.sketches.get(place));
-        usize::from(matches!(number, Some(Number::None)))
-            + usize::from(matches!(sketch, Some(Held::Stored(_))))
+    pub(super) fn touch(&self, row: usize, inputs: &[Input]) -> usize {
+        let numbers = self.numbers_of(row).iter().step_by(2);
+        let none = numbers.filter(|number| **number == Number::None).count();
+        let width = self.distinct.len();
+        let sketches = self.sketches[row * width..][..width].iter();
+        let sketches =
+            sketches
+                .zip(&self.distinct)
+                .filter(|(held, metric)| match (held, inputs[**metric]) {
+                    (Held::Open(sketch), Input::Hash(hash)) => sketch.has_hash(hash),
+                    _ => true,
+                });
+        none + sketches.count()
     }
 
     /// Adds to a row, or leaves it as it was; gives about how many bytes of memory it takes more.

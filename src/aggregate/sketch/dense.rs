@@ -30,12 +30,15 @@ impl Registers {
 
     #[inline]
     pub(super) fn insert(&mut self, hash: u64) {
-        // 14 bits are left.
-        #[allow(clippy::cast_possible_truncation)]
-        let register = (hash >> (64 - REGISTER_BITS)) as usize;
-        // The bit stands for the end of the hash.
-        let after = (hash << REGISTER_BITS) | (1 << (REGISTER_BITS - 1));
-        self.raise(register, after.leading_zeros().to_le_bytes()[0] + 1);
+        let (register, value) = of_hash(hash);
+        self.raise(register, value);
+    }
+
+    /// Whether taking a hash in would change nothing.
+    #[inline]
+    pub(super) fn has(&self, hash: u64) -> bool {
+        let (register, value) = of_hash(hash);
+        self.0[register] >= value
     }
 
     pub(super) fn insert_code(&mut self, code: u32) {
@@ -168,4 +171,15 @@ impl Hasher for Itself {
     fn write_u64(&mut self, number: u64) {
         self.0 = number;
     }
+}
+
+/// The register of a hash, and the value that it gives it.
+#[inline]
+fn of_hash(hash: u64) -> (usize, u8) {
+    // 14 bits are left.
+    #[allow(clippy::cast_possible_truncation)]
+    let register = (hash >> (64 - REGISTER_BITS)) as usize;
+    // The bit stands for the end of the hash.
+    let after = (hash << REGISTER_BITS) | (1 << (REGISTER_BITS - 1));
+    (register, after.leading_zeros().to_le_bytes()[0] + 1)
 }

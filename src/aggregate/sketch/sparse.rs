@@ -184,6 +184,19 @@ impl Sparse {
         }
     }
 
+    /// Whether taking an entry in would change nothing.
+    #[inline]
+    pub(super) fn has(&self, code: u32) -> bool {
+        let same = |held: u32| index_of(held) == index_of(code) && held >= code;
+        match self {
+            Self::Few { count, codes } => codes[..usize::from(*count)].iter().any(|at| same(*at)),
+            Self::Many { slots, .. } => {
+                let held = slots[place_of(slots, code)];
+                held != FREE && same(held)
+            }
+        }
+    }
+
     /// Takes in those of another one; says whether there are too many now.
     pub(super) fn merge(&mut self, other: &Self) -> bool {
         // In the order of a larger table one would fill a smaller one from its beginning.

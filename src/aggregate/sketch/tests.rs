@@ -105,6 +105,23 @@ proptest! {
         prop_assert_eq!(&read, &whole);
     }
 
+    #[test]
+    fn a_hash_is_there_where_it_would_change_nothing(
+        mut all in hashes(),
+        others in prop::collection::vec(any::<prop::sample::Index>(), 20),
+    ) {
+        let half = all.len() / 2;
+        let sketch = sketch_of(&all[..half]);
+        prop_assert!(all[..half].iter().all(|hash| sketch.has_hash(*hash)));
+        all.push(7);
+        for other in others {
+            let hash = *other.get(&all);
+            let mut with = sketch.clone();
+            with.insert_hash(hash);
+            prop_assert_eq!(sketch.has_hash(hash), with.to_bytes() == sketch.to_bytes());
+        }
+    }
+
     /// Nothing is read that would be written otherwise, and nothing panics.
     #[test]
     fn only_the_stored_form_is_read(
