@@ -109,6 +109,37 @@ impl<T> Batch<T> {
 }
 
 /// Tuples that came together, in order; see [`Bolt::execute_many`](crate::Bolt::execute_many).
+///
+/// ```
+/// use squall::{Bolt, Epoch, Neighbours, Out, Result, Word, testing::BoltTest};
+///
+/// /// Emits at the end how many letters there were.
+/// struct Letters(usize);
+/// impl Bolt for Letters {
+///     type Input = Word;
+///     type Output = Word;
+///     fn execute_many(&mut self, words: &Neighbours<'_, Word>) -> usize {
+///         self.0 += words.all().iter().map(|word| word.word.len()).sum::<usize>();
+///         words.all().len()
+///     }
+///     fn execute(&mut self, word: &Word, _: &mut Out<Word>) -> Result {
+///         self.0 += word.word.len();
+///         Ok(())
+///     }
+///     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Word>) -> Result {
+///         if epoch.last {
+///             out.emit(Word { word: self.0.to_string().into() });
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let words = ["a", "storm"].map(|word| Word { word: word.into() });
+/// let [one, other] = words;
+/// let out = BoltTest::new(Letters(0)).send(one).send(other).last_epoch().run()?;
+/// assert_eq!(out.emitted(), [Word { word: "6".into() }]);
+/// # Ok::<(), squall::BoxError>(())
+/// ```
 #[derive(Debug)]
 pub struct Neighbours<'b, T> {
     pub(crate) tuples: &'b [T],

@@ -145,7 +145,7 @@ impl Rolled {
 
     /// Takes in an event. An error leaves everything as it was.
     pub(crate) fn add_event(&mut self, event: &Event) -> Result {
-        self.known(event)?;
+        self.know_dimensions(event)?;
         let time = self.time_of(event);
         let mapping = self.lend();
         let source = mapping.source(event);
@@ -163,7 +163,7 @@ impl Rolled {
     pub(crate) fn add_first(&mut self, events: &Neighbours<'_, Event>, most_rows: usize) -> usize {
         let mut taken = 0;
         while let Some(first) = events.all().get(taken) {
-            if self.known(first).is_err() {
+            if self.know_dimensions(first).is_err() {
                 break;
             }
             let alike = events.all()[taken..].iter().take(AT_ONCE);
@@ -237,7 +237,7 @@ impl Rolled {
     }
 
     /// Sees to it that all dimensions of an event are known; its mapping is the last one then.
-    fn known(&mut self, event: &Event) -> Result {
+    fn know_dimensions(&mut self, event: &Event) -> Result {
         if !self.is_of_schema(event) {
             return Err("the event is not of this schema".into());
         }
@@ -309,7 +309,7 @@ impl Rolled {
 
     /// Where the dimensions are in a block; those that are new are added.
     fn places_in(&mut self, rows: &Rows) -> Result<Vec<Option<usize>>> {
-        if !self.metrics.take_in(&rows.metrics) {
+        if !self.metrics.fit(&rows.metrics) {
             return Err("the rows are not of this schema".into());
         }
         for dimension in &rows.dimensions {
@@ -328,7 +328,7 @@ impl Rolled {
     /// in its block. One that [belongs](Self::continues) to the latest becomes one with it.
     pub(crate) fn append(&mut self, rows: &Rows, row: usize, places: &[Option<usize>]) -> Result {
         let source = OfRow { rows, row, places };
-        if !self.metrics.take_in(&rows.metrics) {
+        if !self.metrics.fit(&rows.metrics) {
             return Err("the rows are not of this schema".into());
         }
         if let Some(last) = self.last(rows.times[row], &source) {

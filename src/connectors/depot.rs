@@ -293,7 +293,7 @@ where
             match self.read.get(&number) {
                 Some(id) if *id != depot.id() => {
                     let depot = depot.name().to_owned();
-                    return Err(DepotError::MadeAgain { depot }.into());
+                    return Err(DepotError::AnotherDepot { depot }.into());
                 }
                 Some(_) => {}
                 None => _ = self.read.insert(number, depot.id()),

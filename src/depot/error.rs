@@ -120,7 +120,7 @@ pub enum DepotError {
         "the depot `{depot}` is not the one that was read so far: that was another one, or one of \
          this name that was deleted; give a new data directory, or reset the reader to begin anew"
     )]
-    MadeAgain {
+    AnotherDepot {
         /// The depot.
         depot: String,
     },

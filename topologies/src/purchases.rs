@@ -152,7 +152,7 @@ impl Purchases {
         ReadPurchases {
             user: selector(&self.user_field),
             user_name: self.user_field.clone().unwrap_or_default(),
-            told: Arc::default(),
+            looked: Arc::default(),
             amount,
             skip_negative: self.skip_negative,
         }
@@ -164,8 +164,8 @@ impl Purchases {
 pub struct ReadPurchases {
     user: FieldSelector,
     user_name: String,
-    /// Whether somebody was told of a record without such a field.
-    told: Arc<AtomicBool>,
+    /// Whether a record without a user was looked into.
+    looked: Arc<AtomicBool>,
     amount: Amount,
     skip_negative: bool,
 }
@@ -249,12 +249,11 @@ impl ReadPurchases {
     fn tell_of_none(&self, record: &Record) {
         let name = self.user_name.as_str();
         let first = name.split('.').next().unwrap_or(name);
-        let is_there = || record.names().any(|other| other == name || other == first);
-        if self.told.load(Ordering::Relaxed) || is_there() {
+        // Of all tasks the first one looks; it would take time to do so at each record.
+        if self.looked.load(Ordering::Relaxed) || self.looked.swap(true, Ordering::Relaxed) {
             return;
         }
-        // Several tasks may tell it at once, and once is enough.
-        if !self.told.swap(true, Ordering::Relaxed) {
+        if !record.names().any(|other| other == name || other == first) {
             tracing::warn!(
                 "{}:{} has no field `{name}` (--user-field); records without a user are passed over",
                 record.source(),

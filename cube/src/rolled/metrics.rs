@@ -96,7 +96,7 @@ impl Partials {
     }
 
     /// Whether the partials of a block are of these types.
-    pub(super) fn take_in(&self, columns: &[MetricColumn]) -> bool {
+    pub(super) fn fit(&self, columns: &[MetricColumn]) -> bool {
         let mut metrics = self.kinds.iter().zip(columns);
         self.kinds.len() == columns.len()
             && metrics.all(|(kind, column)| match column {
@@ -137,6 +137,7 @@ impl Partials {
     /// has no meaning.
     #[inline]
     pub(super) fn touch(&self, row: usize, inputs: &[Input]) -> usize {
+        // Two or three are in a line of a cache.
         let numbers = self.numbers_of(row).iter().step_by(2);
         let none = numbers.filter(|number| **number == Number::None).count();
         let width = self.distinct.len();

@@ -111,7 +111,8 @@ impl SegmentReader {
     }
 
     /// Whether a row group may have rows with this value, or with null, of a dimension: no by
-    /// the least and the greatest of its values, and by its dictionary. A dimension that the file does not have is
+    /// the least and the greatest of its values, and by its dictionary. A dimension that the file
+    /// does not have is
     /// null in all of its rows.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 //!
 //! Its pages have numbers of a dictionary, which is what [rows](crate::Rows) have, too. The
 //! readers of the parquet crate make a text of each, from which the numbers would have to be found
-//! again: that was two thirds of the time of a query.
+//! again: that was half of the time of a query.
 
 use ahash::AHashMap;
 use parquet::basic::Encoding;
