@@ -49,7 +49,7 @@ impl Program {
     /// Checks the plan and opens the data directory.
     pub(crate) fn new(
         topology: Topology,
-        options: RunOptions,
+        mut options: RunOptions,
         clock: Clock,
         faults: Faults,
     ) -> Result<Self, RunError> {
@@ -59,7 +59,9 @@ impl Program {
             topology: plan.name.clone(),
             errors: Vec::new(),
         })?;
-        let store = options.data_dir.as_ref().map(DataDir::open).transpose()?;
+        // The options go to those who may outlive the run for a moment: the store does not.
+        let data_dir = options.data_dir.take();
+        let store = data_dir.as_ref().map(DataDir::open).transpose()?;
         let parts = topology.into_parts();
         let tasks = parts
             .components
