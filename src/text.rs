@@ -1,18 +1,15 @@
 //! [`Text`], the string type of tuples.
 
-mod short;
+mod repr;
 
 use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::{Deref, Range};
 
+use repr::Repr;
+pub(crate) use repr::packed;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use triomphe::ThinArc;
-
-use short::Short;
-pub(crate) use short::packed;
 
 /// A string of 16 bytes that keeps up to 15 bytes of text inline and shares longer text.
 ///
@@ -31,26 +28,15 @@ pub(crate) use short::packed;
 ///
 /// To make one of a short word takes about a third of the time that the strings of ecow and
 /// `compact_str` take (`cargo bench -p squall-bench --bench parts -- --only text`).
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(Repr);
-
-#[derive(Clone)]
-enum Repr {
-    Short(Short),
-    /// More than 15 bytes of UTF-8.
-    Shared(ThinArc<(), u8>),
-}
 
 impl Text {
     /// The text as a string slice.
     #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Repr::Short(short) => short.as_str(),
-            // It was made of a `str`.
-            Repr::Shared(bytes) => str::from_utf8(&bytes.slice).unwrap_or_default(),
-        }
+        self.0.as_str()
     }
 
     /// A part of a longer text: the same as `Text::from(&text[part])`, and three times as quick
@@ -66,15 +52,14 @@ impl Text {
     /// # Panics
     /// As slicing the text does: where the part does not lie within it, or does not begin and
     /// end with whole characters.
-    // Forced: returned by a call, its two halves are written, and read back as one at once,
-    // for which the processor has to wait.
+    // Forced: it runs for every tuple.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     #[must_use]
     pub fn of_part(text: &str, part: Range<usize>) -> Self {
         let length = part.end.wrapping_sub(part.start);
-        match Short::part(text, part.start, length) {
-            Some(short) => Self(Repr::Short(short)),
+        match Repr::part(text, part.start, length) {
+            Some(short) => Self(short),
             None => Self::of_slice(text, part),
         }
     }
@@ -85,63 +70,16 @@ impl Text {
         Self::from(&text[part])
     }
 
-    #[cold]
-    #[inline(never)]
-    fn shared(text: &str) -> Self {
-        let bytes = ThinArc::from_header_and_slice((), text.as_bytes());
-        Self(Repr::Shared(bytes))
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match &self.0 {
-            Repr::Short(short) => short.as_str().as_bytes(),
-            Repr::Shared(bytes) => &bytes.slice,
-        }
-    }
-
     /// The text as [`packed`] gives it, where it is short; otherwise its bytes.
     #[inline]
     pub(crate) fn packed_or_bytes(&self) -> Result<[u64; 2], &[u8]> {
-        match &self.0 {
-            Repr::Short(short) => Ok(short.packed()),
-            Repr::Shared(bytes) => Err(&bytes.slice),
-        }
+        self.0.packed().ok_or_else(|| self.as_bytes())
     }
 }
 
 impl Default for Text {
     fn default() -> Self {
         Self::from("")
-    }
-}
-
-impl PartialEq for Text {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Repr::Short(one), Repr::Short(other)) => one == other,
-            (Repr::Shared(one), Repr::Shared(other)) => one.slice == other.slice,
-            // One is longer than the other.
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Text {}
-
-impl PartialOrd for Text {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Text {
-    #[inline]
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.0, &other.0) {
-            (Repr::Short(one), Repr::Short(other)) => one.order(*other),
-            _ => self.bytes().cmp(other.bytes()),
-        }
     }
 }
 
@@ -203,10 +141,7 @@ impl AsRef<str> for Text {
 impl From<&str> for Text {
     #[inline]
     fn from(text: &str) -> Self {
-        match Short::new(text) {
-            Some(short) => Self(Repr::Short(short)),
-            None => Self::shared(text),
-        }
+        Self(Repr::new(text))
     }
 }
 
