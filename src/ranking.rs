@@ -1,7 +1,6 @@
 //! Counts and rankings: the tuples between a count and its ranking, and their order.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::fmt::{self, Debug};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
@@ -142,7 +141,9 @@ pub(crate) fn rank_order<K: Ord>(a: (&K, u64), b: (&K, u64)) -> Ordering {
 #[error("a ranking of 0 places was asked for: give at least 1")]
 pub struct NoPlaces;
 
-/// Collects the `places` best of any number of entries, in memory for `places`.
+/// Collects the `places` best of any number of entries, in memory for twice as many.
+///
+/// An entry costs about the same whatever the number of places.
 ///
 /// ```
 /// use squall::Top;
@@ -157,27 +158,15 @@ pub struct NoPlaces;
 #[derive(Clone, Debug)]
 pub struct Top<K> {
     places: usize,
-    /// The worst place on top.
-    heap: BinaryHeap<Place<K>>,
+    entries: Vec<(K, u64)>,
+    /// So many are kept before those without a place go, about twice as many as places.
+    most: usize,
+    /// Whether some have gone: then no entry before the one of the last place is worse than it.
+    full: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place<K> {
-    key: K,
-    count: u64,
-}
-
-impl<K: Ord> Ord for Place<K> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        rank_order((&self.key, self.count), (&other.key, other.count))
-    }
-}
-
-impl<K: Ord> PartialOrd for Place<K> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
+/// At least so many more than places.
+const FEWEST_MORE: usize = 64;
 
 impl<K: Ord + Clone> Top<K> {
     /// A ranking of this many places.
@@ -190,34 +179,60 @@ impl<K: Ord + Clone> Top<K> {
         }
         Ok(Self {
             places,
-            heap: BinaryHeap::new(),
+            entries: Vec::new(),
+            most: places.saturating_add(places.max(FEWEST_MORE)),
+            full: false,
         })
     }
 
     /// Offers an entry; keys must not be offered twice. Counts of 0 have no place.
     #[inline]
     pub fn offer(&mut self, key: &K, count: u64) {
-        if count == 0 {
+        if count < self.least() {
             return;
         }
-        if self.heap.len() == self.places {
-            let Some(worst) = self.heap.peek() else {
-                return;
-            };
-            if rank_order((key, count), (&worst.key, worst.count)) == Ordering::Greater {
-                return;
-            }
-            self.heap.pop();
+        if let Some((worst, worst_count)) = self.worst()
+            && rank_order((key, count), (worst, *worst_count)) == Ordering::Greater
+        {
+            return;
         }
-        let key = key.clone();
-        self.heap.push(Place { key, count });
+        self.entries.push((key.clone(), count));
+        if self.entries.len() >= self.most {
+            self.let_go();
+        }
+    }
+
+    /// Entries with a smaller count have no place.
+    #[inline]
+    pub(crate) fn least(&self) -> u64 {
+        self.worst().map_or(1, |(_, count)| *count)
+    }
+
+    /// No entry that is worse has a place; none while there may be empty ones.
+    #[inline]
+    fn worst(&self) -> Option<&(K, u64)> {
+        self.entries.get(self.places - 1).filter(|_| self.full)
+    }
+
+    /// Lets go of those that have no place.
+    #[inline(never)]
+    fn let_go(&mut self) {
+        let last = self.places - 1;
+        if last < self.entries.len() {
+            let order = |a: &(K, u64), b: &(K, u64)| rank_order((&a.0, a.1), (&b.0, b.1));
+            self.entries.select_nth_unstable_by(last, order);
+            self.entries.truncate(self.places);
+            self.full = true;
+        }
     }
 
     /// The entries, best first.
     #[must_use]
-    pub fn into_entries(self) -> Vec<(K, u64)> {
-        let places = self.heap.into_sorted_vec().into_iter();
-        places.map(|place| (place.key, place.count)).collect()
+    pub fn into_entries(mut self) -> Vec<(K, u64)> {
+        self.let_go();
+        self.entries
+            .sort_unstable_by(|a, b| rank_order((&a.0, a.1), (&b.0, b.1)));
+        self.entries
     }
 }
 
