@@ -4,16 +4,15 @@ mod kept;
 mod slot;
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::panes::open_windows;
 use crate::key::{KeyHash, KeyValue};
-use crate::ranking::top_of;
+use crate::ranking::Top;
 use crate::state::{KeyIndex, States, Value};
 use kept::Kept;
-use slot::{CHANGED, COUNT, Counts};
+use slot::{CHANGED, COUNT, Counts, List, Renumbered, Spare, each_from};
 
 /// A window of less than two slots does not slide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,11 +60,12 @@ pub struct SlidingWindowCounter<K> {
     /// The position in `open` that was used last.
     latest: usize,
     closed: VecDeque<Closed>,
+    spare: Spare,
     /// Slots that are stored and were left since.
     left: Vec<i64>,
     /// Keys whose sum fell to zero when the latest slot was closed.
     zeros: Vec<u32>,
-    /// The keys of the slot that was closed last.
+    /// Of running totals the keys of the slot that was closed last.
     changed: Vec<u32>,
     /// Of several tasks the last one holds: all had the same watermark at the cut.
     last_closed: Value<Option<i64>>,
@@ -73,6 +73,11 @@ pub struct SlidingWindowCounter<K> {
 
 /// How many keys are looked for at once.
 const TOUCHED: usize = 32;
+
+/// So many keys at most are numbered anew when the index is full, in the order of their hashes:
+/// a sender that combines sends them in this order. Of more keys two neighbours are far apart
+/// anyway, and it would take long.
+const ORDERED: usize = 1 << 18;
 
 /// A slot that is not closed.
 #[derive(Debug, Default)]
@@ -85,11 +90,11 @@ struct Open {
     stored: bool,
 }
 
-/// A slot that is closed and still in the window: the keys' numbers with their counts.
+/// A slot that is closed and still in the window.
 #[derive(Debug)]
 struct Closed {
     slot: i64,
-    counts: Vec<(u32, u64)>,
+    counts: List,
     unsaved: bool,
     stored: bool,
 }
@@ -129,6 +134,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             open: Vec::new(),
             latest: 0,
             closed: VecDeque::new(),
+            spare: Spare::default(),
             left: Vec::new(),
             zeros: Vec::new(),
             changed: Vec::new(),
@@ -147,8 +153,8 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     /// Declares what the counter keeps over a failure: the counts under this name, and
     /// which slots are closed.
     ///
-    /// What the latest close has [changed](Self::changed), and keys that it has left at
-    /// zero, are not known after a failure.
+    /// Keys that the latest close has left at zero are not known after a failure, nor are those
+    /// of running totals that it has [changed](Self::changed).
     pub fn keep(&mut self, name: &str, states: &mut States<'_>) {
         // First: the counts are summed up by what is closed.
         states.keep(&format!("{name}.closed"), &mut self.last_closed);
@@ -201,7 +207,10 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         for (part, hashes) in hashes.chunks(TOUCHED).enumerate() {
             self.index.touch(hashes);
             for (position, hash) in hashes.iter().enumerate() {
-                let number = self.number_of(&key(part * TOUCHED + position), *hash);
+                let number = match key(part * TOUCHED + position) {
+                    Cow::Borrowed(key) => self.number_of(key, *hash),
+                    Cow::Owned(key) => self.number_of(&key, *hash),
+                };
                 self.numbers.push(number);
             }
         }
@@ -232,7 +241,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     #[inline(never)]
     fn add_key(&mut self, key: &K, hash: KeyHash) -> u32 {
         if self.index.is_full() {
-            self.forget_unused();
+            self.make_room();
         }
         let number = self.index.number_of(key, hash);
         self.sums.resize(self.index.end(), 0);
@@ -240,8 +249,8 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     }
 
     /// Forgets the keys that are in no slot, where they are at least half of all; otherwise
-    /// the index is going to grow.
-    fn forget_unused(&mut self) {
+    /// the index is going to grow. Of not too many keys the others are numbered anew.
+    fn make_room(&mut self) {
         let mut used: Vec<bool> = self.sums.iter().map(|sum| *sum > 0).collect();
         for number in self.zeros.iter().chain(&self.numbers) {
             used[*number as usize] = true;
@@ -250,8 +259,27 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             open.counts.each(|number| used[number as usize] = true);
         }
         let kept = used.iter().filter(|used| **used).count();
-        if kept * 2 <= self.index.len() {
-            self.index.retain(|number| used[number as usize]);
+        let forgets = kept * 2 <= self.index.len();
+        let keep = |number| !forgets || used[number as usize];
+        if self.index.len() <= ORDERED {
+            let before = self.index.end();
+            let old = self.index.renumber(keep);
+            self.renumber(&Renumbered::new(old, before));
+        } else if forgets {
+            self.index.retain(keep);
+        }
+    }
+
+    fn renumber(&mut self, renumbered: &Renumbered) {
+        renumbered.sort(&mut self.sums);
+        for numbers in [&mut self.numbers, &mut self.zeros, &mut self.changed] {
+            renumbered.each(numbers);
+        }
+        for open in &mut self.open {
+            open.counts.renumber(renumbered);
+        }
+        for closed in &mut self.closed {
+            renumbered.each(closed.counts.iter_mut().map(|(number, _)| number));
         }
     }
 
@@ -259,14 +287,10 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         let position = self.open.iter().position(|open| open.slot == slot);
         self.latest = position.unwrap_or_else(|| {
             // As the one before it, most likely.
-            let many = self.closed.back().is_some_and(|closed| {
-                Counts::is_worth_an_array(closed.counts.len(), self.index.end())
+            let before = self.closed.back();
+            let counts = before.map_or_else(Counts::default, |before| {
+                Counts::like(&before.counts, self.index.end(), &mut self.spare)
             });
-            let counts = if many {
-                Counts::Dense(vec![0; self.index.end()])
-            } else {
-                Counts::default()
-            };
             self.open.push(Open {
                 slot,
                 counts,
@@ -344,13 +368,9 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             unsaved,
             stored,
         } = open;
-        let counts = counts.into_list();
-        let numbers = counts.iter().map(|(number, _)| *number);
-        self.changed.extend(numbers);
+        let (sums, spare) = (self.sums.as_mut_slice(), &mut self.spare);
         if self.slots.is_some() {
-            for (number, count) in &counts {
-                self.sums[*number as usize] += count & COUNT;
-            }
+            let counts = counts.into_list(spare, |number, count| sums[number as usize] += count);
             self.closed.push_back(Closed {
                 slot,
                 counts,
@@ -359,10 +379,13 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             });
             return;
         }
-        for (number, count) in &counts {
-            let sum = &mut self.sums[*number as usize];
-            *sum = (*sum + (count & COUNT)) | CHANGED;
-        }
+        let changed = &mut self.changed;
+        let counts = counts.into_list(spare, |number, count| {
+            let sum = &mut sums[number as usize];
+            *sum = (*sum + count) | CHANGED;
+            changed.push(number);
+        });
+        spare.put(counts);
         self.sums_changed = true;
         self.note_left(slot, stored);
     }
@@ -379,13 +402,14 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
                 break;
             };
             self.note_left(left.slot, left.stored);
-            for (number, count) in left.counts {
-                let sum = &mut self.sums[number as usize];
+            for (number, count) in &left.counts {
+                let sum = &mut self.sums[*number as usize];
                 *sum -= count & COUNT;
                 if *sum == 0 {
-                    self.zeros.push(number);
+                    self.zeros.push(*number);
                 }
             }
+            self.spare.put(left.counts);
         }
     }
 
@@ -425,46 +449,39 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
 
     /// The keys with a sum above zero, as of the slot that was closed last.
     pub fn sums(&self) -> impl Iterator<Item = (&K, u64)> {
-        self.sums_from(1)
-    }
-
-    /// The keys with at least this sum, which is above zero.
-    fn sums_from(&self, least: u64) -> impl Iterator<Item = (&K, u64)> {
         let numbered = (0..).zip(&self.sums);
         let sums = numbered.map(|(number, sum)| (number, *sum & COUNT));
-        let above = sums.filter(move |(_, sum)| *sum >= least);
+        let above = sums.filter(|(_, sum)| *sum > 0);
         above.filter_map(|(number, sum)| Some((self.index.key(number)?, sum)))
     }
 
     /// The `places` largest sums above zero, best first; without looking at the other keys.
     #[must_use]
     pub fn largest(&self, places: usize) -> Vec<(K, u64)> {
-        top_of(places, self.sums_from(self.least_of(places)))
-    }
-
-    /// The sum that the last of so many largest has, or 1 where there are not so many.
-    fn least_of(&self, places: usize) -> u64 {
-        // The largest so far; the first one is the least of them.
-        let mut largest = BinaryHeap::with_capacity(places.min(self.sums.len()) + 1);
-        let mut least = 1;
-        for sum in self.sums.iter().map(|sum| *sum & COUNT) {
-            if sum >= least {
-                largest.push(Reverse(sum));
-                if largest.len() > places {
-                    largest.pop();
-                    least = largest.peek().map_or(least, |Reverse(sum)| *sum + 1);
-                }
+        let Ok(mut top) = Top::new(places) else {
+            return Vec::new();
+        };
+        each_from(&self.sums, |number, sum| {
+            if let Some(key) = self.index.key(number) {
+                top.offer(&key, sum);
             }
-        }
-        largest.peek().map_or(1, |Reverse(sum)| *sum)
+            top.least()
+        });
+        let entries = top.into_entries().into_iter();
+        entries.map(|(key, sum)| (key.clone(), sum)).collect()
     }
 
     /// The keys of the slot that was closed last, with their sums.
     pub fn changed(&self) -> impl Iterator<Item = (&K, u64)> {
-        let changed = self.changed.iter();
+        let last = self.last_closed();
+        let closed = self.closed.back().filter(|back| Some(back.slot) == last);
+        let closed = closed.into_iter().flat_map(|closed| &closed.counts);
+        let closed = closed.map(|(number, _)| *number);
+        // The one or the other: windows or running totals.
+        let changed = closed.chain(self.changed.iter().copied());
         changed.filter_map(|number| {
-            let key = self.index.key(*number)?;
-            Some((key, self.sums[*number as usize] & COUNT))
+            let key = self.index.key(number)?;
+            Some((key, self.sums[number as usize] & COUNT))
         })
     }
 

@@ -92,10 +92,11 @@ const TOUCHED: usize = 32;
 const NO_TIMES: RangeInclusive<Timestamp> = Timestamp::MAX..=Timestamp::MIN;
 
 impl<K: KeyValue> Combiner<K> {
-    pub(super) fn new(combining: Combining) -> Self {
+    /// For a reader with so many tasks.
+    pub(super) fn new(combining: Combining, tasks: usize) -> Self {
         Self {
             combining,
-            counts: Counts::new(),
+            counts: Counts::new(tasks),
             pane: NO_TIMES,
             latest: Timestamp::MIN,
             tuples: 0,
@@ -145,31 +146,42 @@ impl<K: KeyValue> Combiner<K> {
     ) where
         K: 'k,
     {
-        let mut hashes = [KeyHash(0); TOUCHED];
+        let mut hashes = [0; TOUCHED];
         for first in (0..tuples).step_by(TOUCHED) {
             let positions = first..tuples.min(first + TOUCHED);
             let hashes = &mut hashes[..positions.len()];
             for (hash, position) in hashes.iter_mut().zip(positions.clone()) {
-                *hash = KeyHash::of(&*key(position));
+                *hash = match key(position) {
+                    Cow::Borrowed(key) => key.route_hash(),
+                    Cow::Owned(key) => key.route_hash(),
+                };
             }
-            self.counts.touch(hashes);
-            for (hash, position) in hashes.iter().zip(positions) {
-                self.counts.add(&key(position), *hash);
-            }
+            self.counts
+                .add_all(hashes, |position| key(first + position));
         }
         self.tuples += tuples as u64;
         self.latest = self.latest.max(latest);
     }
 
-    /// Takes out what was counted, each key with its count, and the time to send it with.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(K, u64, Timestamp)) {
+    /// What was counted is taken out next: the time to send it with.
+    pub(super) fn end(&mut self) -> Timestamp {
         if !self.combining.always {
             self.trial.judge(self.tuples, self.counts.len());
         }
-        let latest = self.latest;
-        self.counts.drain(|key, count| each(key, count, latest));
-        self.latest = Timestamp::MIN;
         self.tuples = 0;
+        std::mem::replace(&mut self.latest, Timestamp::MIN)
+    }
+
+    /// Takes out at most so many keys of a task of the reader, each with its hash and count;
+    /// gives how many that were.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        task: usize,
+        most: usize,
+        each: impl FnMut(K, KeyHash, u64),
+    ) -> usize {
+        self.counts.take(task, most, each)
     }
 }
 
@@ -182,6 +194,8 @@ mod tests {
         always: false,
     };
 
+    const TASKS: usize = 3;
+
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
@@ -191,15 +205,18 @@ mod tests {
     }
 
     fn drained(combiner: &mut Combiner<u64>) -> Vec<(u64, u64, i64)> {
-        let mut drained = Vec::new();
-        combiner.drain(|key, count, time| drained.push((key, count, time.millis())));
+        let (mut drained, time) = (Vec::new(), combiner.end().millis());
+        for task in 0..TASKS {
+            // One by one.
+            while combiner.take(task, 1, |key, _, count| drained.push((key, count, time))) > 0 {}
+        }
         drained.sort_unstable();
         drained
     }
 
     #[test]
     fn tuples_of_a_key_become_their_number() {
-        let mut combiner = Combiner::new(COMBINING);
+        let mut combiner = Combiner::new(COMBINING, TASKS);
         assert!(!combiner.is_at(at(14)));
         assert!(combiner.go_to(at(14)));
         assert!(combiner.is_at(at(10)) && combiner.is_at(at(19)) && !combiner.is_at(at(20)));
@@ -214,11 +231,12 @@ mod tests {
     #[test]
     fn where_it_does_not_pay_it_rests() {
         let different: Vec<u64> = (0..2_000).collect();
-        let mut combiner = Combiner::new(COMBINING);
-        let mut always = Combiner::new(Combining {
+        let mut combiner = Combiner::new(COMBINING, TASKS);
+        let always = Combining {
             always: true,
             ..COMBINING
-        });
+        };
+        let mut always = Combiner::new(always, TASKS);
         for _ in 0..TRIALS {
             for combiner in [&mut combiner, &mut always] {
                 assert!(!combiner.rests(2_000));

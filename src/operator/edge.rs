@@ -153,6 +153,21 @@ impl<U: Send + 'static> Buffers<U> {
         }
     }
 
+    /// The open batch of a task, and how many more tuples it takes, at least 1: a full one is
+    /// sent before; see [`Outlet::send_before`].
+    #[inline]
+    pub(super) fn open_before(
+        &mut self,
+        task: usize,
+        outlet: &mut dyn Outlet,
+    ) -> (&mut Batch<U>, usize) {
+        self.send_before_if_full(task, outlet);
+        let limit = self.limits[task];
+        let batch = self.open(task, outlet);
+        let room = limit - batch.tuples.len();
+        (batch, room)
+    }
+
     #[cold]
     fn send_before(&mut self, task: usize, outlet: &mut dyn Outlet) {
         if let Some(batch) = self.open[task].take_if(|batch| !batch.tuples.is_empty()) {

@@ -1,5 +1,6 @@
 //! The edge into a keyed bolt.
 
+use std::iter;
 use std::ops::Range;
 
 use super::bolt::typed;
@@ -7,7 +8,7 @@ use super::combiner::Combiner;
 use super::edge::{AnyEdge, Buffers, Combining, Outlet};
 use crate::batch::{AnyBatch, Batch, Columns, Combined};
 use crate::error::Result;
-use crate::key::{Key, KeyHash, KeyValue, shard_of, task_of_shard};
+use crate::key::{Key, KeyHash, shard_of, task_of_shard};
 use crate::time::Timestamp;
 use crate::tuple::Tuple;
 
@@ -119,17 +120,27 @@ impl<T: Tuple, K: Key<T>> KeyedEdge<T, K> {
         let Some(combiner) = self.combiner.as_mut().filter(|c| !c.is_empty()) else {
             return;
         };
-        let (combined, tasks) = (&mut self.combined, self.buffers.tasks());
-        combiner.drain(|key, count, time| {
-            let hash = key.route_hash();
-            let task = task_of_shard(shard_of(hash), tasks);
-            let batch = combined.open(task, outlet);
-            batch.columns.hashes.push(KeyHash::of_route(hash));
-            // As many as were staged, which is counted in the same type.
-            batch.columns.combined += usize::try_from(count).unwrap_or(usize::MAX);
-            batch.push(Combined { key, count }, time, false);
-            combined.send_before_if_full(task, outlet);
-        });
+        let time = combiner.end();
+        for task in 0..self.combined.tasks() {
+            loop {
+                let (batch, room) = self.combined.open_before(task, outlet);
+                let (first, mut stand_for) = (batch.tuples.len(), 0);
+                let taken = combiner.take(task, room, |key, hash, count| {
+                    // Made where it is to lie: `push` would have it in memory before, in parts.
+                    let tuple = iter::once((key, count));
+                    let tuple = tuple.map(|(key, count)| Combined { key, count });
+                    batch.tuples.extend(tuple);
+                    batch.columns.hashes.push(hash);
+                    stand_for += count;
+                });
+                batch.time_from(first, time, false);
+                // As many as were staged, which is counted in the same type.
+                batch.columns.combined += usize::try_from(stand_for).unwrap_or(usize::MAX);
+                if taken < room {
+                    break;
+                }
+            }
+        }
     }
 
     /// Sends all that was combined.
@@ -146,7 +157,7 @@ impl<T: Tuple, K: Key<T>> AnyEdge for KeyedEdge<T, K> {
     }
 
     fn combine(&mut self, combining: Combining) {
-        self.combiner = Some(Combiner::new(combining));
+        self.combiner = Some(Combiner::new(combining, self.combined.tasks()));
     }
 
     fn route(&mut self, staged: &mut dyn AnyBatch, take: bool, outlet: &mut dyn Outlet) -> Result {

@@ -1,17 +1,14 @@
 //! Dense numbers for keys.
 
-use std::num::NonZeroU32;
-
 use crate::key::{KeyHash, KeyValue};
 
 /// Gives each key a number from 0 on, so that what belongs to a key can lie in plain arrays:
 /// the table under the ready bolts that count.
 ///
-/// To find a key costs one look into one array: the key, its hash and its number lie side by
-/// side, and a search that meets other keys goes on to the next place. The [hash](KeyHash) is
-/// the one that a fields grouping has worked out already. Numbers are given out in the order in
-/// which keys come, so that in arrays by number the frequent keys of a skewed stream lie close
-/// together.
+/// To find a key takes a look at one number of 32 bits, which has a part of the key's hash in it,
+/// and one at the key itself. The [hash](KeyHash) is the one that a fields grouping has worked
+/// out already. Numbers are given out in the order in which keys come, so that in arrays by
+/// number, that of the keys among them, the frequent keys of a skewed stream lie close together.
 ///
 /// Keys are taken out many at once, by [`KeyIndex::retain`]; their numbers are given out again.
 ///
@@ -31,50 +28,32 @@ use crate::key::{KeyHash, KeyValue};
 /// ```
 #[derive(Debug)]
 pub struct KeyIndex<K> {
-    /// Open addressing with linear probing: how many places there are is a power of two.
-    places: Vec<Option<Place<K>>>,
-    /// The keys once more by number, so that going through all of them goes through memory in
-    /// order. A number that is not in use has the key that it had last.
+    /// Open addressing with linear probing: `1 << bits` places. One that is taken has a key's
+    /// number plus one in its lower `bits` bits, and above it the bits of the key's hash that do
+    /// not say where its search begins; an empty one is zero.
+    places: Vec<u32>,
+    bits: u32,
+    /// By number. A number that is not in use has the key that it had last.
     keys: Vec<K>,
     unused: Vec<u32>,
 }
 
-#[derive(Debug)]
-struct Place<K> {
-    key: K,
-    hash: KeyHash,
-    /// The number plus one, so that an empty place needs no mark of its own.
-    number: NonZeroU32,
-}
+const FEWEST_BITS: u32 = 4;
 
-const FEWEST_PLACES: usize = 16;
-
-/// Five of eight places are taken at most: searches meet few other keys, and no memory lies
-/// idle for long.
+/// Five of eight places are taken at most: searches meet few other keys. So there are numbers
+/// for all keys, with one to spare.
 const TAKEN: usize = 5;
 const PLACES: usize = 8;
-
-impl<K> Place<K> {
-    #[inline]
-    fn number(&self) -> u32 {
-        self.number.get() - 1
-    }
-}
 
 impl<K> Default for KeyIndex<K> {
     fn default() -> Self {
         Self {
-            places: empty(FEWEST_PLACES),
+            places: vec![0; 1 << FEWEST_BITS],
+            bits: FEWEST_BITS,
             keys: Vec::new(),
             unused: Vec::new(),
         }
     }
-}
-
-fn empty<K>(places: usize) -> Vec<Option<Place<K>>> {
-    let mut empty = Vec::new();
-    empty.resize_with(places, || None);
-    empty
 }
 
 impl<K: KeyValue> KeyIndex<K> {
@@ -108,7 +87,13 @@ impl<K: KeyValue> KeyIndex<K> {
     #[inline]
     fn home(&self, hash: KeyHash) -> usize {
         // There are 2^4 places at least, and 2^32 do not fit into memory.
-        (hash.0 >> (u32::BITS - self.places.len().trailing_zeros())) as usize
+        (hash.0 >> (u32::BITS - self.bits)) as usize
+    }
+
+    /// What a place with this hash has above the number.
+    #[inline]
+    fn tag(&self, hash: KeyHash) -> u32 {
+        hash.0 << self.bits
     }
 
     /// The number of the key, or the empty place at which the search for it ended.
@@ -116,16 +101,19 @@ impl<K: KeyValue> KeyIndex<K> {
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn look(&self, key: &K, hash: KeyHash) -> Result<u32, usize> {
-        let mask = self.places.len() - 1;
+        let (mask, tag) = (self.places.len() - 1, self.tag(hash));
         let mut at = self.home(hash);
         loop {
-            match &self.places[at] {
-                Some(place) if place.hash == hash && place.key == *key => {
-                    return Ok(place.number());
-                }
-                Some(_) => at = (at + 1) & mask,
-                None => return Err(at),
+            let place = self.places[at];
+            // Above all numbers where the hash is another one, or the place is empty.
+            let number = (place ^ tag).wrapping_sub(1);
+            if (number as usize) < mask && self.keys[number as usize] == *key {
+                return Ok(number);
             }
+            if place == 0 {
+                return Err(at);
+            }
+            at = (at + 1) & mask;
         }
     }
 
@@ -134,11 +122,9 @@ impl<K: KeyValue> KeyIndex<K> {
     /// one ends, and what it has under way by then is lost where it was wrong.
     #[inline]
     pub fn touch(&self, hashes: &[KeyHash]) {
-        let taken = hashes
-            .iter()
-            .map(|hash| usize::from(self.places[self.home(*hash)].is_some()));
+        let places = hashes.iter().map(|hash| self.places[self.home(*hash)]);
         // It is of no use but for what it has loaded.
-        std::hint::black_box(taken.sum::<usize>());
+        std::hint::black_box(places.fold(0, |all, place| all ^ place));
     }
 
     /// The number of a key.
@@ -173,38 +159,74 @@ impl<K: KeyValue> KeyIndex<K> {
 
     /// Keeps the keys for whose numbers `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) {
-        let places = empty(self.places.len());
-        for place in std::mem::replace(&mut self.places, places)
-            .into_iter()
-            .flatten()
-        {
-            let number = place.number();
+        let mut kept = Vec::with_capacity(self.len());
+        for place in self.places.iter_mut().filter(|place| **place > 0) {
+            let number = (std::mem::take(place) & mask(self.bits)) - 1;
             if keep(number) {
-                self.put(place);
+                kept.push(number);
             } else {
                 self.unused.push(number);
             }
         }
+        self.put_all(kept);
     }
 
+    /// Keeps the keys for whose numbers `keep` says so, and numbers them anew, from 0 on in the
+    /// order of their hashes. Gives the old numbers in the order of the new ones.
+    ///
+    /// Keys that come in the order of their hashes then go through arrays by number from the
+    /// beginning to the end.
+    ///
+    /// ```
+    /// use squall::{KeyHash, KeyIndex};
+    ///
+    /// let mut index = KeyIndex::new();
+    /// let numbers = [5, 6, 7].map(|key| index.number_of(&key, KeyHash::of(&key)));
+    /// let mut counts = vec![50, 60, 70];
+    /// let old = index.renumber(|number| number != numbers[1]);
+    /// counts = old.iter().map(|number| counts[*number as usize]).collect();
+    /// let count_of = |key| index.find(&key, KeyHash::of(&key)).map(|number| counts[number as usize]);
+    /// assert_eq!([5, 6, 7].map(count_of), [Some(50), None, Some(70)]);
+    /// ```
+    pub fn renumber(&mut self, mut keep: impl FnMut(u32) -> bool) -> Vec<u32> {
+        let places = self.places.iter().filter(|place| **place > 0);
+        let numbers = places.map(|place| (place & mask(self.bits)) - 1);
+        let old: Vec<u32> = numbers.filter(|number| keep(*number)).collect();
+        let keys = old.iter().map(|number| self.keys[*number as usize].clone());
+        self.keys = keys.collect();
+        self.unused.clear();
+        self.places.fill(0);
+        self.put_all((0..).take(old.len()));
+        old
+    }
+
+    #[cold]
+    #[inline(never)]
     fn grow(&mut self) {
-        let places = empty(self.places.len() * 2);
-        for place in std::mem::replace(&mut self.places, places)
-            .into_iter()
-            .flatten()
-        {
-            self.put(place);
+        let places = self.places.iter().filter(|place| **place > 0);
+        let numbers = places.map(|place| (place & mask(self.bits)) - 1);
+        let numbers: Vec<u32> = numbers.collect();
+        self.bits += 1;
+        self.places.clear();
+        self.places.resize(1 << self.bits, 0);
+        self.put_all(numbers);
+    }
+
+    /// Puts these numbers, in about the order of their hashes, into the empty places.
+    fn put_all(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        for number in numbers {
+            let hash = KeyHash::of(&self.keys[number as usize]);
+            let last = self.places.len() - 1;
+            let mut at = self.home(hash);
+            while self.places[at] > 0 {
+                at = (at + 1) & last;
+            }
+            self.put(number, hash, at);
         }
     }
 
-    /// Puts a key that is not there into the first empty place.
-    fn put(&mut self, place: Place<K>) {
-        let mask = self.places.len() - 1;
-        let mut at = self.home(place.hash);
-        while self.places[at].is_some() {
-            at = (at + 1) & mask;
-        }
-        self.places[at] = Some(place);
+    fn put(&mut self, number: u32, hash: KeyHash, at: usize) {
+        self.places[at] = self.tag(hash) | (number + 1);
     }
 
     #[cold]
@@ -218,20 +240,18 @@ impl<K: KeyValue> KeyIndex<K> {
             // 2^32 keys do not fit into memory.
             u32::try_from(self.keys.len() - 1).unwrap_or(u32::MAX)
         };
-        let place = Place {
-            key: key.clone(),
-            hash,
-            number: NonZeroU32::MIN.saturating_add(number),
-        };
+        self.put(number, hash, at);
         // This one is counted already.
-        if (self.len() - 1) * PLACES >= self.places.len() * TAKEN {
+        if self.len() * PLACES > self.places.len() * TAKEN {
             self.grow();
-            self.put(place);
-        } else {
-            self.places[at] = Some(place);
         }
         number
     }
+}
+
+/// The bits of a number.
+fn mask(bits: u32) -> u32 {
+    (1 << bits) - 1
 }
 
 #[cfg(test)]
@@ -242,7 +262,6 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::Text;
 
     /// A key whose hashes meet: few values, and all places are neighbours.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -283,10 +302,5 @@ mod tests {
             }
             prop_assert!(index.end() <= 300);
         }
-    }
-
-    #[test]
-    fn a_word_takes_24_bytes() {
-        assert_eq!(size_of::<Option<Place<Text>>>(), 24);
     }
 }

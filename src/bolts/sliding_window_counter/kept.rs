@@ -131,7 +131,7 @@ impl<K: KeyValue> State for Kept<'_, K> {
             if unsaved || any_whole {
                 writer.changes.section(&Some(open.slot))?;
                 match &mut open.counts {
-                    Counts::Dense(counts) => writer.write((0..).zip(counts))?,
+                    Counts::Dense(dense) => writer.write((0..).zip(&mut dense.counts))?,
                     Counts::Sparse(counts) => {
                         writer.write(counts.iter_mut().map(|(number, count)| (*number, count)))?;
                     }

@@ -119,7 +119,7 @@ proptest::proptest! {
             by_one.close(slot);
             for places in [1, 7, 1_000] {
                 let largest = by_one.largest(places);
-                proptest::prop_assert_eq!(&largest, &top_of(places, by_one.sums()));
+                proptest::prop_assert_eq!(&largest, &crate::ranking::top_of(places, by_one.sums()));
                 proptest::prop_assert_eq!(at_once.largest(places), largest);
             }
         }

@@ -1,16 +1,20 @@
 //! A table of counts that fits into a core's own cache.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
-use crate::key::{KeyHash, KeyValue};
+use crate::key::{KeyHash, KeyValue, shard_of, task_of_shard};
 
 /// Counts by key: the key, its hash and its count side by side. With keys of 16 bytes the
 /// largest table is 768 KiB. One that does not fit into the core's own cache is no quicker
 /// than the reader's.
 pub(super) struct Counts<K> {
-    /// Open addressing with linear probing, by the upper bits of the hash.
+    /// Open addressing with linear probing, by the upper bits of the key's hash.
     places: Vec<Option<Place<K>>>,
-    /// A bit for each place that is taken: they are gone through without looking at the others.
+    /// Of the reader.
+    tasks: usize,
+    /// For each task of the reader a bit for each place, set where one of its keys is: they are
+    /// gone through without looking at the others.
     taken: Vec<u64>,
     keys: usize,
 }
@@ -31,16 +35,18 @@ const fn most_keys(places: usize) -> usize {
 }
 
 impl<K: KeyValue> Counts<K> {
-    pub(super) fn new() -> Self {
-        Self::with(FEWEST_PLACES)
+    /// For a reader with so many tasks.
+    pub(super) fn new(tasks: usize) -> Self {
+        Self::with(FEWEST_PLACES, tasks)
     }
 
-    fn with(places: usize) -> Self {
+    fn with(places: usize, tasks: usize) -> Self {
         let mut empty = Vec::new();
         empty.resize_with(places, || None);
         Self {
             places: empty,
-            taken: vec![0; places / 64],
+            tasks,
+            taken: vec![0; places / 64 * tasks],
             keys: 0,
         }
     }
@@ -50,53 +56,49 @@ impl<K: KeyValue> Counts<K> {
         most_keys(MOST_PLACES) - self.keys
     }
 
-    /// Keys with these hashes are counted next: brings their places into the first-level cache,
-    /// all of them at once. Between two searches the processor guesses where the first one
-    /// ends, and what it has under way by then is lost where it was wrong.
+    /// Counts keys with these [routing hashes](KeyValue::route_hash), which `key` gives by their
+    /// position; there must be room for them.
+    ///
+    /// The places of all of them are brought into the first-level cache before the first one is
+    /// looked for. Between two searches the processor guesses where the first one ends, and what
+    /// it has under way by then is lost where it was wrong.
+    // What does not change meanwhile is kept at hand, and not in `self`.
     #[inline]
-    pub(super) fn touch(&self, hashes: &[KeyHash]) {
+    pub(super) fn add_all<'k>(&mut self, hashes: &[u64], key: impl Fn(usize) -> Cow<'k, K>)
+    where
+        K: 'k,
+    {
+        self.reserve(hashes.len());
+        let shift = shift(self.places.len());
+        let places = self.places.as_mut_slice();
+        let mask = places.len() - 1;
+        let home = |hash: u64| (KeyHash::of_route(hash).0 >> shift) as usize & mask;
         let taken = hashes
             .iter()
-            .map(|hash| usize::from(self.places[self.home(*hash)].is_some()));
+            .map(|hash| usize::from(places[home(*hash)].is_some()));
         // It is of no use but for what it has loaded.
         std::hint::black_box(taken.sum::<usize>());
-    }
-
-    /// Counts a key; there must be room for it.
-    // Forced: it runs for every tuple.
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    pub(super) fn add(&mut self, key: &K, hash: KeyHash) {
-        let mask = self.places.len() - 1;
-        let mut at = self.home(hash);
-        loop {
-            match &mut self.places[at] {
-                Some(place) if place.hash == hash && place.key == *key => {
-                    place.count = place.count.saturating_add(1);
-                    return;
-                }
-                Some(_) => at = (at + 1) & mask,
-                None => break,
+        let (tasks, words, mut added_keys) = (self.tasks, places.len() / 64, 0);
+        let taken = self.taken.as_mut_slice();
+        for (position, hash) in hashes.iter().enumerate() {
+            let home = home(*hash);
+            let added = match key(position) {
+                Cow::Borrowed(key) => add(places, home, key, *hash),
+                Cow::Owned(key) => add(places, home, &key, *hash),
+            };
+            if let Some(at) = added {
+                let task = task_of_shard(shard_of(*hash), tasks);
+                taken[task * words + at / 64] |= 1 << (at % 64);
+                added_keys += 1;
             }
         }
-        let (key, count) = (key.clone(), NonZeroU32::MIN);
-        self.put(at, Place { key, hash, count });
+        self.keys += added_keys;
     }
 
+    /// Makes place for so many more keys.
     #[inline]
-    fn home(&self, hash: KeyHash) -> usize {
-        // There are 2^8 places at least and 2^15 at most.
-        (hash.0 >> (u32::BITS - self.places.len().trailing_zeros())) as usize
-    }
-
-    // Forced: what is passed through memory in parts is waited for.
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    fn put(&mut self, at: usize, place: Place<K>) {
-        self.places[at] = Some(place);
-        self.taken[at / 64] |= 1 << (at % 64);
-        self.keys += 1;
-        if self.keys >= most_keys(self.places.len()) && self.places.len() < MOST_PLACES {
+    fn reserve(&mut self, keys: usize) {
+        while self.keys + keys > most_keys(self.places.len()) {
             self.grow();
         }
     }
@@ -104,37 +106,92 @@ impl<K: KeyValue> Counts<K> {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        let mut larger = Self::with(self.places.len() * 2);
-        let mask = larger.places.len() - 1;
+        let mut larger = Self::with(self.places.len() * 2, self.tasks);
+        let (mask, shift) = (larger.places.len() - 1, shift(larger.places.len()));
         for place in self.places.drain(..).flatten() {
-            let mut at = larger.home(place.hash);
+            let mut at = (place.hash.0 >> shift) as usize;
             while larger.places[at].is_some() {
                 at = (at + 1) & mask;
             }
-            larger.put(at, place);
+            let task = task_of_shard(shard_of(place.key.route_hash()), self.tasks);
+            larger.taken[task * (larger.places.len() / 64) + at / 64] |= 1 << (at % 64);
+            larger.places[at] = Some(place);
         }
+        larger.keys = self.keys;
         *self = larger;
     }
 
-    /// Takes all keys out with their counts, in the order of their hashes, in which the reader
-    /// finds them one beside the other in its own table.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(K, u64)) {
-        for (number, taken) in self.taken.iter_mut().enumerate() {
-            let mut bits = std::mem::take(taken);
-            while bits != 0 {
-                let at = number * 64 + bits.trailing_zeros() as usize;
-                if let Some(place) = self.places[at].take() {
-                    each(place.key, u64::from(place.count.get()));
+    /// Takes out at most so many keys of a task of the reader, each with its hash and count, in
+    /// the order of their hashes, in which the reader finds them one beside the other in its
+    /// own table. Gives how many that were.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        task: usize,
+        most: usize,
+        mut each: impl FnMut(K, KeyHash, u64),
+    ) -> usize {
+        let words = self.places.len() / 64;
+        let of_task = &mut self.taken[task * words..][..words];
+        let mut taken = 0;
+        for (places, bits) in self.places.chunks_exact_mut(64).zip(of_task) {
+            while *bits != 0 {
+                if taken == most {
+                    return self.note_left(taken);
                 }
-                bits &= bits - 1;
+                let at = bits.trailing_zeros() as usize;
+                if let Some(Place { key, hash, count }) = places[at].take() {
+                    each(key, hash, u64::from(count.get()));
+                }
+                *bits &= *bits - 1;
+                taken += 1;
             }
         }
-        self.keys = 0;
+        self.note_left(taken)
+    }
+
+    fn note_left(&mut self, taken: usize) -> usize {
+        self.keys -= taken;
+        taken
     }
 
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.keys
+    }
+}
+
+/// By how much a hash is shifted for the place at which the search for its key begins. There
+/// are 2^8 places at least and 2^15 at most.
+fn shift(places: usize) -> u32 {
+    u32::BITS - places.trailing_zeros()
+}
+
+/// Counts a key whose search begins at `at`; says at which place, if it was not there before.
+// Forced: it runs for every tuple.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn add<K: KeyValue>(
+    places: &mut [Option<Place<K>>],
+    mut at: usize,
+    key: &K,
+    route_hash: u64,
+) -> Option<usize> {
+    let (hash, mask) = (KeyHash::of_route(route_hash), places.len() - 1);
+    loop {
+        let place = &mut places[at];
+        match place {
+            Some(place) if place.hash == hash && place.key == *key => {
+                place.count = place.count.saturating_add(1);
+                return None;
+            }
+            Some(_) => at = (at + 1) & mask,
+            None => {
+                let (key, count) = (key.clone(), NonZeroU32::MIN);
+                *place = Some(Place { key, hash, count });
+                return Some(at);
+            }
+        }
     }
 }
 
@@ -151,19 +208,31 @@ mod tests {
         #[test]
         fn it_counts_as_a_map_does(
             rounds in prop::collection::vec(prop::collection::vec(0_u32..700, 0..900), 1..4),
+            tasks in 1_usize..5,
+            most in 1_usize..100,
         ) {
-            let mut counts = Counts::new();
+            let mut counts = Counts::new(tasks);
             for keys in rounds {
                 let mut model = HashMap::new();
+                for keys in keys.chunks(7) {
+                    let hashes: Vec<u64> = keys.iter().map(KeyValue::route_hash).collect();
+                    counts.add_all(&hashes, |position| Cow::Borrowed(&keys[position]));
+                }
                 for key in keys {
-                    counts.add(&key, KeyHash::of(&key));
                     *model.entry(key).or_insert(0_u64) += 1;
                 }
                 prop_assert_eq!(counts.len(), model.len());
                 let mut drained = HashMap::new();
-                counts.drain(|key, count| {
-                    assert_eq!(drained.insert(key, count), None);
-                });
+                for task in 0..tasks {
+                    let mut taken = most;
+                    while taken == most {
+                        taken = counts.take(task, most, |key, hash, count| {
+                            assert_eq!(hash, KeyHash::of(&key));
+                            assert_eq!(task_of_shard(shard_of(key.route_hash()), tasks), task);
+                            assert_eq!(drained.insert(key, count), None);
+                        });
+                    }
+                }
                 prop_assert_eq!(drained, model);
                 prop_assert_eq!(counts.len(), 0);
             }
@@ -172,10 +241,10 @@ mod tests {
 
     #[test]
     fn it_takes_as_many_keys_as_it_says() {
-        let mut counts = Counts::new();
-        let room = u64::try_from(counts.room()).unwrap();
-        for key in 0..room {
-            counts.add(&key, KeyHash::of(&key));
+        let mut counts = Counts::<u64>::new(2);
+        let room = counts.room();
+        for key in 0..u64::try_from(room).unwrap() {
+            counts.add_all(&[key.route_hash()], |_| Cow::Owned(key));
         }
         assert_eq!((counts.room(), counts.places.len()), (0, MOST_PLACES));
         assert_eq!(size_of::<Option<Place<Text>>>(), 24);
