@@ -88,11 +88,16 @@ impl<T> Batch<T> {
 
     #[cold]
     fn begin_run(&mut self, time: Timestamp, late: bool) {
-        self.columns.runs.push(Run {
-            time,
-            late,
-            start: position(self.tuples.len()),
-        });
+        self.columns.begin_run(self.tuples.len(), time, late);
+    }
+
+    /// The tuples from the `first` on, which were put to the others without a time, have this
+    /// one.
+    pub fn time_from(&mut self, first: usize, time: Timestamp, late: bool) {
+        let run = self.columns.runs.last();
+        if first < self.tuples.len() && run.is_none_or(|run| run.time != time || run.late != late) {
+            self.columns.begin_run(first, time, late);
+        }
     }
 
     /// Addresses the tuple that was pushed last to one task of the readers.
@@ -199,6 +204,11 @@ impl<'b, T> Neighbours<'b, T> {
 }
 
 impl Columns {
+    fn begin_run(&mut self, first: usize, time: Timestamp, late: bool) {
+        let start = position(first);
+        self.runs.push(Run { time, late, start });
+    }
+
     /// The runs of a batch of this many tuples, in order: how many tuples each has, their
     /// time, and whether they are late.
     pub fn runs(&self, tuples: usize) -> impl Iterator<Item = (usize, Timestamp, bool)> {
@@ -311,6 +321,11 @@ mod tests {
         assert_eq!(runs(&batch), []);
         batch.push('e', Timestamp::from_millis(1), true);
         assert_eq!(runs(&batch), [(1, 1, true)]);
+        batch.time_from(1, Timestamp::from_millis(2), false);
+        assert_eq!(runs(&batch), [(1, 1, true)]);
+        batch.tuples.extend(['f', 'g']);
+        batch.time_from(1, Timestamp::from_millis(2), false);
+        assert_eq!(runs(&batch), [(1, 1, true), (2, 2, false)]);
     }
 
     #[test]

@@ -146,6 +146,17 @@ pub trait Bolt: Send + 'static {
     {
         false
     }
+
+    /// Whether its code may wait: for a disk, a server, a lock. Unless it says that it never
+    /// does, each of its tasks has a thread of its own; see
+    /// [`RunOptions::threads`](crate::RunOptions::threads).
+    #[must_use]
+    fn waits() -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
 }
 
 /// Tuples that came together, in order, with their keys.
@@ -227,6 +238,15 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
         Self: Sized,
     {
         None
+    }
+
+    /// As [`Bolt::waits`].
+    #[must_use]
+    fn waits() -> bool
+    where
+        Self: Sized,
+    {
+        true
     }
 
     /// Takes one tuple with its key.

@@ -118,6 +118,13 @@ impl Words {
         ((index as u64 * self.step) >> 32) as i64
     }
 
+    /// The number of the first word, if there is one, with a time after this one, which is not
+    /// negative.
+    #[inline]
+    fn first_after(&self, time: i64) -> usize {
+        ((time as u64 + 1) << 32).div_ceil(self.step) as usize
+    }
+
     /// The time that one repetition takes.
     pub fn span_ms(&self) -> i64 {
         self.time_ms(self.len())
@@ -180,11 +187,8 @@ impl Reader<'_> {
     pub fn texts_at(&mut self, time: i64, most: usize) -> impl Iterator<Item = Text> {
         let words = self.words;
         let (offset, first) = (self.offset_ms, self.next);
-        let end = self.end.min(first + most);
-        let mut after = first;
-        while after < end && offset + words.time_ms(after) == time {
-            after += 1;
-        }
+        let after = words.first_after(time - offset);
+        let after = after.min(self.end).min(first + most);
         self.next = after;
         (first..after).map(|index| words.text(index))
     }

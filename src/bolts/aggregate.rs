@@ -115,6 +115,10 @@ where
     type Output = Updated<K, A::Output>;
 
     #[inline]
+    fn waits() -> bool {
+        false
+    }
+
     fn execute(&mut self, key: &K, tuple: &T, _: &mut Out<Self::Output>) -> Result {
         self.change(key, |aggregator, partial| aggregator.add(partial, tuple))
     }

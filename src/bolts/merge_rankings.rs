@@ -272,6 +272,10 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     type Input = Ranking<K>;
     type Output = Ranking<K>;
 
+    fn waits() -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
         self.domain = context.domain;

@@ -99,6 +99,10 @@ impl<K: KeyValue> Bolt for Rank<K> {
     type Input = Count<K>;
     type Output = Ranking<K>;
 
+    fn waits() -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
         self.resend = self.author.prepare(context) && !self.totals.is_empty();

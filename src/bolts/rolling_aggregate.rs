@@ -171,6 +171,10 @@ where
     type Key = K;
     type Output = (Aggregated<K, A::Output>, T);
 
+    fn waits() -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         self.name = context.name();
         self.panes.prepare(&self.held)?;

@@ -173,6 +173,10 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
     type Key = K;
     type Output = (Count<K>, T);
 
+    fn waits() -> bool {
+        false
+    }
+
     fn prepare(&mut self, _: &Context) -> Result {
         self.largest.map_or(Ok(()), check_places)?;
         self.panes.prepare(&self.counter)

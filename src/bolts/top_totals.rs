@@ -186,6 +186,10 @@ impl<K: KeyValue> Bolt for TopTotals<K> {
     type Input = ShardTotals<K>;
     type Output = Ranking<K>;
 
+    fn waits() -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
         self.shape()?;

@@ -210,6 +210,10 @@ where
     type Key = K;
     type Output = ShardTotals<K>;
 
+    fn waits() -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
         self.origin = Origin::from(context);

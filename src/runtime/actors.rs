@@ -1,8 +1,10 @@
-//! The actors of a real run: each task an actor on a thread of its own.
+//! The actors of a real run, each on a thread of its own: one for each task or chain of tasks
+//! whose code may wait, and one for each core for all others.
 //!
-//! A thread for each task, as Storm's executors: user code that blocks holds up its own
-//! task and nobody else's, whatever the number of cores. Each thread runs a ractor actor on
-//! a runtime of its own; the coordinator is an actor on a further one, with the timer.
+//! User code that waits holds up its own task and nobody else's, as with Storm's executors,
+//! whatever the number of cores. What never waits gains nothing by more threads than cores, and
+//! loses the core's cache to them. Each thread runs a ractor actor on a runtime of its own; the
+//! coordinator is an actor on a further one, with the timer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, mpsc};
@@ -31,6 +33,8 @@ type Peers = Arc<OnceLock<Vec<Peer>>>;
 #[derive(Clone)]
 struct Peer {
     actor: ActorRef<TaskMessage>,
+    /// The number of the actor.
+    thread: usize,
     /// Its position among the tasks that run there.
     place: usize,
 }
@@ -98,9 +102,11 @@ struct TaskActor;
 struct TaskState {
     /// Each before those that read it.
     tasks: Vec<Task>,
-    ids: Vec<TaskId>,
+    thread: usize,
     /// The one whose code is running.
     at: usize,
+    /// The one that has made the latest step.
+    stepped: usize,
     peers: Peers,
     coordinator: ActorRef<CoordinatorMessage>,
     clock: Clock,
@@ -167,14 +173,13 @@ impl TaskState {
         }
         for _ in 0..STEPS {
             let Some(place) = self.next() else { break };
-            self.at = place;
+            (self.at, self.stepped) = (place, place);
             self.tasks[place].step()?;
             self.deliver()?;
         }
         if self.next().is_some() {
             if !self.continues {
                 self.continues = true;
-                // A send to oneself fails only when the actor is being stopped.
                 let _ = myself.cast(TaskMessage::Continue);
             }
         } else {
@@ -183,10 +188,20 @@ impl TaskState {
         Ok(())
     }
 
-    /// The task whose turn it is: the last one that can do something, so that what one has
-    /// emitted is read before it emits more.
+    /// The task whose turn it is: a bolt if any can do something, so that what one has emitted
+    /// is read before another emits more; in turn, so that nobody waits for ever.
     fn next(&self) -> Option<usize> {
-        self.tasks.iter().rposition(Task::can_step)
+        let now = self.clock.elapsed();
+        let before = (0..self.stepped).rev();
+        let places = before.chain((self.stepped..self.tasks.len()).rev());
+        let mut ready = places.filter(|place| self.tasks[*place].can_step(now));
+        let first = ready.next()?;
+        if !self.tasks[first].is_spout() {
+            return Some(first);
+        }
+        ready
+            .find(|place| !self.tasks[*place].is_spout())
+            .or(Some(first))
     }
 
     fn accept(&mut self, place: usize, input: TaskInput) -> UserResult {
@@ -201,11 +216,11 @@ impl TaskState {
         let Some(peers) = self.peers.get() else {
             return Ok(());
         };
-        let (alone, id) = (self.tasks.len() == 1, self.tasks[self.at].id);
+        let id = self.tasks[self.at].id;
         let mut here = Vec::new();
         for outgoing in self.tasks[self.at].outgoing() {
             match outgoing {
-                Outgoing::To(task, input) if alone || !self.ids.contains(&task) => {
+                Outgoing::To(task, input) if peers[task].thread != self.thread => {
                     peers[task].tell(input);
                 }
                 Outgoing::To(task, input) => here.push((peers[task].place, input)),
@@ -438,7 +453,7 @@ impl Roll {
 pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<Attempt, RunError> {
     let Assembly {
         mut tasks,
-        chains,
+        threads,
         coordinator,
         committer,
     } = assembly;
@@ -467,13 +482,14 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
     let store = store.transpose()?;
     let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(Some).collect();
     let mut actors: Vec<Option<Peer>> = vec![None; tasks.len()];
-    for ids in chains {
-        let chain: Vec<Task> = ids.iter().filter_map(|id| tasks[*id].take()).collect();
-        let names: Vec<String> = chain.iter().map(|task| task.context.name()).collect();
+    for (thread, ids) in threads.into_iter().enumerate() {
+        let of_thread: Vec<Task> = ids.iter().filter_map(|id| tasks[*id].take()).collect();
+        let name = thread_name(&of_thread);
         let state = TaskState {
-            tasks: chain,
-            ids: ids.clone(),
+            tasks: of_thread,
+            thread,
             at: 0,
+            stepped: 0,
             peers: Arc::clone(&peers),
             coordinator: coordinator.clone(),
             clock: clock.clone(),
@@ -482,11 +498,15 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
             failed: false,
             _alive: alive.clone(),
         };
-        match spawn_actor(names.join("+"), TaskActor, state) {
+        match spawn_actor(name, TaskActor, state) {
             Ok(actor) => {
                 for (place, id) in ids.into_iter().enumerate() {
                     let actor = actor.clone();
-                    actors[id] = Some(Peer { actor, place });
+                    actors[id] = Some(Peer {
+                        actor,
+                        thread,
+                        place,
+                    });
                 }
             }
             Err(error) => {
@@ -498,7 +518,7 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
             }
         }
     }
-    // Every task is in one chain; nobody else sets the list, so it is empty until here.
+    // Every task is on one thread; nobody else sets the list, so it is empty until here.
     let _ = peers.set(actors.into_iter().flatten().collect());
     for peer in peers
         .get()
@@ -515,6 +535,17 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
         gone,
         store,
     })
+}
+
+/// The name of a thread with these tasks.
+fn thread_name(tasks: &[Task]) -> String {
+    const NAMED: usize = 4;
+    let names = tasks.iter().map(|task| task.context.name());
+    let mut names: Vec<String> = names.take(NAMED).collect();
+    if tasks.len() > NAMED {
+        names.push(format!("{} more", tasks.len() - NAMED));
+    }
+    names.join("+")
 }
 
 /// Starts the thread that writes commits; it ends with the coordinator.

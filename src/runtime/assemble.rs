@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread;
 
 use super::channels::{Channels, FIRST_WINDOW};
 use super::commits::Commits;
@@ -87,7 +88,7 @@ pub(super) fn assemble(
         commits,
     );
     Ok(Assembly {
-        chains: chains(program, &first_task, tasks.len()),
+        threads: threads(program, &first_task, tasks.len()),
         tasks,
         coordinator,
         committer,
@@ -265,11 +266,47 @@ fn combine(program: &Program, first_task: &[TaskId], tasks: &mut [Task]) {
     }
 }
 
-/// The tasks that share a thread, each before those that read it.
-fn chains(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Vec<TaskId>> {
-    let mut chains: Vec<Vec<TaskId>> = Vec::new();
+/// The tasks of each thread, each before those that read it: a chain, or some of the chains whose
+/// code never waits, where there are more of these than threads for them.
+fn threads(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Vec<TaskId>> {
+    let shared = program.options.threads.unwrap_or_else(cores);
+    let chains = chains(program, first_task, tasks);
+    let (waiting, others): (Vec<Chain>, Vec<Chain>) =
+        chains.into_iter().partition(|chain| chain.waits);
+    let mut threads: Vec<Chain> = Vec::new();
+    for (number, chain) in others.into_iter().enumerate() {
+        match threads.get_mut(number % shared) {
+            Some(thread) => thread.tasks.extend(chain.tasks),
+            None => threads.push(chain),
+        }
+    }
+    for thread in &mut threads {
+        thread.tasks.sort_unstable();
+    }
+    let threads = waiting.into_iter().chain(threads);
+    let threads = threads.map(|thread| thread.tasks.into_iter().map(|(_, id)| id).collect());
+    threads.collect()
+}
+
+/// How many cores there are for this process.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Tasks that read each other on one thread.
+#[derive(Default)]
+struct Chain {
+    /// Each with the position of its component in topological order.
+    tasks: Vec<(usize, TaskId)>,
+    /// Whether the code of one of them may wait.
+    waits: bool,
+}
+
+/// All tasks, in chains.
+fn chains(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Chain> {
+    let mut chains: Vec<Chain> = Vec::new();
     let mut chain_of = vec![0; tasks];
-    for &number in &program.order {
+    for (position, &number) in program.order.iter().enumerate() {
         let component = &program.parts.components[number];
         let inputs = program.plan.components[number].inputs.iter();
         let chained = inputs
@@ -277,13 +314,16 @@ fn chains(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Vec<Tas
             .find_map(|(plan, input)| input.source.filter(|_| plan.carriage == Carriage::Chained));
         for task in 0..component.parallelism {
             let id = first_task[number] + task;
-            if let Some(source) = chained {
-                chain_of[id] = chain_of[first_task[source] + task];
-                chains[chain_of[id]].push(id);
-            } else {
-                chain_of[id] = chains.len();
-                chains.push(vec![id]);
+            chain_of[id] = match chained {
+                Some(source) => chain_of[first_task[source] + task],
+                None => chains.len(),
+            };
+            if chain_of[id] == chains.len() {
+                chains.push(Chain::default());
             }
+            let chain = &mut chains[chain_of[id]];
+            chain.tasks.push((position, id));
+            chain.waits |= component.waits;
         }
     }
     chains

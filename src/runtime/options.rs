@@ -37,6 +37,13 @@ pub struct RunOptions {
     /// How many tuples may be on their way on each channel between two tasks; by default
     /// about what the reader takes in 100 ms, by its measured speed.
     pub credit_tuples: Option<usize>,
+    /// How many threads the tasks share whose code never waits ([`Bolt::waits`](crate::Bolt::waits)):
+    /// spouts, and bolts that only compute. By default one for each core where there are more such
+    /// tasks than cores. At least 1.
+    ///
+    /// More threads than cores do nothing faster; tasks on one thread find what others have
+    /// written in its core's cache.
+    pub threads: Option<usize>,
     /// Where the state is kept; without it nothing is stored, and a failure ends the run.
     pub data_dir: Option<DataDir>,
     /// The time between two commits, 1 s: about so much is read again after a failure, and
@@ -59,6 +66,7 @@ impl Default for RunOptions {
             stall: Duration::from_secs(5),
             signals: true,
             credit_tuples: None,
+            threads: None,
             data_dir: None,
             commit: Duration::from_secs(1),
             restarts: Restarts::default(),
@@ -76,6 +84,7 @@ impl RunOptions {
         self.batch_tuples = self.batch_tuples.clamp(1, MOST_BATCH_TUPLES);
         self.epoch = self.epoch.max(Duration::from_millis(1));
         self.credit_tuples = self.credit_tuples.map(|tuples| tuples.max(1));
+        self.threads = self.threads.map(|threads| threads.max(1));
         self
     }
 }

@@ -39,8 +39,8 @@ pub(crate) struct Program {
 /// A topology ready to be driven.
 pub(crate) struct Assembly {
     pub(crate) tasks: Vec<Task>,
-    /// The tasks that share a thread, each before those that read it.
-    pub(crate) chains: Vec<Vec<TaskId>>,
+    /// The tasks of each thread, each before those that read it.
+    pub(crate) threads: Vec<Vec<TaskId>>,
     pub(crate) coordinator: Coordinator,
     pub(crate) committer: Option<Committer>,
 }

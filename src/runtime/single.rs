@@ -111,7 +111,7 @@ fn attempt(program: &Program, random: &mut fastrand::Rng) -> Result<Ended, RunEr
         coordinator,
         committer,
         // There is one thread.
-        chains: _,
+        threads: _,
     } = program.assemble(waker)?;
     let mut single = Single {
         tasks,
@@ -148,7 +148,8 @@ impl Single<'_> {
                 .push_back(TaskInput::Wake);
         }
         let wires: Vec<_> = self.wires.keys().copied().collect();
-        let ready = self.tasks.iter().filter(|task| task.can_step());
+        let now = self.clock.elapsed();
+        let ready = self.tasks.iter().filter(|task| task.can_step(now));
         let ready: Vec<_> = ready.map(|task| task.id).collect();
         let writing = usize::from(self.writing.is_some());
         let choices = wires.len() + ready.len() + writing;

@@ -188,9 +188,8 @@ impl Task {
         Ok(())
     }
 
-    /// Whether a step would do something now.
-    pub(crate) fn can_step(&self) -> bool {
-        let now = self.shared.clock.elapsed();
+    /// Whether a step would do something at this time, which is now.
+    pub(crate) fn can_step(&self, now: Duration) -> bool {
         if self.saving.is_some() || self.flush_at.is_some_and(|at| at <= now) {
             return true;
         }

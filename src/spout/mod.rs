@@ -87,6 +87,17 @@ pub trait Spout: Send + 'static {
         Duration::ZERO
     }
 
+    /// Whether [`Spout::next`] may wait all the same. It must not; but each task of one that does
+    /// has a thread of its own, and holds up no other. See
+    /// [`RunOptions::threads`](crate::RunOptions::threads).
+    #[must_use]
+    fn waits() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
     /// The names of the output streams, the main one first.
     #[must_use]
     fn streams() -> Vec<&'static str>

@@ -85,6 +85,8 @@ pub(crate) struct Definition {
     pub(super) key_field: Option<&'static str>,
     /// Whether its work is so little that it needs no thread.
     pub(super) light: bool,
+    /// Whether its code may wait for something.
+    pub(crate) waits: bool,
 }
 
 type Factory<T> = Box<dyn Fn() -> T + Send>;
@@ -157,6 +159,7 @@ impl Topology {
             outputs,
             make,
         );
+        self.change(index, |component| component.waits = S::waits());
         Component::new(self, index)
     }
 
@@ -175,7 +178,10 @@ impl Topology {
             outputs,
             make,
         );
-        self.change(index, |component| component.light = B::is_light());
+        self.change(index, |component| {
+            component.light = B::is_light();
+            component.waits = B::waits();
+        });
         Component::new(self, index)
     }
 
@@ -349,6 +355,7 @@ impl Topology {
             combines: false,
             key_field: None,
             light: false,
+            waits: true,
         });
         components.len() - 1
     }

@@ -364,6 +364,7 @@ impl<'t, B: 'static> Keyed<'t, B> {
             component.outputs = stream_plans::<B::Output>(&B::streams());
             component.combines = combines;
             component.key_field = B::key_field();
+            component.waits = B::waits();
             component.make = Make::Bolt(Box::new(move || make(factory(), bolt_key.clone())));
         });
         let reader = Component::<'t, B, B::Output, A::Item>::new(topology, index);

@@ -30,7 +30,7 @@ fn events() -> Events<Number> {
 }
 
 /// numbers -> not all of them -> how many of each -> their rankings -> one ranking
-fn topology(combine: When, chain: When) -> (Topology, Collected<Ranking<u64>>) {
+pub(crate) fn topology(combine: When, chain: When) -> (Topology, Collected<Ranking<u64>>) {
     let topology = Topology::named("carriages");
     topology.combine(combine);
     topology.chain(chain);

@@ -7,6 +7,7 @@ mod durable;
 mod failures;
 mod groupings;
 mod stops;
+mod threads;
 
 use std::time::Instant;
 
