@@ -39,6 +39,11 @@ pub(super) struct Spare {
 /// all keys.
 const DENSE: usize = 8;
 
+/// Of so many keys the counts of a slot are listed in the order of their numbers: whoever goes
+/// through the list goes through their sums, and the keys that are to be stored, in order. Of
+/// fewer these are in the caches.
+const MANY: usize = if cfg!(test) { 32 } else { 1 << 18 };
+
 impl Default for Counts {
     fn default() -> Self {
         Self::Sparse(HashMap::default())
@@ -191,11 +196,19 @@ impl Counts {
                 mut counts,
                 mut held,
             }) => {
-                list.extend(held.drain(..).map(|number| {
-                    let count = std::mem::take(&mut counts[number as usize]);
+                let mut take = |number: u32, count: &mut u64| {
+                    let count = std::mem::take(count);
                     sum_up(number, count & COUNT);
                     (number, count)
-                }));
+                };
+                if counts.len() > MANY {
+                    let numbered = (0..).zip(&mut counts).filter(|(_, count)| **count > 0);
+                    list.extend(numbered.map(|(number, count)| take(number, count)));
+                    held.clear();
+                } else {
+                    let numbers = held.drain(..);
+                    list.extend(numbers.map(|number| take(number, &mut counts[number as usize])));
+                }
                 spare.dense = Dense { counts, held };
             }
             Self::Sparse(counts) => list.extend(counts.into_iter().inspect(|(number, count)| {
