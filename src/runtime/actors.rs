@@ -2,8 +2,8 @@
 //! whose code may wait, and one for each core for all others.
 //!
 //! User code that waits holds up its own task and nobody else's, as with Storm's executors,
-//! whatever the number of cores. What never waits gains nothing by more threads than cores, and
-//! loses the core's cache to them. Each thread runs a ractor actor on a runtime of its own; the
+//! whatever the number of cores. What never waits shares a thread, and with it the
+//! core's cache. Each thread runs a ractor actor on a runtime of its own; the
 //! coordinator is an actor on a further one, with the timer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

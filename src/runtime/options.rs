@@ -41,8 +41,8 @@ pub struct RunOptions {
     /// spouts, and bolts that only compute. By default one for each core where there are more such
     /// tasks than cores. At least 1.
     ///
-    /// More threads than cores do nothing faster; tasks on one thread find what others have
-    /// written in its core's cache.
+    /// Tasks on one thread find what their neighbours have written in its core's cache. More
+    /// threads can be quicker where every tuple is sent, and none is combined before.
     pub threads: Option<usize>,
     /// Where the state is kept; without it nothing is stored, and a failure ends the run.
     pub data_dir: Option<DataDir>,
