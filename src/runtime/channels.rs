@@ -105,14 +105,12 @@ impl Channels {
         }
     }
 
-    /// A reader has taken a watermark that came alone; says whether it is to be told a new
-    /// one. What is buffered for it must be sent before.
-    pub(crate) fn told(&mut self, channel: usize) -> bool {
-        let Some(state) = self.channels.get_mut(channel) else {
-            return false;
-        };
+    /// A reader has taken a watermark that came alone, and may be told another one; gives the
+    /// latest that was sent to it, alone or with tuples.
+    pub(crate) fn taken(&mut self, channel: usize) -> Option<Timestamp> {
+        let state = self.channels.get_mut(channel)?;
         state.telling = false;
-        state.told != self.watermark
+        Some(state.told)
     }
 
     pub(crate) fn tell_epoch(&mut self, epoch: Epoch) {
@@ -245,10 +243,12 @@ mod tests {
             channels.tell_watermark();
         }
         assert_eq!(channels.outgoing.len(), 1);
-        assert!(channels.told(0), "there is a later one");
+        let told = Timestamp::from_millis(0);
+        assert_eq!(channels.taken(0), Some(told), "there is a later one");
         channels.tell_watermark();
         assert_eq!(channels.outgoing.len(), 2);
-        assert!(!channels.told(0), "nothing new");
+        let told = Timestamp::from_millis(99);
+        assert_eq!(channels.taken(0), Some(told), "nothing new");
     }
 
     #[test]

@@ -168,7 +168,9 @@ impl Task {
                 self.note_blocking();
             }
             TaskInput::Told { channel } => {
-                if self.channels.told(channel) {
+                let told = self.channels.taken(channel);
+                if told.is_some_and(|told| self.passes_an_end(told)) {
+                    // A window has ended while it was on its way.
                     self.tell_later = true;
                     self.flush_at = Some(self.shared.clock.elapsed());
                 }

@@ -10,7 +10,7 @@ use squall::testing::{Collected, Event, Events, TopologyTest};
 use squall::topology::Carriage::{Chained, Combined, Sent};
 use squall::topology::When;
 use squall::{
-    Count, Ranking, RunError, RunOptions, RunStats, TimeDomain, Timestamp, Topology, millis,
+    Count, Ranking, RunError, RunOptions, RunStats, TimeDomain, Timestamp, Topology, millis, secs,
 };
 
 const ALL: [When; 3] = [When::Never, When::Pays, When::Always];
@@ -118,6 +118,46 @@ fn the_plan_shows_how_tuples_are_carried() {
     ] {
         assert!(text.contains(line), "{line}{text}");
     }
+}
+
+/// What was combined is sent when a window ends. That a reader has heard of the end does not
+/// have to be followed by what was combined meanwhile.
+#[test]
+fn what_is_combined_is_sent_once_a_window() {
+    const WINDOWS: usize = 6;
+    const TUPLES: i64 = 100_000;
+    let events = (0..TUPLES).map(|step| {
+        let value = u64::try_from(step).unwrap() % 50;
+        Event::Tuple(Timestamp::from_millis(step), Number { value })
+    });
+    let events = Events::splits(TimeDomain::Event, vec![events.collect()]);
+    let topology = Topology::named("windows");
+    topology.combine(When::Always);
+    let numbers = topology.spout("numbers", move || events.clone());
+    let window = u64::try_from(TUPLES).unwrap().div_ceil(WINDOWS as u64);
+    let counts = topology
+        .keyed("counts", move || RollingCount::over(millis(window)))
+        .fields_grouping(&numbers, Number::VALUE);
+    let collected = Collected::of(&topology, "collected", &counts);
+    let options = RunOptions {
+        epoch: secs(10),
+        linger: secs(10),
+        ..RunOptions::default()
+    };
+    let stats = TopologyTest::new(topology).options(options).run();
+    let stats = stats.unwrap().stats;
+    assert_eq!(collected.take().len(), WINDOWS * 50);
+    let counts = &stats.components[1];
+    assert_eq!(
+        (counts.component.as_str(), counts.tuples_in),
+        ("counts", TUPLES as u64)
+    );
+    // The slice of the spout in which a window ends has the beginning of the next one.
+    assert!(
+        counts.batches <= 2 * WINDOWS as u64,
+        "{} batches",
+        counts.batches
+    );
 }
 
 /// Runs numbers through a chained filter.

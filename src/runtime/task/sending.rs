@@ -119,7 +119,7 @@ impl Task {
         if let Some(slowest) = self.inputs.slowest_sender() {
             self.metrics.set_slowest(slowest);
         }
-        if !passes_an_end(&self.shared.slides, before, watermark) {
+        if !self.passes_an_end(before) {
             return;
         }
         let now = self.shared.clock.elapsed();
@@ -131,6 +131,12 @@ impl Task {
             }
             _ => self.tell(now),
         }
+    }
+
+    /// Whether a window ends between this watermark and the task's.
+    pub(super) fn passes_an_end(&self, before: Timestamp) -> bool {
+        let watermark = self.channels.watermark;
+        before < watermark && passes_an_end(&self.shared.slides, before, watermark)
     }
 
     /// Sends what is buffered, and the watermark to those who have not heard of it.
