@@ -24,8 +24,9 @@ use crate::context::Epoch;
 use crate::error::Result as UserResult;
 use crate::store::Batch;
 
-/// How many steps a task makes before it looks at its messages again.
-const STEPS: usize = 8;
+/// How many steps the tasks of a thread make before it looks at its messages again: with more
+/// of them others wait for the credit that is in them.
+const STEPS: usize = 2;
 
 type Peers = Arc<OnceLock<Vec<Peer>>>;
 
