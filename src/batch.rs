@@ -77,12 +77,8 @@ impl<T> Batch<T> {
         late: bool,
     ) -> usize {
         let before = self.tuples.len();
-        let mut tuples = tuples.into_iter();
-        // A run has a tuple at least.
-        if let Some(first) = tuples.next() {
-            self.push(first, time, late);
-            self.tuples.extend(tuples);
-        }
+        self.tuples.extend(tuples);
+        self.time_from(before, time, late);
         self.tuples.len() - before
     }
 
@@ -93,6 +89,7 @@ impl<T> Batch<T> {
 
     /// The tuples from the `first` on, which were put to the others without a time, have this
     /// one.
+    #[inline]
     pub fn time_from(&mut self, first: usize, time: Timestamp, late: bool) {
         let run = self.columns.runs.last();
         if first < self.tuples.len() && run.is_none_or(|run| run.time != time || run.late != late) {

@@ -94,8 +94,10 @@ impl Meter {
     }
 }
 
-/// How many words of one time the spout emits at most when it is asked.
+/// How many words of one time the spout emits together at most, and of how many times each time
+/// it is asked.
 const PORTION: usize = 64;
+const TIMES: usize = 16;
 
 /// Emits its share of the words.
 struct WordSpout {
@@ -156,12 +158,14 @@ impl Spout for WordSpout {
     }
 
     fn next(&mut self, out: &mut SpoutOut<Word>) -> Result<Next> {
-        let Some(time) = self.reader.time() else {
-            return Ok(self.go_on());
-        };
-        let words = self.reader.texts_at(time, PORTION);
-        let words = words.map(|word| Word { word });
-        out.emit_all_at(words, Timestamp::from_millis(time));
+        for _ in 0..TIMES {
+            let Some(time) = self.reader.time() else {
+                return Ok(self.go_on());
+            };
+            let words = self.reader.texts_at(time, PORTION);
+            let words = words.map(|word| Word { word });
+            out.emit_all_at(words, Timestamp::from_millis(time));
+        }
         Ok(Next::More)
     }
 

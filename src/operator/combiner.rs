@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use super::edge::Combining;
 use crate::key::{KeyHash, KeyValue};
 use crate::time::Timestamp;
-use counts::Counts;
+use counts::{AT_ONCE, Counts};
 
 /// As many as a count can hold.
 const MOST_TUPLES: u64 = u32::MAX as u64;
@@ -86,9 +86,6 @@ pub(super) fn pane_of(time: Timestamp, combining: Combining) -> Option<RangeIncl
     })
 }
 
-/// How many keys are looked for at once.
-const TOUCHED: usize = 32;
-
 const NO_TIMES: RangeInclusive<Timestamp> = Timestamp::MAX..=Timestamp::MIN;
 
 impl<K: KeyValue> Combiner<K> {
@@ -146,9 +143,9 @@ impl<K: KeyValue> Combiner<K> {
     ) where
         K: 'k,
     {
-        let mut hashes = [0; TOUCHED];
-        for first in (0..tuples).step_by(TOUCHED) {
-            let positions = first..tuples.min(first + TOUCHED);
+        let mut hashes = [0; AT_ONCE];
+        for first in (0..tuples).step_by(AT_ONCE) {
+            let positions = first..tuples.min(first + AT_ONCE);
             let hashes = &mut hashes[..positions.len()];
             for (hash, position) in hashes.iter_mut().zip(positions.clone()) {
                 *hash = match key(position) {

@@ -99,7 +99,9 @@ impl Repr {
     pub(super) fn part(text: &str, start: usize, length: usize) -> Option<Self> {
         let masks = MASKS.get(length)?;
         let bytes: &[u8; 16] = text.as_bytes().get(start..)?.first_chunk()?;
-        if !text.is_char_boundary(start) || !text.is_char_boundary(start + length) {
+        // What goes on inside a character does not begin with its first byte.
+        let begins = |byte: u8| byte & 0b1100_0000 != 0b1000_0000;
+        if !begins(bytes[0]) || !begins(bytes[length]) {
             return None;
         }
         let [first, last] = halves(bytes);
@@ -188,6 +190,13 @@ impl Repr {
         Self::of_shared(Shared::clone(&self.shared()))
     }
 
+    /// Whether two shared texts are the same.
+    #[cold]
+    #[inline(never)]
+    fn shares_as(&self, other: &Self) -> bool {
+        self.shared().slice == other.shared().slice
+    }
+
     #[cold]
     #[inline(never)]
     fn give_back(&mut self) {
@@ -221,10 +230,7 @@ impl PartialEq for Repr {
     // Texts that meet in a table are mostly equal: both integers are compared at once.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        if self.is_same(other) {
-            return true;
-        }
-        !self.is_short() && !other.is_short() && self.shared().slice == other.shared().slice
+        self.is_same(other) || (!self.is_short() && !other.is_short() && self.shares_as(other))
     }
 }
 

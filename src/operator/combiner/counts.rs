@@ -26,6 +26,25 @@ struct Place<K> {
     count: NonZeroU32,
 }
 
+/// A key that is new: its place and its position among those that are counted at once.
+#[derive(Clone, Copy, Default)]
+struct Added {
+    place: u16,
+    position: u16,
+}
+
+impl Added {
+    fn new(place: usize, position: usize) -> Self {
+        debug_assert!(place < MOST_PLACES && position < AT_ONCE, "both are small");
+        #[allow(clippy::cast_possible_truncation)]
+        let (place, position) = (place as u16, position as u16);
+        Self { place, position }
+    }
+}
+
+/// How many keys are counted at once at most.
+pub(super) const AT_ONCE: usize = 256;
+
 const FEWEST_PLACES: usize = 256;
 const MOST_PLACES: usize = 32 * 1_024;
 
@@ -56,8 +75,8 @@ impl<K: KeyValue> Counts<K> {
         most_keys(MOST_PLACES) - self.keys
     }
 
-    /// Counts keys with these [routing hashes](KeyValue::route_hash), which `key` gives by their
-    /// position; there must be room for them.
+    /// Counts at most [`AT_ONCE`] keys with these [routing hashes](KeyValue::route_hash), which
+    /// `key` gives by their position; there must be room for them.
     ///
     /// The places of all of them are brought into the first-level cache before the first one is
     /// looked for. Between two searches the processor guesses where the first one ends, and what
@@ -78,19 +97,24 @@ impl<K: KeyValue> Counts<K> {
             .map(|hash| usize::from(places[home(*hash)].is_some()));
         // It is of no use but for what it has loaded.
         std::hint::black_box(taken.sum::<usize>());
-        let (tasks, words, mut added_keys) = (self.tasks, places.len() / 64, 0);
-        let taken = self.taken.as_mut_slice();
+        // The places and positions of those that are new: what concerns them alone is left until
+        // after the loop, which has all that it needs in registers so.
+        let (mut added, mut added_keys) = ([Added::default(); AT_ONCE], 0);
         for (position, hash) in hashes.iter().enumerate() {
             let home = home(*hash);
-            let added = match key(position) {
+            let added_at = match key(position) {
                 Cow::Borrowed(key) => add(places, home, key, *hash),
                 Cow::Owned(key) => add(places, home, &key, *hash),
             };
-            if let Some(at) = added {
-                let task = task_of_shard(shard_of(*hash), tasks);
-                taken[task * words + at / 64] |= 1 << (at % 64);
+            if let Some(at) = added_at {
+                added[added_keys] = Added::new(at, position);
                 added_keys += 1;
             }
+        }
+        let words = self.places.len() / 64;
+        for Added { place, position } in &added[..added_keys] {
+            let task = task_of_shard(shard_of(hashes[usize::from(*position)]), self.tasks);
+            self.taken[task * words + usize::from(place / 64)] |= 1 << (place % 64);
         }
         self.keys += added_keys;
     }
@@ -188,7 +212,8 @@ fn add<K: KeyValue>(
             Some(_) => at = (at + 1) & mask,
             None => {
                 let (key, count) = (key.clone(), NonZeroU32::MIN);
-                *place = Some(Place { key, hash, count });
+                // There is nothing to be dropped, which the compiler does not see.
+                std::mem::forget(place.replace(Place { key, hash, count }));
                 return Some(at);
             }
         }
