@@ -50,6 +50,7 @@ pub(super) fn assemble(
     let first_task = first_tasks(components);
     let (mut tasks, component_of) = make_tasks(program, &first_task, waker);
     let slides = spread_times(plan, order, &first_task, &mut tasks);
+    introduce_spouts(&component_of, &mut tasks);
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
     let mut committer = None;
@@ -366,6 +367,19 @@ fn sources(plan: &Plan, number: usize) -> impl Iterator<Item = usize> {
         let mut components = plan.components.iter();
         components.position(|component| component.id == input.component)
     })
+}
+
+/// Lets the tasks of each spout know each other.
+fn introduce_spouts(component_of: &[usize], tasks: &mut [Task]) {
+    for task in 0..tasks.len() {
+        if tasks[task].is_spout() {
+            let others = (0..tasks.len())
+                .filter(|other| *other != task && component_of[*other] == component_of[task]);
+            let others = others.map(|other| Arc::clone(&tasks[other].metrics));
+            let others = others.collect();
+            tasks[task].set_others(others);
+        }
+    }
 }
 
 /// Tells every task what its times mean and which windows lie upstream; gives the slides

@@ -1,6 +1,6 @@
 //! What a run counts: kept by each task, read by anybody.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::time::Timestamp;
@@ -37,6 +37,7 @@ pub(crate) struct Metrics {
     since_nanos: AtomicU64,
     waits_for: AtomicU64,
     slowest: AtomicU64,
+    reads: AtomicBool,
 }
 
 impl Metrics {
@@ -80,6 +81,15 @@ impl Metrics {
 
     pub(crate) fn slowest(&self) -> usize {
         usize::try_from(self.slowest.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// Notes whether a spout has something at hand to read.
+    pub(crate) fn set_reads(&self, reads: bool) {
+        self.reads.store(reads, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reads(&self) -> bool {
+        self.reads.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_watermark(&self, watermark: Timestamp) {

@@ -1,6 +1,7 @@
 //! The runtime: tasks, the exchange of batches between them, epochs, and the two drivers.
 
 mod actors;
+mod alignment;
 mod assemble;
 mod channels;
 mod clock;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::alignment::{Others, PAUSE};
 use super::channels::Channels;
 use super::inputs::{Inputs, follows};
 use super::keeper::Keeper;
@@ -29,6 +30,8 @@ use crate::time::{TimeDomain, Timestamp, WindowShape};
 enum Reading {
     /// Input may be at hand.
     Ready,
+    /// It is, but the spout is ahead of its other tasks, and pauses until this time.
+    Ahead(Duration),
     /// Nothing until the waker is called.
     Waiting,
     /// Nothing until this time or the waker.
@@ -54,6 +57,8 @@ pub(crate) struct Task {
     window: CreditWindow,
     pub(super) shared: Shared,
     reading: Reading,
+    /// The other tasks of a spout.
+    others: Others,
     /// The latest cut: the time of tuples by processing time.
     cut: Timestamp,
     pub(super) passed: u64,
@@ -102,6 +107,7 @@ impl Task {
             window,
             shared,
             reading,
+            others: Others::default(),
             cut,
             passed: 0,
             finished: false,
@@ -154,6 +160,10 @@ impl Task {
         self.shared.slides = slides;
     }
 
+    pub(super) fn set_others(&mut self, others: Vec<Arc<Metrics>>) {
+        self.others = Others(others);
+    }
+
     /// Takes what was sent to the task. Cuts are acted on at once, the rest by steps.
     pub(crate) fn accept(&mut self, input: TaskInput) -> Result {
         match input {
@@ -201,9 +211,13 @@ impl Task {
     /// The time at which [`Task::can_step`] becomes true though nothing arrives.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let reads_at = match self.reading {
-            Reading::Ready | Reading::Until(_) if self.channels.blocked() => None,
+            Reading::Ready | Reading::Ahead(_) | Reading::Until(_) if self.channels.blocked() => {
+                None
+            }
             Reading::Ready => self.due().err(),
-            Reading::Until(at) => Some(self.due().err().map_or(at, |due| due.max(at))),
+            Reading::Ahead(at) | Reading::Until(at) => {
+                Some(self.due().err().map_or(at, |due| due.max(at)))
+            }
             Reading::Waiting | Reading::Ended | Reading::Stopped => None,
         };
         [self.flush_at, reads_at].into_iter().flatten().min()
@@ -392,7 +406,7 @@ impl Task {
     fn may_read(&self, now: Duration) -> bool {
         match self.reading {
             Reading::Ready => self.due().is_ok(),
-            Reading::Until(at) => at <= now && self.due().is_ok(),
+            Reading::Ahead(at) | Reading::Until(at) => at <= now && self.due().is_ok(),
             Reading::Waiting | Reading::Ended | Reading::Stopped => false,
         }
     }
@@ -420,11 +434,19 @@ impl Task {
             limit.charge(emitted, now);
         }
         self.reading = match next {
+            Next::More
+                if self
+                    .others
+                    .are_behind(progress.watermark, &self.shared.slides) =>
+            {
+                Reading::Ahead(ended.saturating_add(PAUSE))
+            }
             Next::More => Reading::Ready,
             Next::Idle => Reading::Waiting,
             Next::After(span) => Reading::Until(ended.saturating_add(span)),
             Next::End | Next::Pause => Reading::Ended,
         };
+        self.metrics.set_reads(next == Next::More);
         match next {
             Next::End => {
                 self.report(Report::Progress(progress));
@@ -459,6 +481,7 @@ impl Task {
         self.report(Report::Progress(progress));
         if epoch.last {
             self.reading = Reading::Stopped;
+            self.metrics.set_reads(false);
         }
         self.expire(&epoch)?;
         self.put_epoch(epoch);

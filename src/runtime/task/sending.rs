@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{TELL_INTERVAL, Task};
+use super::{Reading, TELL_INTERVAL, Task};
 use crate::context::Epoch;
 use crate::error::Result;
 use crate::operator::{Combining, Staged};
@@ -28,7 +28,10 @@ impl Task {
 
     pub(super) fn after_step(&mut self) {
         // Under load batches fill; what trickles in is not kept from those who wait for it.
-        if self.inputs.is_empty() && !self.may_read(self.shared.clock.elapsed()) {
+        if self.inputs.is_empty()
+            && !matches!(self.reading, Reading::Ahead(_))
+            && !self.may_read(self.shared.clock.elapsed())
+        {
             for edge in self
                 .edges
                 .iter_mut()
