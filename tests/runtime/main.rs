@@ -1,6 +1,7 @@
 //! What the runtime promises: failures end a run with a cause, a stop drains, memory stays
 //! bounded, nothing hangs, and every tuple goes where its grouping says.
 
+mod alignment;
 mod carriages;
 mod changes;
 mod durable;

@@ -1,0 +1,81 @@
+//! Tasks of a spout that read the same times keep step.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use squall::bolts::RollingCount;
+use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::{Bolt, Out, Result, RunOptions, TimeDomain, Timestamp, Topology, millis};
+
+use crate::Number;
+
+/// Notes by how much a tuple was before the watermark at most, in milliseconds.
+struct Ahead(Arc<AtomicI64>);
+
+impl Bolt for Ahead {
+    type Input = Number;
+    type Output = Number;
+    fn execute(&mut self, _: &Number, out: &mut Out<Number>) -> Result {
+        if out.watermark() > Timestamp::MIN {
+            let ahead = out.time().millis() - out.watermark().millis();
+            self.0.fetch_max(ahead, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Numbers of so many milliseconds, so many a millisecond.
+fn numbers(span_ms: i64, a_ms: i64) -> Vec<Event<Number>> {
+    let events = (0..span_ms * a_ms).map(|step| {
+        let value = step.unsigned_abs() % 7;
+        Event::Tuple(Timestamp::from_millis(step / a_ms), Number { value })
+    });
+    events.collect()
+}
+
+/// By how many milliseconds the reader of one split was ahead of the one of the other at most.
+fn ahead(splits: Vec<Vec<Event<Number>>>, seed: u64) -> i64 {
+    let most = Arc::new(AtomicI64::new(0));
+    let events = Events::splits(TimeDomain::Event, splits);
+    let topology = Topology::named("alignment");
+    let numbers = topology
+        .spout("numbers", move || events.clone())
+        .parallelism(2);
+    let counts = topology
+        .keyed("counts", || RollingCount::over(millis(100)))
+        .fields_grouping(&numbers, Number::VALUE);
+    let _ = Collected::of(&topology, "collected", &counts);
+    let noted = Arc::clone(&most);
+    let _ = topology
+        .bolt("ahead", move || Ahead(Arc::clone(&noted)))
+        .global_grouping(&numbers);
+    let options = RunOptions {
+        batch_tuples: 100,
+        ..RunOptions::default()
+    };
+    let test = TopologyTest::new(topology).seed(seed).options(options);
+    let stats = test.run().unwrap().stats;
+    assert_eq!(stats.components[0].tuples_out, stats.tuples);
+    most.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_task_that_has_less_to_read_of_the_same_time_does_not_run_away() {
+    for seed in 0..5 {
+        let ahead = ahead(vec![numbers(20_000, 1), numbers(20_000, 3)], seed);
+        assert!(ahead < 5_000, "{ahead} ms with seed {seed}");
+    }
+}
+
+#[test]
+fn nobody_waits_for_another_day() {
+    let later = numbers(2_000, 1).into_iter().map(|event| match event {
+        Event::Tuple(time, number) => {
+            Event::Tuple(Timestamp::from_millis(time.millis() + 86_400_000), number)
+        }
+        other => other,
+    });
+    let ahead = ahead(vec![numbers(20_000, 10), later.collect()], 0);
+    // The later one was read when the earlier one had hardly begun.
+    assert!(ahead > 86_400_000 - 5_000, "{ahead} ms");
+}
