@@ -12,10 +12,10 @@ use std::time::Duration;
 use super::metrics::Metrics;
 use crate::time::Timestamp;
 
-/// A task pauses where it is ahead by more slides.
+/// A task pauses where it is ahead by so many slides.
 const NEAR: i64 = 2;
 
-/// By more than these it reads other times than the one behind, say the file of another day,
+/// By so many it reads other times than the one behind, say the file of another day,
 /// and it is of no use to wait.
 const FAR: i64 = 1_000;
 

@@ -20,6 +20,10 @@ pub(crate) use splits::{Progress, Splits};
 /// says [`Next::Idle`] and has its task woken by [`Context::waker`] from a thread or future
 /// of its own: epochs and a stop pass meanwhile.
 ///
+/// Its tasks keep step where they read the same event times: with windows downstream, one that
+/// is at least two slides ahead of another, and less than a thousand, is asked again after a
+/// millisecond, so that few windows are open at once.
+///
 /// ```
 /// use squall::{Next, Result, Spout, SpoutOut, Tuple, testing::SpoutTest};
 ///
