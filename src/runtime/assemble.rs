@@ -369,10 +369,10 @@ fn sources(plan: &Plan, number: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Lets the tasks of each spout know each other.
+/// Lets the tasks of each spout by event time know each other.
 fn introduce_spouts(component_of: &[usize], tasks: &mut [Task]) {
     for task in 0..tasks.len() {
-        if tasks[task].is_spout() {
+        if tasks[task].domain() == Some(TimeDomain::Event) {
             let others = (0..tasks.len())
                 .filter(|other| *other != task && component_of[*other] == component_of[task]);
             let others = others.map(|other| Arc::clone(&tasks[other].metrics));
