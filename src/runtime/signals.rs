@@ -3,13 +3,13 @@
 use std::io;
 use std::thread;
 
-/// Calls `tell` at every Ctrl-C and, on Unix, every SIGTERM from now on, neither of which ends
-/// the process by itself any more. On a thread of its own, which ends with the process. A run
-/// does so unless [`RunOptions::signals`](crate::RunOptions::signals) says otherwise; this is
-/// for programs that do something else and are to end well.
+/// Calls `tell` at every Ctrl-C and, on Unix, every SIGTERM that comes after this has returned,
+/// neither of which ends the process by itself any more. On a thread of its own, which ends with
+/// the process. A run does so unless [`RunOptions::signals`](crate::RunOptions::signals) says
+/// otherwise; this is for programs that do something else and are to end well.
 ///
 /// # Errors
-/// Where there can be no such thread.
+/// Where there can be no such thread, or the operating system does not let signals be handled.
 ///
 /// ```
 /// squall::at_stop_signals(|| println!("stopping"))?;
@@ -19,34 +19,60 @@ pub fn at_stop_signals(tell: impl Fn() + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Here and not on the thread, which may be slow to start: until this is done, a signal ends
+    // the process.
+    let mut signals = {
+        let _within = runtime.enter();
+        Signals::handled()?
+    };
     thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || runtime.block_on(listen(&tell)))?;
+        .spawn(move || {
+            runtime.block_on(async {
+                while signals.next().await {
+                    tell();
+                }
+            });
+        })?;
     Ok(())
 }
 
-async fn listen(tell: &impl Fn()) {
-    #[cfg(unix)]
-    {
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn handled() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let signals = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        );
-        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-            tracing::warn!("signals cannot be handled: Ctrl-C will not stop gracefully");
-            return;
-        };
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            tell();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one; whether there can be more.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            came = self.interrupt.recv() => came.is_some(),
+            came = self.terminate.recv() => came.is_some(),
         }
     }
-    #[cfg(not(unix))]
-    while tokio::signal::ctrl_c().await.is_ok() {
-        tell();
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn handled() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    /// Waits for the next one; whether there can be more.
+    async fn next(&mut self) -> bool {
+        self.0.recv().await.is_some()
     }
 }
