@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::edge::Combining;
-use crate::key::{KeyHash, KeyValue};
+use crate::batch::{Batch, Combined};
+use crate::key::KeyValue;
 use crate::time::Timestamp;
 use counts::{AT_ONCE, Counts};
 
@@ -135,28 +136,21 @@ impl<K: KeyValue> Combiner<K> {
     }
 
     /// Counts tuples of the pane at hand, `latest` the greatest of their times.
-    pub(super) fn add_all<'k>(
+    pub(super) fn add_all<'t, T>(
         &mut self,
-        tuples: usize,
-        key: impl Fn(usize) -> Cow<'k, K>,
+        tuples: &'t [T],
+        key: impl Fn(&'t T) -> Cow<'t, K>,
         latest: Timestamp,
     ) where
-        K: 'k,
+        K: 't,
     {
         let mut hashes = [0; AT_ONCE];
-        for first in (0..tuples).step_by(AT_ONCE) {
-            let positions = first..tuples.min(first + AT_ONCE);
-            let hashes = &mut hashes[..positions.len()];
-            for (hash, position) in hashes.iter_mut().zip(positions.clone()) {
-                *hash = match key(position) {
-                    Cow::Borrowed(key) => key.route_hash(),
-                    Cow::Owned(key) => key.route_hash(),
-                };
-            }
-            self.counts
-                .add_all(hashes, |position| key(first + position));
+        for tuples in tuples.chunks(AT_ONCE) {
+            let hashes = &mut hashes[..tuples.len()];
+            hash_all(hashes, tuples, &key);
+            self.counts.add_all(hashes, tuples.iter().map(&key));
         }
-        self.tuples += tuples as u64;
+        self.tuples += tuples.len() as u64;
         self.latest = self.latest.max(latest);
     }
 
@@ -169,16 +163,31 @@ impl<K: KeyValue> Combiner<K> {
         std::mem::replace(&mut self.latest, Timestamp::MIN)
     }
 
-    /// Takes out at most so many keys of a task of the reader, each with its hash and count;
-    /// gives how many that were.
-    #[inline]
+    /// Takes at most so many keys of a task of the reader out into a batch, without a time; gives
+    /// how many that were, and how many tuples they stand for.
     pub(super) fn take(
         &mut self,
         task: usize,
         most: usize,
-        each: impl FnMut(K, KeyHash, u64),
-    ) -> usize {
-        self.counts.take(task, most, each)
+        batch: &mut Batch<Combined<K>>,
+    ) -> (usize, u64) {
+        self.counts.take(task, most, batch)
+    }
+}
+
+/// The routing hashes of the keys of tuples.
+// Not inlined: see `counts`.
+#[inline(never)]
+fn hash_all<'t, K: KeyValue, T>(
+    hashes: &mut [u64],
+    tuples: &'t [T],
+    key: &impl Fn(&'t T) -> Cow<'t, K>,
+) {
+    for (hash, tuple) in hashes.iter_mut().zip(tuples) {
+        *hash = match key(tuple) {
+            Cow::Borrowed(key) => key.route_hash(),
+            Cow::Owned(key) => key.route_hash(),
+        };
     }
 }
 
@@ -198,14 +207,17 @@ mod tests {
     }
 
     fn add(combiner: &mut Combiner<u64>, keys: &[u64], time: i64) {
-        combiner.add_all(keys.len(), |n| Cow::Borrowed(&keys[n]), at(time));
+        combiner.add_all(keys, Cow::Borrowed, at(time));
     }
 
     fn drained(combiner: &mut Combiner<u64>) -> Vec<(u64, u64, i64)> {
         let (mut drained, time) = (Vec::new(), combiner.end().millis());
         for task in 0..TASKS {
+            let mut batch = Batch::default();
             // One by one.
-            while combiner.take(task, 1, |key, _, count| drained.push((key, count, time))) > 0 {}
+            while combiner.take(task, 1, &mut batch).0 > 0 {}
+            let taken = batch.tuples.into_iter();
+            drained.extend(taken.map(|Combined { key, count }| (key, count, time)));
         }
         drained.sort_unstable();
         drained

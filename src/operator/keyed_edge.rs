@@ -1,6 +1,5 @@
 //! The edge into a keyed bolt.
 
-use std::iter;
 use std::ops::Range;
 
 use super::bolt::typed;
@@ -110,7 +109,7 @@ impl<T: Tuple, K: Key<T>> KeyedEdge<T, K> {
             };
             let end = positions.end.min(positions.start + combiner.room());
             let some = &tuples[positions.start..end];
-            combiner.add_all(some.len(), |at| self.key.value(&some[at]), latest);
+            combiner.add_all(some, |tuple| self.key.value(tuple), latest);
             positions.start = end;
         }
     }
@@ -124,15 +123,8 @@ impl<T: Tuple, K: Key<T>> KeyedEdge<T, K> {
         for task in 0..self.combined.tasks() {
             loop {
                 let (batch, room) = self.combined.open_before(task, outlet);
-                let (first, mut stand_for) = (batch.tuples.len(), 0);
-                let taken = combiner.take(task, room, |key, hash, count| {
-                    // Made where it is to lie: `push` would have it in memory before, in parts.
-                    let tuple = iter::once((key, count));
-                    let tuple = tuple.map(|(key, count)| Combined { key, count });
-                    batch.tuples.extend(tuple);
-                    batch.columns.hashes.push(hash);
-                    stand_for += count;
-                });
+                let first = batch.tuples.len();
+                let (taken, stand_for) = combiner.take(task, room, batch);
                 batch.time_from(first, time, false);
                 // As many as were staged, which is counted in the same type.
                 batch.columns.combined += usize::try_from(stand_for).unwrap_or(usize::MAX);

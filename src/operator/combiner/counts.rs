@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use crate::batch::{Batch, Combined};
 use crate::key::{KeyHash, KeyValue, shard_of, task_of_shard};
 
 /// Counts by key: the key, its hash and its count side by side. With keys of 16 bytes the
@@ -75,42 +76,15 @@ impl<K: KeyValue> Counts<K> {
         most_keys(MOST_PLACES) - self.keys
     }
 
-    /// Counts at most [`AT_ONCE`] keys with these [routing hashes](KeyValue::route_hash), which
-    /// `key` gives by their position; there must be room for them.
-    ///
-    /// The places of all of them are brought into the first-level cache before the first one is
-    /// looked for. Between two searches the processor guesses where the first one ends, and what
-    /// it has under way by then is lost where it was wrong.
-    // What does not change meanwhile is kept at hand, and not in `self`.
-    #[inline]
-    pub(super) fn add_all<'k>(&mut self, hashes: &[u64], key: impl Fn(usize) -> Cow<'k, K>)
+    /// Counts at most [`AT_ONCE`] keys with these [routing hashes](KeyValue::route_hash); there
+    /// must be room for them.
+    pub(super) fn add_all<'k>(&mut self, hashes: &[u64], keys: impl Iterator<Item = Cow<'k, K>>)
     where
         K: 'k,
     {
         self.reserve(hashes.len());
-        let shift = shift(self.places.len());
-        let places = self.places.as_mut_slice();
-        let mask = places.len() - 1;
-        let home = |hash: u64| (KeyHash::of_route(hash).0 >> shift) as usize & mask;
-        let taken = hashes
-            .iter()
-            .map(|hash| usize::from(places[home(*hash)].is_some()));
-        // It is of no use but for what it has loaded.
-        std::hint::black_box(taken.sum::<usize>());
-        // The places and positions of those that are new: what concerns them alone is left until
-        // after the loop, which has all that it needs in registers so.
-        let (mut added, mut added_keys) = ([Added::default(); AT_ONCE], 0);
-        for (position, hash) in hashes.iter().enumerate() {
-            let home = home(*hash);
-            let added_at = match key(position) {
-                Cow::Borrowed(key) => add(places, home, key, *hash),
-                Cow::Owned(key) => add(places, home, &key, *hash),
-            };
-            if let Some(at) = added_at {
-                added[added_keys] = Added::new(at, position);
-                added_keys += 1;
-            }
-        }
+        let mut added = [Added::default(); AT_ONCE];
+        let added_keys = count(&mut self.places, hashes, keys, &mut added);
         let words = self.places.len() / 64;
         for Added { place, position } in &added[..added_keys] {
             let task = task_of_shard(shard_of(hashes[usize::from(*position)]), self.tasks);
@@ -145,38 +119,46 @@ impl<K: KeyValue> Counts<K> {
         *self = larger;
     }
 
-    /// Takes out at most so many keys of a task of the reader, each with its hash and count, in
-    /// the order of their hashes, in which the reader finds them one beside the other in its
-    /// own table. Gives how many that were.
-    #[inline]
+    /// Takes at most so many keys of a task of the reader out into a batch, in the order of their
+    /// hashes, in which the reader finds them one beside the other in its own table. Gives how
+    /// many that were, and how many tuples they stand for.
     pub(super) fn take(
         &mut self,
         task: usize,
         most: usize,
-        mut each: impl FnMut(K, KeyHash, u64),
-    ) -> usize {
+        batch: &mut Batch<Combined<K>>,
+    ) -> (usize, u64) {
         let words = self.places.len() / 64;
         let of_task = &mut self.taken[task * words..][..words];
-        let mut taken = 0;
+        let (mut taken, mut stand_for) = (0, 0);
         for (places, bits) in self.places.chunks_exact_mut(64).zip(of_task) {
-            while *bits != 0 {
-                if taken == most {
-                    return self.note_left(taken);
-                }
-                let at = bits.trailing_zeros() as usize;
-                if let Some(Place { key, hash, count }) = places[at].take() {
-                    each(key, hash, u64::from(count.get()));
-                }
-                *bits &= *bits - 1;
-                taken += 1;
+            if *bits == 0 {
+                continue;
+            }
+            let some = (bits.count_ones() as usize).min(most - taken);
+            // The hashes of all of them first: that is so little that the processor has all
+            // places on their way from memory before it has come to the keys.
+            let mut left = *bits;
+            batch.columns.hashes.extend((0..some).map(|_| {
+                let place = places[next_bit(&mut left)].as_ref();
+                // Each bit has a key.
+                place.map_or(KeyHash(0), |place| place.hash)
+            }));
+            batch.tuples.extend((0..some).map(|_| {
+                let place = places[next_bit(bits)].take();
+                // A bit is set together with its place, and taken away with it here.
+                let Place { key, count, .. } = place.expect("each bit has a key");
+                let count = u64::from(count.get());
+                stand_for += count;
+                Combined { key, count }
+            }));
+            taken += some;
+            if taken == most {
+                break;
             }
         }
-        self.note_left(taken)
-    }
-
-    fn note_left(&mut self, taken: usize) -> usize {
         self.keys -= taken;
-        taken
+        (taken, stand_for)
     }
 
     /// How many keys there are.
@@ -185,10 +167,45 @@ impl<K: KeyValue> Counts<K> {
     }
 }
 
+/// Takes the lowest bit away, of which there is one; says which it was.
+#[inline]
+fn next_bit(bits: &mut u64) -> usize {
+    let lowest = bits.trailing_zeros() as usize;
+    *bits &= *bits - 1;
+    lowest
+}
+
 /// By how much a hash is shifted for the place at which the search for its key begins. There
 /// are 2^8 places at least and 2^15 at most.
 fn shift(places: usize) -> u32 {
     u32::BITS - places.trailing_zeros()
+}
+
+/// Counts keys; gives how many of them are new, and which ones they are in the first of `added`.
+///
+/// What concerns new keys alone is left to the caller.
+// Not inlined: the loop has all that it needs in registers so.
+#[inline(never)]
+fn count<'k, K: KeyValue>(
+    places: &mut [Option<Place<K>>],
+    hashes: &[u64],
+    keys: impl Iterator<Item = Cow<'k, K>>,
+    added: &mut [Added; AT_ONCE],
+) -> usize {
+    let (shift, mask) = (shift(places.len()), places.len() - 1);
+    let mut added_keys = 0;
+    for (position, (hash, key)) in hashes.iter().zip(keys).enumerate() {
+        let home = (KeyHash::of_route(*hash).0 >> shift) as usize & mask;
+        let added_at = match key {
+            Cow::Borrowed(key) => add(places, home, key, *hash),
+            Cow::Owned(key) => add(places, home, &key, *hash),
+        };
+        if let Some(at) = added_at {
+            added[added_keys] = Added::new(at, position);
+            added_keys += 1;
+        }
+    }
+    added_keys
 }
 
 /// Counts a key whose search begins at `at`; says at which place, if it was not there before.
@@ -241,7 +258,7 @@ mod tests {
                 let mut model = HashMap::new();
                 for keys in keys.chunks(7) {
                     let hashes: Vec<u64> = keys.iter().map(KeyValue::route_hash).collect();
-                    counts.add_all(&hashes, |position| Cow::Borrowed(&keys[position]));
+                    counts.add_all(&hashes, keys.iter().map(Cow::Borrowed));
                 }
                 for key in keys {
                     *model.entry(key).or_insert(0_u64) += 1;
@@ -251,11 +268,18 @@ mod tests {
                 for task in 0..tasks {
                     let mut taken = most;
                     while taken == most {
-                        taken = counts.take(task, most, |key, hash, count| {
-                            assert_eq!(hash, KeyHash::of(&key));
-                            assert_eq!(task_of_shard(shard_of(key.route_hash()), tasks), task);
-                            assert_eq!(drained.insert(key, count), None);
-                        });
+                        let mut batch = Batch::default();
+                        let stand_for;
+                        (taken, stand_for) = counts.take(task, most, &mut batch);
+                        let Batch { tuples, columns } = batch;
+                        prop_assert_eq!((tuples.len(), columns.hashes.len()), (taken, taken));
+                        prop_assert_eq!(stand_for, tuples.iter().map(|t| t.count).sum::<u64>());
+                        for (Combined { key, count }, hash) in tuples.into_iter().zip(columns.hashes) {
+                            prop_assert_eq!(hash, KeyHash::of(&key));
+                            let its_task = task_of_shard(shard_of(key.route_hash()), tasks);
+                            prop_assert_eq!(its_task, task);
+                            prop_assert_eq!(drained.insert(key, count), None);
+                        }
                     }
                 }
                 prop_assert_eq!(drained, model);
@@ -269,7 +293,7 @@ mod tests {
         let mut counts = Counts::<u64>::new(2);
         let room = counts.room();
         for key in 0..u64::try_from(room).unwrap() {
-            counts.add_all(&[key.route_hash()], |_| Cow::Owned(key));
+            counts.add_all(&[key.route_hash()], [Cow::Owned(key)].into_iter());
         }
         assert_eq!((counts.room(), counts.places.len()), (0, MOST_PLACES));
         assert_eq!(size_of::<Option<Place<Text>>>(), 24);
