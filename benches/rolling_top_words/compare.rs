@@ -2,12 +2,12 @@
 
 use squall::RunStats;
 
+use crate::memory;
 use crate::process::timed;
 use crate::programs::{
     BEST_HAND_WRITTEN, HAND_WRITTEN, HAND_WRITTEN_COMBINED, PROGRAMS, Program, RENOIR, SQUALL,
     SQUALL_UNCOMBINED, TIMELY,
 };
-use crate::resident;
 use crate::spread;
 use crate::straightforward::Answer;
 use crate::words::Words;
@@ -93,7 +93,7 @@ impl Rounds<'_> {
                 self.measure(record);
                 record
                     .resident_mib
-                    .extend(resident::measure(record.program.name));
+                    .extend(memory::resident_mib(record.program.name));
             }
             let speeds = records.iter().map(|record| {
                 let last = record.words_per_second.last().unwrap_or(&f64::NAN);
@@ -210,9 +210,11 @@ impl Records {
                 );
             }
         }
-        if let (Some(squall), Some(other)) = (self.of(SQUALL), self.of(HAND_WRITTEN)) {
-            let ratio = squall.resident() / other.resident();
-            println!("ratio resident {SQUALL}/{HAND_WRITTEN} {ratio:.2}");
+        for Ratio { name, over, under } in RATIOS {
+            if let (Some(one), Some(other)) = (self.of(over), self.of(under)) {
+                let ratio = one.resident() / other.resident();
+                println!("ratio resident {name} {ratio:.2}");
+            }
         }
     }
 }

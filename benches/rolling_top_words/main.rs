@@ -8,6 +8,9 @@
 //! and with 10 million. Every ranking of every round is compared with a straightforward
 //! answer. Nothing is asserted about time.
 //!
+//! The memory of a program is measured in a process of its own, on the system's allocator
+//! (`on_system_allocator.rs`); `--resident NAME` prints it on that of the command.
+//!
 //! The other libraries are behind the feature `rivals`, which is on by default.
 // Numbers of words, milliseconds and panes are far within the types' ranges.
 #![allow(
@@ -23,7 +26,9 @@ mod durable;
 mod epochs;
 mod hand_written;
 mod hand_written_combined;
+mod job;
 mod latency;
+mod memory;
 mod process;
 mod programs;
 mod resident;
@@ -34,6 +39,7 @@ mod topology;
 mod words;
 
 use compare::Rounds;
+use job::{BATCH, SLIDE_MS, TASKS, TOP, WINDOW_MS};
 use programs::PROGRAMS;
 use squall::millis;
 use straightforward::Answer;
@@ -42,16 +48,6 @@ use words::Words;
 /// All programs on the allocator that the command uses.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const WINDOW_MS: i64 = 60_000;
-const SLIDE_MS: i64 = 10_000;
-const TOP: usize = 100;
-
-/// Two sources and two counters.
-const TASKS: usize = 2;
-
-/// The words of a message.
-const BATCH: usize = 1_024;
 
 struct Arguments {
     rounds: Option<usize>,

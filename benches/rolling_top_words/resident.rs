@@ -1,6 +1,4 @@
-//! The memory that a program needs, in a process of its own.
-
-use std::process::Command;
+//! The memory that a program takes, from inside.
 
 use crate::process;
 use crate::programs::PROGRAMS;
@@ -13,22 +11,8 @@ pub const ARGUMENT: &str = "--resident";
 const WORDS: usize = 2_000_000;
 const REPETITIONS: usize = 5;
 
-/// The most memory that is resident while a program runs, in MiB above what was before; none
-/// where the system does not say.
-pub fn measure(program: &str) -> Option<f64> {
-    let own = std::env::current_exe().ok()?;
-    let output = Command::new(own)
-        .args([ARGUMENT, program])
-        // The allocator gives memory back at once: what it would keep of the preparation, the
-        // program would use, and that would not be seen.
-        .env("MIMALLOC_PURGE_DELAY", "0")
-        .output()
-        .ok()?;
-    let printed = String::from_utf8(output.stdout).ok()?;
-    printed.trim().parse().ok()
-}
-
-/// Runs a program, and prints the memory.
+/// Runs a program, and prints the most memory that was resident meanwhile, in MiB above what was
+/// before; nothing where the system does not say.
 pub fn print(name: &str) {
     let program = PROGRAMS.iter().find(|program| program.name == name);
     let program = program.expect("a program of this bench");
