@@ -5,6 +5,10 @@
 //! measure is the slide of the windows. Flink aligns the watermarks of its sources where it is
 //! told to, and stops those that are ahead; here one that is ahead pauses for a moment after
 //! each slice, so that nobody waits for one that does not come.
+//!
+//! A pause is worth it where the one behind needs all of it to come up. Where slides are short,
+//! or many tasks take turns, a task is some slides ahead after each slice, and the one behind
+//! is there a moment later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,39 +28,130 @@ pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 /// The other tasks of a spout.
 #[derive(Default)]
-pub(super) struct Others(pub(super) Vec<Arc<Metrics>>);
+pub(super) struct Others(Vec<Other>);
+
+/// One of them, and how fast it is.
+struct Other {
+    metrics: Arc<Metrics>,
+    /// Its watermark at a time.
+    seen: Option<(Timestamp, Duration)>,
+    /// The milliseconds by which its watermark has gone on, and in what time.
+    speed: Option<(i64, Duration)>,
+}
 
 impl Others {
+    pub(super) fn new(others: Vec<Arc<Metrics>>) -> Self {
+        let others = others.into_iter().map(|metrics| Other {
+            metrics,
+            seen: None,
+            speed: None,
+        });
+        Self(others.collect())
+    }
+
     /// Whether a task with this watermark is so far ahead of one that has something to read
-    /// that it should pause; slides in milliseconds, ascending.
-    pub(super) fn are_behind(&self, watermark: Timestamp, slides: &[i64]) -> bool {
+    /// that it should pause; slides in milliseconds, ascending; `now` since the run began.
+    pub(super) fn are_behind(
+        &mut self,
+        watermark: Timestamp,
+        slides: &[i64],
+        now: Duration,
+    ) -> bool {
         let Some(slide) = slides.first() else {
             return false;
         };
         let ahead = slide.saturating_mul(NEAR)..slide.saturating_mul(FAR);
-        self.0.iter().filter(|other| other.reads()).any(|other| {
-            let other = other.watermark().millis();
-            ahead.contains(&watermark.millis().saturating_sub(other))
+        let mut behind = false;
+        for other in self.0.iter_mut().filter(|other| other.metrics.reads()) {
+            let by = watermark.millis().saturating_sub(other.look(now).millis());
+            behind |= ahead.contains(&by) && other.needs_a_pause_for(by);
+        }
+        behind
+    }
+}
+
+impl Other {
+    /// Its watermark now.
+    fn look(&mut self, now: Duration) -> Timestamp {
+        let watermark = self.metrics.watermark();
+        match self.seen {
+            None => self.seen = Some((watermark, now)),
+            Some((before, at)) => {
+                let span = now.saturating_sub(at);
+                if span >= PAUSE {
+                    let went_on = watermark.millis().saturating_sub(before.millis());
+                    self.speed = Some((went_on, span));
+                    self.seen = Some((watermark, now));
+                }
+            }
+        }
+        watermark
+    }
+
+    /// Whether a pause is not longer than it needs for so many milliseconds; not before its
+    /// speed is known.
+    fn needs_a_pause_for(&self, millis: i64) -> bool {
+        self.speed.is_some_and(|(went_on, span)| {
+            let in_a_pause = i128::from(went_on).saturating_mul(nanos(PAUSE));
+            i128::from(millis).saturating_mul(nanos(span)) >= in_a_pause
         })
     }
+}
+
+fn nanos(span: Duration) -> i128 {
+    i128::try_from(span.as_nanos()).unwrap_or(i128::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SLIDES: [i64; 2] = [10, 60];
+
+    /// The other tasks of one, the second of which is at 0 and can be moved.
+    fn others() -> (Others, Arc<Metrics>) {
+        let other = Arc::new(Metrics::default());
+        let others = Others::new(vec![Arc::default(), Arc::clone(&other)]);
+        (others, other)
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
     #[test]
     fn who_is_ahead_pauses_unless_it_reads_other_times() {
-        let other = Arc::new(Metrics::default());
-        let others = Others(vec![Arc::default(), Arc::clone(&other)]);
-        let behind = |millis| others.are_behind(Timestamp::from_millis(millis), &[10, 60]);
-        other.set_watermark(Timestamp::from_millis(100));
-        assert!(!behind(120), "it has nothing to read");
+        let (mut others, other) = others();
+        let mut now = Duration::ZERO;
+        let mut behind = |millis, slides: &[i64]| {
+            now += PAUSE;
+            others.are_behind(at(millis), slides, now)
+        };
+        assert!(!behind(100, &SLIDES), "it has nothing to read");
         other.set_reads(true);
-        assert!(!behind(119) && behind(120) && behind(10_099) && !behind(10_100));
-        assert!(!behind(90), "it is not ahead");
-        assert!(!others.are_behind(Timestamp::from_millis(120), &[]));
+        other.set_watermark(at(100));
+        assert!(!behind(120, &SLIDES), "it is not known how fast it is");
+        assert!(!behind(119, &SLIDES) && behind(120, &SLIDES));
+        assert!(behind(10_099, &SLIDES) && !behind(10_100, &SLIDES));
+        assert!(!behind(90, &SLIDES), "it is not ahead");
+        assert!(!behind(120, &[]));
         other.set_watermark(Timestamp::MIN);
-        assert!(!behind(i64::MAX), "nothing is known of it yet");
+        assert!(!behind(i64::MAX, &SLIDES), "nothing is known of it yet");
+    }
+
+    #[test]
+    fn nobody_pauses_for_one_that_comes_up_sooner() {
+        let (mut others, other) = others();
+        other.set_reads(true);
+        assert!(!others.are_behind(at(50), &SLIDES, Duration::ZERO));
+        other.set_watermark(at(80));
+        // It goes on by 40 in a pause.
+        let now = PAUSE * 2;
+        assert!(!others.are_behind(at(119), &SLIDES, now));
+        assert!(others.are_behind(at(120), &SLIDES, now));
+        other.set_watermark(at(90));
+        let sooner = now + PAUSE / 2;
+        assert!(!others.are_behind(at(129), &SLIDES, sooner), "as before");
+        assert!(others.are_behind(at(129), &SLIDES, now + PAUSE));
     }
 }

@@ -161,7 +161,7 @@ impl Task {
     }
 
     pub(super) fn set_others(&mut self, others: Vec<Arc<Metrics>>) {
-        self.others = Others(others);
+        self.others = Others::new(others);
     }
 
     /// Takes what was sent to the task. Cuts are acted on at once, the rest by steps.
@@ -437,7 +437,7 @@ impl Task {
             Next::More
                 if self
                     .others
-                    .are_behind(progress.watermark, &self.shared.slides) =>
+                    .are_behind(progress.watermark, &self.shared.slides, ended) =>
             {
                 Reading::Ahead(ended.saturating_add(PAUSE))
             }
