@@ -99,6 +99,13 @@ impl Timer {
 
 struct TaskActor;
 
+/// Places of tasks.
+#[derive(Default)]
+struct Stepped {
+    bolt: usize,
+    spout: usize,
+}
+
 /// The tasks that share a thread.
 struct TaskState {
     /// Each before those that read it.
@@ -106,8 +113,9 @@ struct TaskState {
     thread: usize,
     /// The one whose code is running.
     at: usize,
-    /// The one that has made the latest step.
-    stepped: usize,
+    /// The bolt and the spout that have made the latest steps: spouts have turns of their own,
+    /// or the one whose tuples always fill a batch for a bolt would always be the next one.
+    stepped: Stepped,
     peers: Peers,
     coordinator: ActorRef<CoordinatorMessage>,
     clock: Clock,
@@ -174,7 +182,12 @@ impl TaskState {
         }
         for _ in 0..STEPS {
             let Some(place) = self.next() else { break };
-            (self.at, self.stepped) = (place, place);
+            self.at = place;
+            if self.tasks[place].is_spout() {
+                self.stepped.spout = place;
+            } else {
+                self.stepped.bolt = place;
+            }
             self.tasks[place].step()?;
             self.deliver()?;
         }
@@ -193,16 +206,15 @@ impl TaskState {
     /// is read before another emits more; in turn, so that nobody waits for ever.
     fn next(&self) -> Option<usize> {
         let now = self.clock.elapsed();
-        let before = (0..self.stepped).rev();
-        let places = before.chain((self.stepped..self.tasks.len()).rev());
-        let mut ready = places.filter(|place| self.tasks[*place].can_step(now));
-        let first = ready.next()?;
-        if !self.tasks[first].is_spout() {
-            return Some(first);
-        }
-        ready
-            .find(|place| !self.tasks[*place].is_spout())
-            .or(Some(first))
+        let next = |stepped, spout| {
+            let before = (0..stepped).rev();
+            let mut places = before.chain((stepped..self.tasks.len()).rev());
+            places.find(|place| {
+                let task = &self.tasks[*place];
+                task.is_spout() == spout && task.can_step(now)
+            })
+        };
+        next(self.stepped.bolt, false).or_else(|| next(self.stepped.spout, true))
     }
 
     fn accept(&mut self, place: usize, input: TaskInput) -> UserResult {
@@ -490,7 +502,7 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
             tasks: of_thread,
             thread,
             at: 0,
-            stepped: 0,
+            stepped: Stepped::default(),
             peers: Arc::clone(&peers),
             coordinator: coordinator.clone(),
             clock: clock.clone(),

@@ -51,8 +51,16 @@ impl Spout for Endless {
 
 #[test]
 fn spouts_on_one_thread_are_asked_in_turn() {
+    // Of three counters, and of one whose batch is full after each slice of a spout.
+    for (combine, counters) in [(When::Pays, 3), (When::Never, 1)] {
+        are_asked_in_turn(combine, counters);
+    }
+}
+
+fn are_asked_in_turn(combine: When, counters: usize) {
     let emitted: Arc<[AtomicU64]> = (0..4).map(|_| AtomicU64::new(0)).collect();
     let topology = Topology::named("turns");
+    topology.combine(combine);
     let of_tasks = Arc::clone(&emitted);
     let numbers = topology
         .spout("numbers", move || Endless {
@@ -62,7 +70,7 @@ fn spouts_on_one_thread_are_asked_in_turn() {
         .parallelism(4);
     let counts = topology
         .keyed("counts", || RollingCount::<u64>::over_all().largest(1))
-        .parallelism(3)
+        .parallelism(counters)
         .fields_grouping(&numbers, Number::VALUE);
     let _ = Collected::of(&topology, "collected", &counts);
     let running = topology.start(on(1)).unwrap();
