@@ -496,7 +496,11 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
     let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(Some).collect();
     let mut actors: Vec<Option<Peer>> = vec![None; tasks.len()];
     for (thread, ids) in threads.into_iter().enumerate() {
-        let of_thread: Vec<Task> = ids.iter().filter_map(|id| tasks[*id].take()).collect();
+        let mut of_thread: Vec<Task> = ids.iter().filter_map(|id| tasks[*id].take()).collect();
+        let turns = of_thread.len();
+        for task in &mut of_thread {
+            task.set_turns(turns);
+        }
         let name = thread_name(&of_thread);
         let state = TaskState {
             tasks: of_thread,

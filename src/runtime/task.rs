@@ -42,8 +42,12 @@ enum Reading {
     Stopped,
 }
 
-/// A window's end is told to the readers at most this often.
+/// A window's end is told to the readers at most this often
 const TELL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// for each so many tasks that take turns on a thread: all of them tell, each one to every
+/// reader, and what is combined for a reader is cut short by that.
+const TELL_IN_TURN: usize = 4;
 
 pub(crate) struct Task {
     pub(crate) id: TaskId,
@@ -68,6 +72,7 @@ pub(crate) struct Task {
     flush_at: Option<Duration>,
     /// When readers were told of a window's end last.
     told_at: Option<Duration>,
+    tell_interval: Duration,
     /// The next flush tells the watermark too.
     tell_later: bool,
     blocked_since: Option<Duration>,
@@ -114,6 +119,7 @@ impl Task {
             told_finished: false,
             flush_at: None,
             told_at: None,
+            tell_interval: TELL_INTERVAL,
             tell_later: false,
             blocked_since: None,
             in_hand: None,
@@ -158,6 +164,12 @@ impl Task {
 
     pub(crate) fn set_slides(&mut self, slides: Arc<[i64]>) {
         self.shared.slides = slides;
+    }
+
+    /// So many tasks share the thread, this one among them.
+    pub(super) fn set_turns(&mut self, tasks: usize) {
+        let turns = u32::try_from(tasks.div_ceil(TELL_IN_TURN)).unwrap_or(u32::MAX);
+        self.tell_interval = TELL_INTERVAL.saturating_mul(turns.max(1));
     }
 
     pub(super) fn set_others(&mut self, others: Vec<Arc<Metrics>>) {

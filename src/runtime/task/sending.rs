@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Reading, TELL_INTERVAL, Task};
+use super::{Reading, Task};
 use crate::context::Epoch;
 use crate::error::Result;
 use crate::operator::{Combining, Staged};
@@ -127,8 +127,8 @@ impl Task {
         }
         let now = self.shared.clock.elapsed();
         match self.told_at {
-            Some(at) if now < at + TELL_INTERVAL && watermark != Timestamp::MAX => {
-                let soon = at + TELL_INTERVAL;
+            Some(at) if now < at + self.tell_interval && watermark != Timestamp::MAX => {
+                let soon = at + self.tell_interval;
                 self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
                 self.tell_later = true;
             }
