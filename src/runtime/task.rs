@@ -42,11 +42,11 @@ enum Reading {
     Stopped,
 }
 
-/// A window's end is told to the readers at most this often
+/// A window's end is told to the readers at most this often.
 const TELL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// for each so many tasks that take turns on a thread: all of them tell, each one to every
-/// reader, and what is combined for a reader is cut short by that.
+/// Up to so many tasks on a thread tell that often, twice as many half as often: each one tells
+/// every reader, and what is combined for a reader is cut short by that.
 const TELL_IN_TURN: usize = 4;
 
 pub(crate) struct Task {
