@@ -61,6 +61,9 @@ pub struct SlidingWindowCounter<K> {
     latest: usize,
     closed: VecDeque<Closed>,
     spare: Spare,
+    /// By number: one more than the shard of a key that what is stored of it knows by its number,
+    /// and 0 for others, also for those of numbers that are not here.
+    named: Vec<u16>,
     /// Slots that are stored and were left since.
     left: Vec<i64>,
     /// Keys whose sum fell to zero when the latest slot was closed.
@@ -135,6 +138,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             latest: 0,
             closed: VecDeque::new(),
             spare: Spare::default(),
+            named: Vec::new(),
             left: Vec::new(),
             zeros: Vec::new(),
             changed: Vec::new(),
@@ -245,6 +249,9 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         }
         let number = self.index.number_of(key, hash);
         self.sums.resize(self.index.end(), 0);
+        if let Some(label) = self.named.get_mut(number as usize) {
+            *label = 0;
+        }
         number
     }
 
@@ -272,6 +279,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
 
     fn renumber(&mut self, renumbered: &Renumbered) {
         renumbered.sort(&mut self.sums);
+        self.named.clear();
         for numbers in [&mut self.numbers, &mut self.zeros, &mut self.changed] {
             renumbered.each(numbers);
         }

@@ -226,7 +226,7 @@ impl DepotError {
                 **error,
                 StoreError::InUse { .. }
                     | StoreError::NotADataDirectory { .. }
-                    | StoreError::NewerFormat { .. }
+                    | StoreError::OtherFormat { .. }
             ),
             Self::Damaged { .. }
             | Self::Thread(_)

@@ -33,21 +33,19 @@ pub(super) fn has_sections(shape: &Shape) -> bool {
 pub(super) fn replay(values: &[Vec<u8>], sections: bool) -> Result<Image> {
     let mut image = Image::new();
     let at = |section: Option<&[u8]>| section.filter(|_| sections).map(<[u8]>::to_vec);
-    for value in values {
-        for entry in entries(value) {
-            match entry? {
-                AnyEntry::Put(section, key, value) => {
-                    let section = image.entry(at(section)).or_default();
-                    section.insert(key.to_vec(), value.to_vec());
+    for entry in entries(values) {
+        match entry? {
+            AnyEntry::Put(section, key, value) => {
+                let section = image.entry(at(section)).or_default();
+                section.insert(key.to_vec(), value.to_vec());
+            }
+            AnyEntry::Delete(section, key) => {
+                if let Some(section) = image.get_mut(&at(section)) {
+                    section.remove(key);
                 }
-                AnyEntry::Delete(section, key) => {
-                    if let Some(section) = image.get_mut(&at(section)) {
-                        section.remove(key);
-                    }
-                }
-                AnyEntry::Drop(section) => {
-                    image.remove(&at(Some(section)));
-                }
+            }
+            AnyEntry::Drop(section) => {
+                image.remove(&at(Some(section)));
             }
         }
     }

@@ -90,7 +90,7 @@ impl DataDirError {
                 error,
                 StoreError::InUse { .. }
                     | StoreError::NotADataDirectory { .. }
-                    | StoreError::NewerFormat { .. }
+                    | StoreError::OtherFormat { .. }
             ),
             Self::Depot(error) => error.is_wrong_use(),
             Self::NothingCommitted { .. }

@@ -6,9 +6,12 @@ use super::codec::{encode, push_varint};
 use crate::error::Result;
 use crate::time::Timestamp;
 
-/// An entry begins with a number: the length of what follows it, times four, plus one of
+/// An entry begins with a number: the length of what follows it, times eight, plus one of
 /// these.
 pub(super) mod op {
+    /// How many bits an operation takes.
+    pub(in super::super) const BITS: u32 = 3;
+
     /// A key; then a value with its length.
     pub(in super::super) const PUT: u64 = 0;
     /// A key that is gone.
@@ -17,6 +20,11 @@ pub(super) mod op {
     pub(in super::super) const SECTION: u64 = 2;
     /// A section that is gone, with all that was in it.
     pub(in super::super) const DROP: u64 = 3;
+    /// A key; then the [step](super::step) to its number, which stands for it from here on, and
+    /// a value that is a number.
+    pub(in super::super) const PUT_NAMED: u64 = 4;
+    /// In place of a length the step to the number of a key; then a value that is a number.
+    pub(in super::super) const PUT_NUMBERED: u64 = 5;
 }
 
 /// The changes of one state, by unit; filled by [`State::save`](super::State::save).
@@ -36,6 +44,8 @@ struct Unit {
     whole: bool,
     stored: bool,
     section_number: u32,
+    /// Of the latest key in the section that has one.
+    number: u32,
 }
 
 impl Changes {
@@ -127,28 +137,46 @@ impl Changes {
         K: Serialize + ?Sized,
         V: Serialize + ?Sized,
     {
-        let bytes = self.begin(unit);
+        let bytes = &mut self.begin(unit).bytes;
         push_sized(bytes, op::PUT, |bytes| encode(key, bytes))?;
         push_sized_value(bytes, |bytes| encode(value, bytes))
     }
 
-    /// The same of a value that is a number.
+    /// Notes the new value, which is a number, of a key that has one itself: from here on the
+    /// key's number stands for it in what is stored of the unit, until it is another key's.
     ///
     /// # Errors
     /// Where the key cannot be encoded.
-    #[inline]
-    pub fn put_number<K>(&mut self, unit: usize, key: &K, number: u64) -> Result
+    pub fn put_named<K>(&mut self, unit: usize, number: u32, key: &K, value: u64) -> Result
     where
         K: Serialize + ?Sized,
     {
-        let bytes = self.begin(unit);
-        push_sized(bytes, op::PUT, |bytes| encode(key, bytes))?;
-        if number < 0x80 {
+        let unit = self.begin(unit);
+        push_sized(&mut unit.bytes, op::PUT_NAMED, |bytes| encode(key, bytes))?;
+        push_varint(step(&mut unit.number, number), &mut unit.bytes);
+        encode(&value, &mut unit.bytes)
+    }
+
+    /// The same of a key that has its number from [`Changes::put_named`], in an earlier commit or in this
+    /// one, and not from before the unit was [written whole](Changes::is_whole) the last time: a few bytes
+    /// in place of the key.
+    ///
+    /// # Errors
+    /// None but where the value cannot be encoded.
+    #[inline]
+    pub fn put_numbered(&mut self, unit: usize, number: u32, value: u64) -> Result {
+        let unit = self.begin(unit);
+        let head = step(&mut unit.number, number) << op::BITS | op::PUT_NUMBERED;
+        let [low, high, ..] = head.to_le_bytes();
+        if value < 0x80 && (0x80..0x4000).contains(&head) {
             // As it is encoded, at a fraction of the cost.
-            bytes.extend_from_slice(&[1, number.to_le_bytes()[0]]);
+            let value = value.to_le_bytes()[0];
+            let head = [low | 0x80, high << 1 | low >> 7];
+            unit.bytes.extend_from_slice(&[head[0], head[1], value]);
             return Ok(());
         }
-        push_sized_value(bytes, |bytes| encode(&number, bytes))
+        push_varint(head, &mut unit.bytes);
+        encode(&value, &mut unit.bytes)
     }
 
     /// Notes that a key is gone.
@@ -160,7 +188,7 @@ impl Changes {
         if self.units[unit].whole || !self.units[unit].stored {
             return Ok(());
         }
-        let bytes = self.begin(unit);
+        let bytes = &mut self.begin(unit).bytes;
         push_sized(bytes, op::DELETE, |bytes| encode(key, bytes))
     }
 
@@ -187,25 +215,45 @@ impl Changes {
         Ok(())
     }
 
-    /// The bytes of a unit, within the section at hand.
+    /// A unit, within the section at hand.
     #[inline]
-    fn begin(&mut self, unit: usize) -> &mut Vec<u8> {
+    fn begin(&mut self, unit: usize) -> &mut Unit {
         let unit = &mut self.units[unit];
         if unit.section_number != self.section_number {
             unit.section_number = self.section_number;
-            push_varint(
-                (self.section.len() as u64) << 2 | op::SECTION,
-                &mut unit.bytes,
-            );
-            unit.bytes.extend_from_slice(&self.section);
+            unit.begin_section(&self.section);
         }
-        &mut unit.bytes
+        unit
     }
 
     /// The bytes of each unit.
     pub(crate) fn into_units(self) -> impl Iterator<Item = Vec<u8>> {
         self.units.into_iter().map(|unit| unit.bytes)
     }
+}
+
+impl Unit {
+    #[cold]
+    fn begin_section(&mut self, section: &[u8]) {
+        let length = section.len() as u64;
+        push_varint(length << op::BITS | op::SECTION, &mut self.bytes);
+        self.bytes.extend_from_slice(section);
+        self.number = 0;
+    }
+}
+
+/// How far it is from the latest number to this one, which is the latest one then: forwards
+/// twice as much, backwards twice as much less one. Numbers are mostly written in their order.
+#[inline]
+fn step(latest: &mut u32, number: u32) -> u64 {
+    let step = i64::from(number) - i64::from(std::mem::replace(latest, number));
+    (step << 1 ^ step >> 63).cast_unsigned()
+}
+
+/// The number that is a [step](step) from the latest one; none where that leads nowhere.
+pub(super) fn stepped(latest: u32, step: u64) -> Option<u32> {
+    let (span, backwards) = ((step >> 1).cast_signed(), -(step & 1).cast_signed());
+    u32::try_from(i64::from(latest).checked_add(span ^ backwards)?).ok()
 }
 
 /// Appends what `encode` gives, with its length and an operation before it.
@@ -215,7 +263,7 @@ fn push_sized(
     operation: u64,
     encode: impl FnOnce(&mut Vec<u8>) -> Result,
 ) -> Result {
-    sized(bytes, encode, |length| length << 2 | operation)
+    sized(bytes, encode, |length| length << op::BITS | operation)
 }
 
 /// Appends what `encode` gives, with its length before it.

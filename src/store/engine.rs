@@ -27,8 +27,9 @@ use super::batch::{Batch, Change};
 use super::error::StoreError;
 use crate::error::BoxError;
 
-/// The newest format of our own that this version reads, and the one that it writes.
-pub(super) const FORMAT: u64 = 1;
+/// The format of our own that this version reads and writes. In the first one counts had their
+/// keys beside them.
+pub(super) const FORMAT: u64 = 2;
 
 /// Most memory that the engine uses for pages.
 const CACHE_BYTES: usize = 64 << 20;
@@ -206,8 +207,8 @@ impl Engine {
             let transaction = engine.database()?.begin_read()?;
             known(&transaction.open_table(ABOUT)?, ABOUT_FORMAT)
         })?;
-        if format > FORMAT {
-            return Err(StoreError::NewerFormat {
+        if format != FORMAT {
+            return Err(StoreError::OtherFormat {
                 dir: file.parent().unwrap_or(file).to_owned(),
                 found: format,
                 known: FORMAT,
@@ -523,22 +524,24 @@ mod tests {
     }
 
     #[test]
-    fn a_later_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = Place::File(dir.path().join("store.redb"));
-        let engine = Engine::create(&place).unwrap();
-        let transaction = engine.database().unwrap().begin_write().unwrap();
-        let mut about = transaction.open_table(ABOUT).unwrap();
-        about.insert(ABOUT_FORMAT, FORMAT + 6).unwrap();
-        drop(about);
-        transaction.commit().unwrap();
-        drop(engine);
+    fn another_format_is_refused() {
+        for other in [FORMAT - 1, FORMAT + 5] {
+            let dir = tempfile::tempdir().unwrap();
+            let place = Place::File(dir.path().join("store.redb"));
+            let engine = Engine::create(&place).unwrap();
+            let transaction = engine.database().unwrap().begin_write().unwrap();
+            let mut about = transaction.open_table(ABOUT).unwrap();
+            about.insert(ABOUT_FORMAT, other).unwrap();
+            drop(about);
+            transaction.commit().unwrap();
+            drop(engine);
 
-        let error = Engine::open(&place).err().unwrap().to_string();
+            let error = Engine::open(&place).err().unwrap().to_string();
 
-        assert!(error.contains("has format 7"), "{error}");
-        assert!(error.contains("knows formats up to 1"), "{error}");
-        assert!(error.contains(&dir.path().display().to_string()), "{error}");
+            assert!(error.contains(&format!("has format {other}")), "{error}");
+            assert!(error.contains("knows format 2"), "{error}");
+            assert!(error.contains(&dir.path().display().to_string()), "{error}");
+        }
     }
 
     #[test]

@@ -25,18 +25,18 @@ pub enum StoreError {
         /// What was found there, and what to do.
         why: &'static str,
     },
-    /// A later version of squall wrote the directory.
+    /// Another version of squall wrote the directory.
     #[error(
-        "`{dir}` has format {found}, and this squall knows formats up to {known}: \
-         open it with the squall that wrote it, or a later one",
+        "`{dir}` has format {found}, and this squall knows format {known}: \
+         open it with the squall that wrote it",
         dir = dir.display()
     )]
-    NewerFormat {
+    OtherFormat {
         /// The data directory.
         dir: PathBuf,
         /// The format of the directory.
         found: u64,
-        /// The newest format that this version reads.
+        /// The format that this version reads and writes.
         known: u64,
     },
     /// The file is not as it was written.

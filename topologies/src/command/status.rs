@@ -78,7 +78,7 @@ impl Ending {
                 | RunError::Store(
                     StoreError::InUse { .. }
                     | StoreError::NotADataDirectory { .. }
-                    | StoreError::NewerFormat { .. },
+                    | StoreError::OtherFormat { .. },
                 ),
             ) => 2,
             Self::Run(RunError::Failed { cause, .. }) if wrong_input(&**cause).is_some() => 2,
