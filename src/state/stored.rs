@@ -153,14 +153,10 @@ impl<'b> Entries<'b> {
                 AnyEntry::Put(self.section, key, self.value()?)
             }
             op::PUT_NUMBERED => {
-                let number = self.step(length)?;
-                let Some(key) = self.names.get(&number).copied() else {
-                    return Err(
-                        format!("the stored state has no key of the number {number}").into(),
-                    );
-                };
+                let key = self.named(length)?;
                 AnyEntry::Put(self.section, key, self.value()?)
             }
+            op::PUT_ONE => AnyEntry::Put(self.section, self.named(length)?, &[1]),
             _ => return Err("the stored state has an entry of an unknown kind".into()),
         }))
     }
@@ -177,6 +173,13 @@ impl<'b> Entries<'b> {
         let number = stepped(self.number, step);
         self.number = number.ok_or("the stored state has a number that no key can have")?;
         Ok(self.number)
+    }
+
+    /// The key of the number that is a step from the latest one.
+    fn named(&mut self, step: u64) -> Result<&'b [u8]> {
+        let number = self.step(step)?;
+        let key = self.names.get(&number).copied();
+        key.ok_or_else(|| format!("the stored state has no key of the number {number}").into())
     }
 
     /// A value that is a number.
@@ -267,8 +270,9 @@ mod tests {
         let mut numbered = changes();
         for number in (1_000..2_000).step_by(100) {
             numbered.put_numbered(0, number, 127)?;
+            numbered.put_numbered(0, number + 50, 1)?;
         }
-        assert_eq!(bytes(numbered).len(), 10 * 3);
+        assert_eq!(bytes(numbered).len(), 10 * (3 + 2));
         Ok(())
     }
 
@@ -286,7 +290,7 @@ mod tests {
         #[test]
         fn numbered_values_come_back(
             puts in prop::collection::vec(
-                (any::<u32>(), prop_oneof![0..300_u64, any::<u64>()], any::<bool>()),
+                (any::<u32>(), prop_oneof![0..3_u64, 0..300_u64, any::<u64>()], any::<bool>()),
                 1..60,
             ),
         ) {
