@@ -77,8 +77,10 @@ impl Ledger {
         whole
     }
 
-    /// So many bytes of a unit are about to be stored.
+    /// So many bytes of a unit are about to be stored. Where nothing was, they are all that it
+    /// holds.
     pub(crate) fn saved(&mut self, unit: usize, whole: bool, bytes: usize) {
+        let whole = whole || !self.is_stored(unit);
         let sizes = &mut self.units[unit];
         if whole {
             *sizes = Sizes {
@@ -100,6 +102,12 @@ mod tests {
         let mut ledger = Ledger::new(1);
         assert_eq!(ledger.whole(), [false]);
         ledger.saved(0, false, 1_000);
+        assert_eq!(
+            ledger.whole(),
+            [false],
+            "the first changes are all there is"
+        );
+        ledger.saved(0, false, 2_001);
         assert_eq!(ledger.whole(), [true]);
         ledger.saved(0, true, 900);
         ledger.saved(0, false, 1_800);
@@ -112,6 +120,7 @@ mod tests {
     fn images_are_spread_over_the_commits_and_all_units_get_theirs() {
         let mut ledger = Ledger::new(256);
         for unit in 0..256 {
+            ledger.saved(unit, false, 1_000);
             ledger.saved(unit, false, 10_000 + unit);
         }
         for _ in 0..8 {
