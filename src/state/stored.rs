@@ -114,7 +114,7 @@ impl<'b> Iterator for Entries<'b> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             while self.rest.is_empty() {
-                (self.rest, self.section) = (self.values.next()?, None);
+                (self.rest, self.section, self.number) = (self.values.next()?, None, 0);
             }
             let entry = self.entry();
             if entry.is_err() {
@@ -247,7 +247,11 @@ mod tests {
         second.put_named(0, 9, "spout", 5)?;
         second.put_numbered(0, 9, 6)?;
 
-        let read = read(&[bytes(first), bytes(second)])?;
+        // Without a section, as the first one.
+        let mut third = changes();
+        third.put_numbered(0, 70, 7)?;
+
+        let read = read(&[bytes(first), bytes(second), bytes(third)])?;
 
         let expected = [
             (None, "storm", 1),
@@ -256,6 +260,7 @@ mod tests {
             (Some(2), "bolt", 4),
             (Some(2), "spout", 5),
             (Some(2), "spout", 6),
+            (None, "storm", 7),
         ];
         let expected = expected.map(|(section, key, value)| (section, key.to_owned(), value));
         assert_eq!(read, expected);
