@@ -131,12 +131,12 @@ impl<'b> Iterator for Entries<'b> {
 impl<'b> Entries<'b> {
     /// The next entry; none where it was the beginning of a section.
     fn entry(&mut self) -> Result<Option<AnyEntry<'b>>> {
-        let head = self.number()?;
+        let head = self.varint()?;
         let (operation, length) = (head & ((1 << op::BITS) - 1), head >> op::BITS);
         Ok(Some(match operation {
             op::PUT => {
                 let key = self.bytes(length)?;
-                let length = self.number()?;
+                let length = self.varint()?;
                 AnyEntry::Put(self.section, key, self.bytes(length)?)
             }
             op::DELETE => AnyEntry::Delete(self.section, self.bytes(length)?),
@@ -147,7 +147,7 @@ impl<'b> Entries<'b> {
             op::DROP => AnyEntry::Drop(self.bytes(length)?),
             op::PUT_NAMED => {
                 let key = self.bytes(length)?;
-                let step = self.number()?;
+                let step = self.varint()?;
                 let number = self.step(step)?;
                 self.names.insert(number, key);
                 AnyEntry::Put(self.section, key, self.value()?)
@@ -161,7 +161,7 @@ impl<'b> Entries<'b> {
         }))
     }
 
-    fn number(&mut self) -> Result<u64> {
+    fn varint(&mut self) -> Result<u64> {
         take_varint(&mut self.rest).ok_or_else(cut_short)
     }
 
@@ -246,7 +246,6 @@ mod tests {
         second.put_numbered(0, 9, 4)?;
         second.put_named(0, 9, "spout", 5)?;
         second.put_numbered(0, 9, 6)?;
-
         // Without a section, as the first one.
         let mut third = changes();
         third.put_numbered(0, 70, 7)?;

@@ -75,8 +75,8 @@ impl<'w, K: KeyValue> Writer<'w, K> {
     ///
     /// In passes over a few counts each: which counts these are is not foreseen by the
     /// processor, nor are the lengths of keys, and each wrong guess would throw away what it
-    /// has begun to load. So one pass finds them without a branch, the next one loads the keys that are
-    /// not known by their numbers, and the last one writes.
+    /// has begun to load. So one pass finds them without a branch, the next one loads the keys
+    /// that are not known by their numbers, and the last one writes.
     #[inline]
     fn write<T>(
         &mut self,
