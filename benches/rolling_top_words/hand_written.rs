@@ -68,61 +68,42 @@ fn read(
         let sent = counters[counter].send(message);
         sent.expect("counters end after their sources");
     };
+    let batch_of = |pane, words| Message::Batch {
+        source,
+        pane,
+        words,
+    };
     let mut batches: Vec<Vec<Text>> = Vec::new();
     batches.resize_with(TASKS, || Vec::with_capacity(BATCH));
     let (mut pane, mut pane_end) = (0, SLIDE_MS);
-    while let Some((time, word)) = words.next_text() {
-        if time >= pane_end {
-            for (counter, words) in batches.iter_mut().enumerate() {
-                let words = std::mem::take(words);
-                send(
-                    counter,
-                    Message::Batch {
-                        source,
-                        pane,
-                        words,
-                    },
-                );
+    while let Some((mut words, runs)) = words.texts() {
+        for (run, time) in runs {
+            if time >= pane_end {
+                for (counter, words) in batches.iter_mut().enumerate() {
+                    send(counter, batch_of(pane, std::mem::take(words)));
+                }
+                pane = time / SLIDE_MS;
+                pane_end = (pane + 1) * SLIDE_MS;
+                for counter in 0..TASKS {
+                    send(counter, Message::Pane { source, pane });
+                }
             }
-            pane = time / SLIDE_MS;
-            pane_end = (pane + 1) * SLIDE_MS;
-            for counter in 0..TASKS {
-                send(counter, Message::Pane { source, pane });
+            for word in words.by_ref().take(run) {
+                let counter = task_of_shard(shard_of(word.route_hash()), TASKS);
+                let batch = &mut batches[counter];
+                batch.push(word);
+                if batch.len() == BATCH {
+                    let buffer = emptied.try_recv();
+                    let buffer = buffer.unwrap_or_else(|_| Vec::with_capacity(BATCH));
+                    send(counter, batch_of(pane, std::mem::replace(batch, buffer)));
+                }
             }
-        }
-        let counter = task_of_shard(shard_of(word.route_hash()), TASKS);
-        let batch = &mut batches[counter];
-        batch.push(word);
-        if batch.len() == BATCH {
-            let buffer = emptied.try_recv();
-            let buffer = buffer.unwrap_or_else(|_| Vec::with_capacity(BATCH));
-            let words = std::mem::replace(batch, buffer);
-            send(
-                counter,
-                Message::Batch {
-                    source,
-                    pane,
-                    words,
-                },
-            );
         }
     }
     for (counter, words) in batches.into_iter().enumerate() {
-        send(
-            counter,
-            Message::Batch {
-                source,
-                pane,
-                words,
-            },
-        );
-        send(
-            counter,
-            Message::Pane {
-                source,
-                pane: i64::MAX,
-            },
-        );
+        send(counter, batch_of(pane, words));
+        let pane = i64::MAX;
+        send(counter, Message::Pane { source, pane });
     }
 }
 

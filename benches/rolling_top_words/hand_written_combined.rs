@@ -52,12 +52,16 @@ pub fn run(words: &Words, repetitions: usize) -> Rankings {
 fn read(mut words: Reader<'_>, counters: &[SyncSender<Counts>]) {
     let mut counts: AHashMap<Text, u64> = AHashMap::new();
     let mut pane_end = SLIDE_MS;
-    while let Some((time, word)) = words.next_text() {
-        while time >= pane_end {
-            deal(&mut counts, counters);
-            pane_end += SLIDE_MS;
+    while let Some((mut words, runs)) = words.texts() {
+        for (run, time) in runs {
+            while time >= pane_end {
+                deal(&mut counts, counters);
+                pane_end += SLIDE_MS;
+            }
+            for word in words.by_ref().take(run) {
+                *counts.entry(word).or_insert(0) += 1;
+            }
         }
-        *counts.entry(word).or_insert(0) += 1;
     }
     deal(&mut counts, counters);
 }

@@ -94,10 +94,8 @@ impl Meter {
     }
 }
 
-/// How many words of one time the spout emits together at most, and of how many times each time
-/// it is asked.
-const PORTION: usize = 64;
-const TIMES: usize = 16;
+/// How many blocks of words the spout emits each time it is asked.
+const BLOCKS: usize = 4;
 
 /// Emits its share of the words.
 struct WordSpout {
@@ -158,13 +156,13 @@ impl Spout for WordSpout {
     }
 
     fn next(&mut self, out: &mut SpoutOut<Word>) -> Result<Next> {
-        for _ in 0..TIMES {
-            let Some(time) = self.reader.time() else {
+        for _ in 0..BLOCKS {
+            let Some((words, runs)) = self.reader.texts() else {
                 return Ok(self.go_on());
             };
-            let words = self.reader.texts_at(time, PORTION);
             let words = words.map(|word| Word { word });
-            out.emit_all_at(words, Timestamp::from_millis(time));
+            let runs = runs.map(|(words, time)| (words, Timestamp::from_millis(time)));
+            out.emit_runs(words, runs);
         }
         Ok(Next::More)
     }

@@ -1,5 +1,7 @@
 //! The input: words of a Zipf distribution, as one text in memory.
 
+use std::ops::Range;
+
 use fastrand::Rng;
 use squall::Text;
 
@@ -82,25 +84,40 @@ impl Words {
         &self.text[start as usize..self.ends[index] as usize]
     }
 
-    // Forced: see `Text::of_part`.
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    pub fn text(&self, index: usize) -> Text {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        Text::of_part(&self.text, start as usize..self.ends[index] as usize)
+    /// Where a word starts in the text.
+    #[inline]
+    fn start(&self, index: usize) -> usize {
+        index
+            .checked_sub(1)
+            .map_or(0, |last| self.ends[last] as usize)
     }
 
-    /// The 16 bytes of the text from the start of a word on as two numbers, the first byte the
-    /// lowest; and the length of the word.
+    /// Some words, one after the other, as texts of their own.
     #[inline]
-    pub fn block(&self, index: usize) -> ([u64; 2], usize) {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] } as usize;
-        let length = self.ends[index] as usize - start;
-        let numbers = match self.text.as_bytes()[start..].first_chunk::<16>() {
-            Some(block) => numbers(block),
-            None => self.last_block(start),
-        };
-        (numbers, length)
+    fn texts(&self, words: Range<usize>) -> impl Iterator<Item = Text> {
+        // What is reached through `self` is loaded again after each word that is written.
+        let (text, mut start) = (self.text.as_str(), self.start(words.start));
+        self.ends[words].iter().map(move |end| {
+            let word = start..*end as usize;
+            start = word.end;
+            Text::of_part(text, word)
+        })
+    }
+
+    /// For some words, one after the other, the 16 bytes of the text from their start on as two
+    /// numbers, the first byte the lowest; and their lengths.
+    #[inline]
+    pub fn blocks(&self, words: Range<usize>) -> impl Iterator<Item = ([u64; 2], usize)> {
+        let (text, mut start) = (self.text.as_bytes(), self.start(words.start));
+        self.ends[words].iter().map(move |end| {
+            let word = start..*end as usize;
+            start = word.end;
+            let bytes = match text[word.start..].first_chunk::<16>() {
+                Some(block) => numbers(block),
+                None => self.last_block(word.start),
+            };
+            (bytes, word.len())
+        })
     }
 
     /// A block at the end of the text, filled up with zeros.
@@ -175,31 +192,35 @@ impl Reader<'_> {
         self
     }
 
-    /// The next word as a text of its own.
+    /// The words up to the end of the block as texts of their own, and how many in a row have
+    /// which time.
     #[inline]
-    pub fn next_text(&mut self) -> Option<(i64, Text)> {
-        let (time, index) = self.advance()?;
-        Some((time, self.words.text(index)))
-    }
-
-    /// The words that follow at this time, at most `most`, as texts of their own.
-    #[inline]
-    pub fn texts_at(&mut self, time: i64, most: usize) -> impl Iterator<Item = Text> {
-        let words = self.words;
-        let (offset, first) = (self.offset_ms, self.next);
-        let after = words.first_after(time - offset);
-        let after = after.min(self.end).min(first + most);
-        self.next = after;
-        (first..after).map(|index| words.text(index))
-    }
-
-    /// The time of the next word.
-    #[inline]
-    pub fn time(&mut self) -> Option<i64> {
+    pub fn texts(
+        &mut self,
+    ) -> Option<(
+        impl Iterator<Item = Text>,
+        impl Iterator<Item = (usize, i64)>,
+    )> {
         if self.next >= self.end {
             self.next_block();
         }
-        (self.repetitions > 0).then(|| self.offset_ms + self.words.time_ms(self.next))
+        if self.repetitions == 0 {
+            return None;
+        }
+        let (words, offset) = (self.words, self.offset_ms);
+        let (first, end) = (self.next, self.end);
+        self.next = end;
+        let mut next = first;
+        let runs = std::iter::from_fn(move || {
+            let first = next;
+            if first >= end {
+                return None;
+            }
+            let time = words.time_ms(first);
+            next = words.first_after(time).min(end);
+            Some((next - first, offset + time))
+        });
+        Some((words.texts(first..end), runs))
     }
 
     /// Time and number of the next word.

@@ -45,10 +45,16 @@ const fn per_length(last_byte: bool) -> [[u64; 2]; 16] {
 }
 
 impl Key {
-    /// The word at a place of the input.
+    /// The word at a place of the input, given with the 16 bytes from its start on and its
+    /// length.
     #[inline]
-    pub fn read(words: &Words, index: usize, long: &LongWords) -> Self {
-        let (block, length) = words.block(index);
+    pub fn of(
+        words: &Words,
+        index: usize,
+        block: [u64; 2],
+        length: usize,
+        long: &LongWords,
+    ) -> Self {
         if length > 15 {
             return long.key(words.get(index));
         }

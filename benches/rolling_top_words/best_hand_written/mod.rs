@@ -93,8 +93,9 @@ impl<'w> Share<'w> {
         while end > self.next && self.offset_ms + self.words.time_ms(end - 1) >= end_ms {
             end -= 1;
         }
-        for (word, index) in block.iter_mut().zip(self.next..end) {
-            let key = Key::read(self.words, index, long);
+        let blocks = self.words.blocks(self.next..end);
+        for ((word, index), (bytes, length)) in block.iter_mut().zip(self.next..end).zip(blocks) {
+            let key = Key::of(self.words, index, bytes, length, long);
             *word = (key, key.hash());
         }
         let read = end - self.next;
