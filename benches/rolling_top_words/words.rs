@@ -80,8 +80,7 @@ impl Words {
 
     #[inline]
     pub fn get(&self, index: usize) -> &str {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.text[start as usize..self.ends[index] as usize]
+        &self.text[self.start(index)..self.ends[index] as usize]
     }
 
     /// Where a word starts in the text.

@@ -200,12 +200,11 @@ impl<S: Streams> SpoutOut<S> {
         self.out.emit(tuple);
     }
 
-    /// Emits tuples with times of their own, of which `runs` says how many in a row have which; for
-    /// spouts whose input is one split and that read many records at once, or records without
-    /// times beside a column of times. Quicker than tuple by tuple, and the longer the runs are.
+    /// Emits tuples, of which `runs` says how many in a row have which time; for spouts whose
+    /// input is one split, and that have many records or a column of times at hand. Quicker than
+    /// tuple by tuple, the more so the longer the runs are.
     ///
-    /// Runs of more or fewer tuples than there are break what the spout says, and end the topology
-    /// with that cause.
+    /// Runs of more or fewer tuples than there are end the topology with that cause.
     ///
     /// ```
     /// use squall::{Next, Result, Spout, SpoutOut, TimeDomain, Timestamp, Word, testing::SpoutTest};
