@@ -257,12 +257,12 @@ impl<S: Streams> SpoutOut<S> {
             timed = timed.saturating_add(tuples);
         }
         if timed != emitted {
-            self.break_off(emitted, timed);
+            self.mistimed(emitted, timed);
         }
     }
 
     #[cold]
-    fn break_off(&mut self, emitted: usize, timed: usize) {
+    fn mistimed(&mut self, emitted: usize, timed: usize) {
         self.out.fault.get_or_insert_with(|| {
             format!(
                 "a spout emitted {emitted} tuples with runs of {timed}: give the time of each tuple"
