@@ -81,7 +81,7 @@
 //! A **commit** is an epoch whose state, positions and output are stored in one batch: what
 //! came after it is done again after a crash, and nothing twice.
 //! **Credits** bound what is on its way to a task by what it takes in a tenth of a second.
-//! `ARCHITECTURE.md` in the repository tells the rest, with reasons.
+//! The book in `docs/` of the repository tells the rest; `ARCHITECTURE.md` has the reasons.
 #![deny(unsafe_code)]
 
 // The derive writes `::squall::`, also within this crate.
@@ -150,7 +150,13 @@ pub use time::{TimeDomain, Timestamp, Window, WindowError, WindowShape, millis, 
 pub use topology::Topology;
 pub use tuple::{DeadLetter, Field, FieldAt, FromTuple, Tuple};
 
-/// The programs of the README compile and run as tests of the documentation.
+/// The programs of README and book compile and run as tests of the documentation.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod book {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/writing.md")]
+    struct Writing;
+    #[doc = include_str!("../docs/state-and-recovery.md")]
+    struct StateAndRecovery;
+}
