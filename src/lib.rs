@@ -81,7 +81,7 @@
 //! A **commit** is an epoch whose state, positions and output are stored in one batch: what
 //! came after it is done again after a crash, and nothing twice.
 //! **Credits** bound what is on its way to a task by what it takes in a tenth of a second.
-//! The book in `docs/` of the repository tells the rest; `ARCHITECTURE.md` has the reasons.
+//! The book in `docs/` of the repository tells the rest, with reasons.
 #![deny(unsafe_code)]
 
 // The derive writes `::squall::`, also within this crate.
