@@ -80,7 +80,7 @@ const TOUCHED: usize = 32;
 /// So many keys at most are numbered anew when the index is full, in the order of their hashes:
 /// a sender that combines sends them in this order. Of more keys two neighbours are far apart
 /// anyway, and it would take long.
-const ORDERED: usize = if cfg!(test) { 32 } else { 1 << 18 };
+const ORDERED: usize = if cfg!(test) { 96 } else { 1 << 18 };
 
 /// A slot that is not closed.
 #[derive(Debug, Default)]

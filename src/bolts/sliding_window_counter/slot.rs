@@ -90,7 +90,8 @@ impl Counts {
             return Self::default();
         }
         let mut dense = std::mem::take(&mut spare.dense);
-        dense.resize(keys);
+        // It may be from when there were more keys.
+        dense.counts.resize(keys, 0);
         Self::Dense(dense)
     }
 

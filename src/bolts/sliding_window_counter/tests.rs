@@ -153,22 +153,27 @@ fn a_closed_slot_is_in_the_windows_that_end_after_it() {
 // --- stored and loaded again ---
 
 mod stored {
+    use std::borrow::Cow;
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
     use super::SlidingWindowCounter;
-    use crate::key::{KeyValue, shard_of, task_of_shard};
+    use crate::key::{KeyHash, KeyValue, shard_of, task_of_shard};
     use crate::state::States;
     use crate::state::tests::Store;
     use crate::time::{Timestamp, secs};
 
     type Counter = SlidingWindowCounter<u16>;
 
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Debug)]
     enum Step {
         /// A key, how many slots after the closed ones, and how often.
         Add(u16, i64, u64),
+        /// Several keys at once, so many slots after the closed ones.
+        AddAll(Vec<u16>, i64),
+        /// The keys that follow are others: by so many.
+        Turn(u16),
         /// Closes so many slots.
         Close(i64),
         /// Commits; a unit is written whole once in so many times, or never.
@@ -182,14 +187,38 @@ mod stored {
         (0..40, 0_u64..8).prop_map(|(bits, more)| (1_u64 << (bits / 8 * 8)) + more)
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    /// Of `spread` keys at a time.
+    fn step(spread: u16) -> impl Strategy<Value = Step> {
+        let keys = prop::collection::vec(0..spread, 0..60);
         prop_oneof![
-            12 => (0_u16..60, 0_i64..3, count()).prop_map(|(k, s, c)| Step::Add(k, s, c)),
-            4 => (1_i64..4).prop_map(Step::Close),
+            6 => (0..spread, 0_i64..3, count()).prop_map(|(k, s, c)| Step::Add(k, s, c)),
+            8 => (keys, 0_i64..2).prop_map(|(keys, slot)| Step::AddAll(keys, slot)),
+            4 => (0..spread * 2).prop_map(Step::Turn),
+            6 => (1_i64..4).prop_map(Step::Close),
             1 => Just(Step::Close(9)),
-            4 => (0_usize..5).prop_map(Step::Save),
-            2 => (1_usize..5).prop_map(Step::Fail),
+            6 => (0_usize..5).prop_map(Step::Save),
+            1 => (1_usize..5).prop_map(Step::Fail),
         ]
+    }
+
+    /// Few keys at a time, and many over time.
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let steps = (5_u16..60).prop_flat_map(|spread| prop::collection::vec(step(spread), 1..150));
+        steps.prop_map(|steps| {
+            let mut first = 0;
+            let turned = steps.into_iter().map(|step| match step {
+                Step::Add(key, slot, count) => Step::Add(first + key, slot, count),
+                Step::AddAll(keys, slot) => {
+                    Step::AddAll(keys.into_iter().map(|key| first + key).collect(), slot)
+                }
+                Step::Turn(keys) => {
+                    first += keys;
+                    Step::Turn(keys)
+                }
+                step => step,
+            });
+            turned.collect()
+        })
     }
 
     fn keep(counter: &mut Counter, states: &mut States<'_>) {
@@ -247,27 +276,37 @@ mod stored {
         let mut since: Vec<(Step, Sums)> = Vec::new();
         let mut closed = -1;
         let mut committed = closed;
-        let run = |tasks: &mut [Counter], step: Step, closed: &mut i64| {
+        let run = |tasks: &mut [Counter], step: &Step, closed: &mut i64| {
             let mut sums = Sums::new();
+            let count = tasks.len();
+            let task_of = |key: &u16| task_of_shard(shard_of(key.route_hash()), count);
             match step {
                 Step::Add(key, slot, count) => {
-                    let task = task_of_shard(shard_of(key.route_hash()), tasks.len());
-                    tasks[task].add(&key, *closed + 1 + slot, count);
+                    tasks[task_of(key)].add(key, *closed + 1 + slot, *count);
+                }
+                Step::AddAll(keys, slot) => {
+                    for (task, counter) in tasks.iter_mut().enumerate() {
+                        let of_task = keys.iter().filter(|key| task_of(key) == task);
+                        let keys: Vec<u16> = of_task.copied().collect();
+                        let hashes: Vec<KeyHash> = keys.iter().map(KeyHash::of).collect();
+                        let key = |at: usize| Cow::Borrowed(&keys[at]);
+                        counter.add_all(&hashes, key, |_| 2, *closed + 1 + slot);
+                    }
                 }
                 Step::Close(slots) => {
-                    *closed += slots;
+                    *closed += *slots;
                     for counter in tasks {
                         close(counter, *closed + 1, &mut sums);
                         assert_eq!(counter.last_closed(), Some(*closed));
                     }
                 }
-                Step::Save(_) | Step::Fail(_) => {}
+                Step::Turn(_) | Step::Save(_) | Step::Fail(_) => {}
             }
             sums
         };
         for step in steps {
-            match *step {
-                Step::Save(whole) => {
+            match step {
+                &Step::Save(whole) => {
                     let mut calls = 0;
                     let whole = || {
                         calls += 1;
@@ -277,25 +316,25 @@ mod stored {
                     since.clear();
                     committed = closed;
                 }
-                Step::Fail(count) => {
+                &Step::Fail(count) => {
                     tasks = store.load(count, make, keep);
                     let mut closed = committed;
                     for (step, sums) in &since {
-                        assert_eq!(run(&mut tasks, *step, &mut closed), *sums);
+                        assert_eq!(run(&mut tasks, step, &mut closed), *sums);
                     }
                 }
                 step => {
                     let mut of_tasks = closed;
                     let sums = run(std::slice::from_mut(&mut reference), step, &mut closed);
                     assert_eq!(run(&mut tasks, step, &mut of_tasks), sums);
-                    since.push((step, sums));
+                    since.push((step.clone(), sums));
                 }
             }
             assert_eq!(held(&tasks), held(std::slice::from_ref(&reference)));
         }
         // When every slot was left nothing is stored of it.
         if let Some(slots) = slots {
-            run(&mut tasks, Step::Close(20), &mut closed);
+            run(&mut tasks, &Step::Close(20), &mut closed);
             store.save(&mut tasks, keep, Timestamp::from_millis(0), || false);
             let tasks = store.load(3, make, keep);
             assert!(tasks.iter().all(|counter| counter.keys() == 0), "{slots}");
@@ -303,13 +342,28 @@ mod stored {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
         #[test]
         fn a_counter_that_is_loaded_goes_on_as_if_it_never_had_failed(
             slots in prop_oneof![Just(None), (1_usize..5).prop_map(Some)],
-            steps in prop::collection::vec(step(), 1..80),
+            steps in steps(),
         ) {
             check(slots, &steps);
         }
+    }
+
+    /// The array of a slot that was left was handed on as long as it was, to a time with fewer keys.
+    #[test]
+    fn a_slot_after_most_keys_were_forgotten_is_saved() {
+        let mut steps = Vec::new();
+        for (first, keys) in [(0, 40), (100, 10), (200, 10), (300, 22)] {
+            steps.push(Step::AddAll((first..first + keys).collect(), 0));
+            steps.push(Step::Save(0));
+            steps.push(Step::Close(1));
+        }
+        steps.push(Step::Save(0));
+        check(Some(1), &steps);
     }
 
     /// What a save writes, in bytes; `None` of its units is written whole.
