@@ -18,8 +18,9 @@ pub(super) trait Kept {
     /// any.
     fn next_change(&self) -> Option<i64>;
 
-    /// How many windows hold something and do not end with a closed pane.
-    fn open_windows(&self) -> usize;
+    /// Whether any window holds something and does not end with a closed pane; it is asked for
+    /// each pane that is closed at the end of the input, so it must not look at all of them.
+    fn has_open_windows(&self) -> bool;
 
     /// Closes a pane. Those before it must be closed or empty.
     fn close(&mut self, pane: i64);
@@ -30,16 +31,30 @@ pub(super) trait Kept {
 
 /// How many windows of so many panes hold something and do not end with a closed pane. `held` is
 /// sorted: the panes that hold something and are not closed, and the last one of those that are.
-pub(super) fn open_windows(held: &[i64], panes: usize, last_closed: Option<i64>) -> usize {
+pub(super) fn open_windows(
+    held: impl Iterator<Item = i64>,
+    panes: usize,
+    last_closed: Option<i64>,
+) -> usize {
     let panes = i64::try_from(panes).unwrap_or(i64::MAX);
     let mut next = last_closed.map_or(i64::MIN, |closed| closed + 1);
     let mut windows = 0;
     for pane in held {
         let last = pane.saturating_add(panes - 1);
-        windows += (last - (*pane).max(next) + 1).max(0);
+        windows += (last - pane.max(next) + 1).max(0);
         next = next.max(last.saturating_add(1));
     }
     usize::try_from(windows).unwrap_or(usize::MAX)
+}
+
+/// Whether a closed pane that holds something is in a window that does not end with a closed one;
+/// `held` is the last one of those panes, and a window has so many.
+pub(super) fn ends_later(held: Option<i64>, panes: Option<usize>, last_closed: Option<i64>) -> bool {
+    let (Some(held), Some(panes), Some(closed)) = (held, panes, last_closed) else {
+        return false;
+    };
+    let panes = i64::try_from(panes).unwrap_or(i64::MAX);
+    held.saturating_add(panes - 1) > closed
 }
 
 /// A whole number of slides is a window, a slide a pane: each tuple is taken in once, in the
@@ -167,7 +182,7 @@ impl Panes {
         };
         while let Some(pane) = kept.next_change().filter(|pane| *pane < limit) {
             // A later run may have more of the pane after the last one that holds something.
-            if limit == i64::MAX && kept.open_windows() == 0 {
+            if limit == i64::MAX && !kept.has_open_windows() {
                 break;
             }
             kept.close(pane);

@@ -220,7 +220,7 @@ where
     }
 
     fn open_windows(&self) -> usize {
-        super::panes::Kept::open_windows(&self.held)
+        self.held.open_windows()
     }
 
     fn streams() -> Vec<&'static str> {

@@ -156,8 +156,8 @@ impl<K: KeyValue> Kept for SlidingWindowCounter<K> {
         self.next_change()
     }
 
-    fn open_windows(&self) -> usize {
-        self.open_windows()
+    fn has_open_windows(&self) -> bool {
+        self.has_open_windows()
     }
 
     fn close(&mut self, pane: i64) {

@@ -1,17 +1,19 @@
 //! Counts per key over the latest slots.
 
 mod kept;
+mod open;
 mod slot;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::panes::open_windows;
+use super::panes::{ends_later, open_windows};
 use crate::key::{KeyHash, KeyValue};
 use crate::ranking::Top;
 use crate::state::{KeyIndex, States, Value};
 use kept::Kept;
+use open::{Open, OpenSlots};
 use slot::{CHANGED, COUNT, Counts, List, Renumbered, Spare, each_from};
 
 /// A window of less than two slots does not slide.
@@ -56,9 +58,7 @@ pub struct SlidingWindowCounter<K> {
     sums_changed: bool,
     /// What is being counted, by the numbers of its keys.
     numbers: Vec<u32>,
-    open: Vec<Open>,
-    /// The position in `open` that was used last.
-    latest: usize,
+    open: OpenSlots<i64>,
     closed: VecDeque<Closed>,
     spare: Spare,
     /// By number: one more than the shard of a key that what is stored of it knows by its number,
@@ -81,17 +81,6 @@ const TOUCHED: usize = 32;
 /// a sender that combines sends them in this order. Of more keys two neighbours are far apart
 /// anyway, and it would take long.
 const ORDERED: usize = if cfg!(test) { 96 } else { 1 << 18 };
-
-/// A slot that is not closed.
-#[derive(Debug, Default)]
-struct Open {
-    slot: i64,
-    counts: Counts,
-    /// Something may be marked as changed: it was counted in since the last save.
-    unsaved: bool,
-    /// Something of it may be stored.
-    stored: bool,
-}
 
 /// A slot that is closed and still in the window.
 #[derive(Debug)]
@@ -134,8 +123,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             sums: Vec::new(),
             sums_changed: false,
             numbers: Vec::new(),
-            open: Vec::new(),
-            latest: 0,
+            open: OpenSlots::new(),
             closed: VecDeque::new(),
             spare: Spare::default(),
             named: Vec::new(),
@@ -179,15 +167,8 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             return;
         }
         let number = self.number_of(key, hash);
-        if self
-            .open
-            .get(self.latest)
-            .is_none_or(|open| open.slot != slot)
-        {
-            self.find(slot);
-        }
         let end = self.index.end();
-        self.open[self.latest].counts.add(number, count, end);
+        self.find(slot).counts.add(number, count, end);
     }
 
     /// Counts several keys in a slot that is not closed: by their position `key` gives them, and
@@ -218,18 +199,18 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
                 self.numbers.push(number);
             }
         }
-        self.find(slot);
         let end = self.index.end();
-        let open = &mut self.open[self.latest];
-        open.counts.add_all(&self.numbers, count, end);
+        let numbers = std::mem::take(&mut self.numbers);
+        self.find(slot).counts.add_all(&numbers, count, end);
+        self.numbers = numbers;
         self.numbers.clear();
     }
 
     /// Counts what is stored already.
     fn put(&mut self, number: u32, slot: i64, count: u64) {
-        self.find(slot);
-        let open = &mut self.open[self.latest];
-        open.counts.put(number, count, self.index.end());
+        let end = self.index.end();
+        let open = self.find(slot);
+        open.counts.put(number, count, end);
         open.stored = true;
     }
 
@@ -262,7 +243,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         for number in self.zeros.iter().chain(&self.numbers) {
             used[*number as usize] = true;
         }
-        for open in &self.open {
+        for open in self.open.iter() {
             open.counts.each(|number| used[number as usize] = true);
         }
         let kept = used.iter().filter(|used| **used).count();
@@ -283,7 +264,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         for numbers in [&mut self.numbers, &mut self.zeros, &mut self.changed] {
             renumbered.each(numbers);
         }
-        for open in &mut self.open {
+        for open in self.open.iter_mut() {
             open.counts.renumber(renumbered);
         }
         for closed in &mut self.closed {
@@ -291,28 +272,24 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         }
     }
 
-    fn find(&mut self, slot: i64) {
-        let position = self.open.iter().position(|open| open.slot == slot);
-        self.latest = position.unwrap_or_else(|| {
+    /// The slot, which is going to be counted in.
+    #[inline]
+    fn find(&mut self, slot: i64) -> &mut Open<i64> {
+        let (closed, end, spare) = (&self.closed, self.index.end(), &mut self.spare);
+        self.open.find(slot, || {
             // As the one before it, most likely.
-            let before = self.closed.back();
-            let counts = before.map_or_else(Counts::default, |before| {
-                Counts::like(&before.counts, self.index.end(), &mut self.spare)
-            });
-            self.open.push(Open {
-                slot,
-                counts,
-                ..Open::default()
-            });
-            self.open.len() - 1
+            let before = closed.back();
+            before.map_or_else(Counts::default, |before| {
+                Counts::like(&before.counts, end, spare)
+            })
         });
-        self.open[self.latest].unsaved = true;
+        self.open.latest()
     }
 
     /// The least slot that holds something and is not closed.
     #[must_use]
     pub fn first_open(&self) -> Option<i64> {
-        self.open.iter().map(|open| open.slot).min()
+        self.open.first()
     }
 
     /// The slot that was closed last: nothing may be counted in it or before it.
@@ -328,10 +305,16 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
         let Some(slots) = self.slots else {
             return self.open.len();
         };
-        let mut held: Vec<i64> = self.open.iter().map(|open| open.slot).collect();
-        held.extend(self.closed.back().map(|closed| closed.slot));
-        held.sort_unstable();
-        open_windows(&held, slots, self.last_closed())
+        let closed = self.closed.back().map(|closed| closed.slot);
+        let held = closed.into_iter().chain(self.open.numbers());
+        open_windows(held, slots, self.last_closed())
+    }
+
+    /// Whether there is such a window; without counting them.
+    #[must_use]
+    pub fn has_open_windows(&self) -> bool {
+        let closed = self.closed.back().map(|closed| closed.slot);
+        self.open.len() > 0 || ends_later(closed, self.slots, self.last_closed())
     }
 
     /// The slot after the closed one that is next to change a sum; none while every sum is
@@ -350,9 +333,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     pub fn close(&mut self, slot: i64) {
         self.zeros.clear();
         self.changed.clear();
-        if let Some(position) = self.open.iter().position(|open| open.slot == slot) {
-            let open = self.open.swap_remove(position);
-            self.latest = usize::MAX;
+        if let Some(open) = self.open.remove(slot) {
             self.sum_up(open);
         }
         self.leave_before(slot);
@@ -369,7 +350,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     }
 
     /// Adds the counts of a slot to the sums.
-    fn sum_up(&mut self, open: Open) {
+    fn sum_up(&mut self, open: Open<i64>) {
         let Open {
             slot,
             counts,
@@ -429,19 +410,17 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
 
     /// After loading: closes the slots again that were closed.
     fn close_again(&mut self) {
-        for open in &mut self.open {
+        for open in self.open.iter_mut() {
             open.unsaved = false;
         }
-        self.latest = usize::MAX;
+        self.open.forget_latest();
         let Some(last) = self.last_closed() else {
             return;
         };
-        let slots = std::mem::take(&mut self.open).into_iter();
-        let (mut closed, open): (Vec<Open>, Vec<Open>) = slots.partition(|open| open.slot <= last);
-        self.open = open;
-        closed.sort_by_key(|open| open.slot);
-        for open in closed {
-            self.sum_up(open);
+        while let Some(slot) = self.open.first().filter(|slot| *slot <= last) {
+            if let Some(open) = self.open.remove(slot) {
+                self.sum_up(open);
+            }
         }
         self.leave_before(last);
         self.changed.clear();

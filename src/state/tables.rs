@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::RangeBounds;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +101,14 @@ impl<S: Ord + Clone, K: KeyValue, V> Tables<S, K, V> {
     /// The sections with their tables, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&S, &Table<K, V>)> {
         self.sections.iter()
+    }
+
+    /// The sections of a range, in order: found without looking at those before it.
+    pub(crate) fn range(
+        &self,
+        range: impl RangeBounds<S>,
+    ) -> impl DoubleEndedIterator<Item = (&S, &Table<K, V>)> {
+        self.sections.range(range)
     }
 
     /// How many sections there are.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::time::Duration;
 
 use super::Aggregated;
 use crate::aggregate::{AggregateError, Aggregator};
 use crate::bolts::aggregate::refused;
-use crate::bolts::panes::{Kept, open_windows};
+use crate::bolts::panes::{Kept, ends_later, open_windows};
 use crate::error::Result;
 use crate::key::KeyValue;
 use crate::state::{Changes, Shape, State, States, StoredUnit, Table, Tables, Value};
@@ -119,6 +120,28 @@ impl<K: KeyValue, A: Aggregator> Held<K, A> {
 
     pub(super) fn aggregator(&self) -> &A {
         &self.aggregator
+    }
+
+    /// How many windows hold something and do not end with a closed pane.
+    pub(super) fn open_windows(&self) -> usize {
+        let Some(window) = self.window else {
+            return self.panes.len();
+        };
+        let open = self.open().map(|(pane, _)| *pane);
+        let held = self.closed().into_iter().chain(open);
+        open_windows(held, window, *self.last_closed)
+    }
+
+    /// The panes that are not closed, in order.
+    fn open(&self) -> impl Iterator<Item = (&i64, &Table<K, A::Partial>)> {
+        let after = self.last_closed.map_or(Bound::Unbounded, Bound::Excluded);
+        self.panes.range((after, Bound::Unbounded))
+    }
+
+    /// The last pane that is closed and still in a window.
+    fn closed(&self) -> Option<i64> {
+        let last = (*self.last_closed)?;
+        self.panes.range(..=last).next_back().map(|(pane, _)| *pane)
     }
 
     /// After loading: the window is made of its panes again.
@@ -279,8 +302,8 @@ impl<K: KeyValue, A: Aggregator> Kept for Held<K, A> {
     }
 
     fn first_open(&self) -> Option<i64> {
-        let mut panes = self.panes.iter().map(|(pane, _)| *pane);
-        panes.find(|pane| Some(*pane) > *self.last_closed)
+        let mut open = self.open();
+        open.next().map(|(pane, _)| *pane)
     }
 
     fn next_change(&self) -> Option<i64> {
@@ -290,17 +313,9 @@ impl<K: KeyValue, A: Aggregator> Kept for Held<K, A> {
         }
     }
 
-    fn open_windows(&self) -> usize {
-        let Some(window) = self.window else {
-            return self.panes.len();
-        };
-        let mut held: Vec<i64> = self.panes.iter().map(|(pane, _)| *pane).collect();
-        let closed = held
-            .iter()
-            .filter(|pane| Some(**pane) <= *self.last_closed)
-            .count();
-        held.drain(..closed.saturating_sub(1));
-        open_windows(&held, window, *self.last_closed)
+    fn has_open_windows(&self) -> bool {
+        let open = self.open().next().is_some();
+        open || ends_later(self.closed(), self.window, *self.last_closed)
     }
 
     fn close(&mut self, pane: i64) {

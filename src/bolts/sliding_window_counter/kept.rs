@@ -186,7 +186,7 @@ impl<K: KeyValue> State for Kept<'_, K> {
             }
             closed.stored = true;
         }
-        for open in &mut self.0.open {
+        for open in self.0.open.iter_mut() {
             let unsaved = std::mem::take(&mut open.unsaved);
             if unsaved || any_whole {
                 writer.changes.section(&Some(open.slot))?;
@@ -204,7 +204,7 @@ impl<K: KeyValue> State for Kept<'_, K> {
             open.stored = true;
         }
         // The next tuple looks for its slot, and notes that it is not saved any more.
-        self.0.latest = usize::MAX;
+        self.0.open.forget_latest();
         Ok(())
     }
 

@@ -254,7 +254,7 @@ mod stored {
                 let counts = closed.counts.iter();
                 held.extend(counts.map(|(n, c)| ((closed.slot, key(*n)), c & super::COUNT)));
             }
-            for open in &counter.open {
+            for open in counter.open.iter() {
                 let numbers = 0..u32::try_from(counter.index.end()).unwrap();
                 for number in numbers.filter(|number| open.counts.get(*number) > 0) {
                     let count = open.counts.get(number) & super::COUNT;
