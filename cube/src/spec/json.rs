@@ -9,10 +9,58 @@ use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// A text of which lines are known.
+#[derive(Debug)]
+pub(super) struct Text<'t> {
+    text: &'t str,
+    /// Where its line ends are, in order: the line of a place is found by them, and not by going
+    /// through all of the text before it.
+    line_ends: Vec<usize>,
+}
+
+/// How deep lists and objects may lie in each other: each is looked through for what is in it, so
+/// the time that a spec takes grows with its length times this. Druid's own are about eight deep.
+const MOST_DEEP: usize = 100;
+
+impl<'t> Text<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self {
+            text,
+            line_ends: line_ends.map(|(place, _)| place).collect(),
+        }
+    }
+
+    /// The line of a place, from 1.
+    fn line(&self, place: usize) -> usize {
+        self.line_ends.partition_point(|end| *end < place) + 1
+    }
+
+    /// Where the first list or object begins that lies too deep, if any does.
+    fn too_deep(&self) -> Option<usize> {
+        let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+        for (place, byte) in self.text.bytes().enumerate() {
+            if in_string {
+                in_string = escaped || byte != b'"';
+                escaped = !escaped && byte == b'\\';
+                continue;
+            }
+            match byte {
+                b'"' => in_string = true,
+                b'{' | b'[' if depth == MOST_DEEP => return Some(place),
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
 /// A value in a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'t> {
-    text: &'t str,
+    text: &'t Text<'t>,
     raw: &'t str,
 }
 
@@ -29,9 +77,15 @@ impl<'t> Node<'t> {
     /// The one value of a text.
     ///
     /// # Errors
-    /// The line from 1 where it is no JSON, and why.
-    pub(super) fn of(text: &'t str) -> Result<Self, (usize, String)> {
-        match serde_json::from_str::<&RawValue>(text) {
+    /// The line from 1 where it is no JSON or nested too deep, and why.
+    pub(super) fn of(text: &'t Text<'t>) -> Result<Self, (usize, String)> {
+        if let Some(place) = text.too_deep() {
+            let what = format!(
+                "lists and objects lie more than {MOST_DEEP} deep in each other here: write it flatter"
+            );
+            return Err((text.line(place), what));
+        }
+        match serde_json::from_str::<&RawValue>(text.text) {
             Ok(raw) => Ok(Self {
                 text,
                 raw: raw.get(),
@@ -50,13 +104,12 @@ impl<'t> Node<'t> {
 
     /// The line on which it begins, from 1.
     pub(super) fn line(self) -> usize {
-        line_of(self.before())
+        self.text.line(self.place())
     }
 
-    /// The text before it.
-    fn before(self) -> &'t str {
-        let place = self.raw.as_ptr().addr() - self.text.as_ptr().addr();
-        self.text.get(..place).unwrap_or(self.text)
+    /// Where it begins in the text.
+    fn place(self) -> usize {
+        self.raw.as_ptr().addr() - self.text.text.as_ptr().addr()
     }
 
     /// What it is, for people.
@@ -85,11 +138,12 @@ impl<'t> Node<'t> {
                 raw: raw.get(),
             };
             // Between the name's last quote and the value are a colon and white space.
-            let colon = value.before().trim_end();
+            let before = self.text.text.get(..value.place()).unwrap_or_default();
+            let colon = before.trim_end();
             let quote = colon.strip_suffix(':').unwrap_or(colon).trim_end();
             Member {
                 name,
-                line: line_of(quote),
+                line: self.text.line(quote.len()),
                 value,
             }
         });
@@ -119,10 +173,6 @@ impl<'t> Node<'t> {
     }
 }
 
-fn line_of(before: &str) -> usize {
-    before.bytes().filter(|byte| *byte == b'\n').count() + 1
-}
-
 struct Members;
 
 impl<'t> Visitor<'t> for Members {
@@ -148,7 +198,8 @@ mod tests {
     #[test]
     fn every_value_knows_its_line() {
         let text = "\n{\n \"a\"\n:\n[1,\n\"\\u0078\", true\n], \"b\": {\"c\": null}}\n";
-        let root = Node::of(text).unwrap();
+        let text = Text::new(text);
+        let root = Node::of(&text).unwrap();
         assert_eq!((root.line(), root.kind()), (2, "an object"));
         let members = root.members().unwrap();
         let places: Vec<_> = members
@@ -165,9 +216,26 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_with_its_line() {
-        let (line, why) = Node::of("{\n\"a\": 1,\n}").unwrap_err();
+        let (line, why) = Node::of(&Text::new("{\n\"a\": 1,\n}")).unwrap_err();
         assert_eq!(line, 3);
         assert!(why.contains("key must be a string"), "{why}");
-        assert_eq!(Node::of("").unwrap_err().0, 1);
+        assert_eq!(Node::of(&Text::new("")).unwrap_err().0, 1);
+    }
+
+    /// Each level was parsed again with all that was in it: 16,000 levels took minutes.
+    #[test]
+    fn what_is_nested_too_deep_is_told_with_its_line() {
+        let nested = |deep: usize| format!("{}1{}", "{\"spec\":\n".repeat(deep), "}".repeat(deep));
+        assert!(Node::of(&Text::new(&nested(MOST_DEEP))).is_ok());
+        for deep in [MOST_DEEP + 1, 16_000] {
+            let (line, why) = Node::of(&Text::new(&nested(deep))).unwrap_err();
+            assert_eq!(line, MOST_DEEP + 1);
+            assert!(why.contains("more than 100 deep"), "{why}");
+        }
+        // Neither what is in strings nor what lies side by side.
+        let strings = format!("[\"{}\\\"[\", \"\\\\\"]", "[{".repeat(200));
+        assert!(Node::of(&Text::new(&strings)).is_ok());
+        let beside = format!("[{}1]", "[[]],{\"a\":{}},".repeat(200));
+        assert!(Node::of(&Text::new(&beside)).is_ok());
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::granularity::{Granularity, UnknownGranularity};
 use crate::moment::TimestampFormat;
 use crate::schema::Schema;
-use json::Node;
+use json::{Node, Text};
 use object::{Notes, Object};
 pub(crate) use parts::is_reserved;
 
@@ -161,7 +161,8 @@ pub fn parse(text: &str, name: &str) -> Result<(Spec, Vec<Warning>), SpecErrors>
     let mut notes = Notes::default();
     // A byte order mark is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let spec = match Node::of(text) {
+    let text = Text::new(text);
+    let spec = match Node::of(&text) {
         Ok(root) => {
             Object::of(root, "the spec", &mut notes).and_then(|root| parts::spec(root, &mut notes))
         }
@@ -208,7 +209,8 @@ pub fn granularity(text: &str) -> Result<Granularity, String> {
             .map_err(|why: UnknownGranularity| why.to_string());
     }
     let mut notes = Notes::default();
-    let node = Node::of(text).map_err(|(_, why)| why)?;
+    let text = Text::new(text);
+    let node = Node::of(&text).map_err(|(_, why)| why)?;
     let granularity = parts::granularity(node, "granularity", &mut notes);
     let notes = notes.mistakes.into_iter().chain(notes.warnings);
     let wrong: Vec<String> = notes.map(|(_, what)| what).collect();

@@ -307,14 +307,14 @@ fn metrics_spec(
     notes: &mut Notes,
 ) -> Vec<Metric> {
     let mut metrics: Vec<Metric> = Vec::new();
-    let mut lines = Vec::new();
+    let (mut names, mut lines) = (HashSet::new(), Vec::new());
     for node in nodes {
         let Some((metric, line)) = metric(node, notes) else {
             continue;
         };
         let name = &metric.name;
         check_name(name, line, notes);
-        if metrics.iter().any(|other| other.name == *name) {
+        if !names.insert(name.clone()) {
             notes.mistake(line, format!("the metric `{name}` is given twice"));
         }
         if dimensions.contains(name) {
@@ -325,7 +325,7 @@ fn metrics_spec(
     }
     for (metric, line) in metrics.iter().zip(lines) {
         let error = error_name(&metric.name);
-        let taken = dimensions.contains(&error) || metrics.iter().any(|other| other.name == error);
+        let taken = dimensions.contains(&error) || names.contains(&error);
         if metric.kind == Kind::HyperUnique && taken {
             let what = format!(
                 "answers have the error of `{}` as `{error}`, so nothing else can have this name",
