@@ -88,7 +88,8 @@ pub trait Bolt: Send + 'static {
     /// Takes one tuple.
     ///
     /// # Errors
-    /// Send the tuple to the dead letters.
+    /// Send the tuple to the dead letters; [`Fatal`](crate::Fatal) and
+    /// [`Transient`](crate::Transient) end the run, or this attempt at it.
     fn execute(&mut self, tuple: &Self::Input, out: &mut Out<Self::Output>) -> Result;
 
     /// No tuple with a time before `watermark` follows: windows that end there can close.
@@ -252,7 +253,8 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     /// Takes one tuple with its key.
     ///
     /// # Errors
-    /// Send the tuple to the dead letters.
+    /// Send the tuple to the dead letters; [`Fatal`](crate::Fatal) and
+    /// [`Transient`](crate::Transient) end the run, or this attempt at it.
     fn execute(&mut self, key: &Self::Key, tuple: &T, out: &mut Out<Self::Output>) -> Result;
 
     /// As [`Bolt::on_watermark`].
@@ -321,7 +323,7 @@ pub trait AggregatingBolt<T: Tuple>: KeyedBolt<T> {
     /// latest of them.
     ///
     /// # Errors
-    /// Send the partial to the dead letters.
+    /// Send the partial to the dead letters; else as those of [`Bolt::execute`].
     fn execute_partial(
         &mut self,
         key: &Self::Key,

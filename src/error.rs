@@ -6,8 +6,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// What user code returns; `?` works on every error type.
 pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 
-/// An error after which trying again is of no use: a durable run ends with it, and is not
-/// restored from its last commit.
+/// An error after which trying again is of no use: it ends the run wherever user code returns it,
+/// and the run is not restored from its last commit. A bolt that returns it for a tuple makes no
+/// dead letter of that. It counts as well where it is the [source](std::error::Error::source) of
+/// another error.
 ///
 /// ```
 /// use squall::{BoxError, Fatal};
@@ -29,6 +31,77 @@ impl Fatal {
     pub fn cause(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
         &*self.0
     }
+}
+
+/// An error that is not the fault of the tuple in hand, and may be gone a moment later: a full
+/// disk, a server that does not answer. A bolt that returns it for a tuple makes no dead letter of
+/// that: a durable run is restored from its last commit, and takes the tuple again; another run
+/// ends. It counts as well where it is the [source](std::error::Error::source) of another error.
+///
+/// Where a whole batch, epoch or watermark fails, every error is taken so.
+///
+/// ```
+/// use squall::testing::BoltTest;
+/// use squall::{Bolt, Out, Result, Transient, Word};
+///
+/// /// Asks a server about each word.
+/// struct Ask;
+/// impl Bolt for Ask {
+///     type Input = Word;
+///     type Output = ();
+///     fn execute(&mut self, word: &Word, _: &mut Out<()>) -> Result {
+///         if word.word.is_empty() {
+///             return Err("there is no word".into());
+///         }
+///         Err(Transient::new("the server does not answer").into())
+///     }
+/// }
+///
+/// let word = |word: &str| Word { word: word.into() };
+/// let out = BoltTest::new(Ask).send(word("")).run()?;
+/// assert_eq!(out.dead_letters().len(), 1);
+/// let error = BoltTest::new(Ask).send(word("a")).run().err();
+/// assert_eq!(error.map(|error| error.to_string()), Some("the server does not answer".into()));
+/// # Ok::<(), squall::BoxError>(())
+/// ```
+#[derive(Debug)]
+pub struct Transient(BoxError);
+
+impl Transient {
+    /// Wraps the cause.
+    pub fn new(cause: impl Into<BoxError>) -> Self {
+        Self(cause.into())
+    }
+
+    /// The cause.
+    #[must_use]
+    pub fn cause(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl std::fmt::Display for Transient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Transient {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// Whether an error, or one that it came from, is of this type.
+pub(crate) fn stems_from<E: std::error::Error + 'static>(error: &BoxError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
+    while let Some(error) = cause {
+        if error.is::<E>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl std::fmt::Display for Fatal {

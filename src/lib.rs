@@ -127,7 +127,7 @@ pub use durable::{
     Inspection, KeptComponent, Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot,
     TableChange, TableChanges, TableView, ViewError, Views,
 };
-pub use error::{BoxError, Fatal, Result};
+pub use error::{BoxError, Fatal, Result, Transient};
 pub use key::{
     By, Key, KeyHash, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard,
 };

@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 
 use crate::batch::{AnyBatch, Batch};
+use crate::error::{BoxError, Fatal, Result, Transient, stems_from};
+use crate::fault::Killed;
 use crate::key::KeyHash;
 use crate::time::Timestamp;
 use crate::tuple::{DeadLetter, Tuple};
@@ -329,6 +331,21 @@ impl<S: Streams> Out<S> {
     pub fn dead_letter(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter, self.time, self.late);
         self.emitted += 1;
+    }
+
+    /// User code has refused a tuple or record: makes the dead letter of it, but of an error that
+    /// ends the run.
+    pub(crate) fn refuse(
+        &mut self,
+        error: BoxError,
+        letter: impl FnOnce(&BoxError) -> DeadLetter,
+    ) -> Result {
+        let (fatal, transient) = (stems_from::<Fatal>, stems_from::<Transient>);
+        if fatal(&error) || transient(&error) || stems_from::<Killed>(&error) {
+            return Err(error);
+        }
+        self.dead_letter(letter(&error));
+        Ok(())
     }
 
     /// The time of the tuple in hand.

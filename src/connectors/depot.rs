@@ -346,12 +346,12 @@ where
         self.record.fill(record, &partition.source, offset);
         partition.next = offset + 1;
         if let Err(error) = (self.decode)(&self.record, out) {
-            out.dead_letter(DeadLetter {
+            out.refuse(error, |error| DeadLetter {
                 source: self.record.source().to_string(),
                 line: Some(self.record.line()),
                 reason: error.to_string(),
                 tuple: None,
-            });
+            })?;
         }
         Ok(Next::More)
     }

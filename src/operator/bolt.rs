@@ -39,7 +39,7 @@ impl<B: Bolt> PlainOperator<B> {
 
     /// Takes tuples of one time, one after the other.
     #[inline]
-    fn execute_each(&mut self, batch: &Batch<B::Input>, positions: Range<usize>) {
+    fn execute_each(&mut self, batch: &Batch<B::Input>, positions: Range<usize>) -> Result {
         for position in positions {
             let tuple = &batch.tuples[position];
             if let Some(quarantine) = &self.quarantine
@@ -53,10 +53,12 @@ impl<B: Bolt> PlainOperator<B> {
             self.cursor.set(Some(position));
             self.out.key_hash = batch.columns.hashes.get(position).copied();
             if let Err(error) = self.bolt.execute(tuple, &mut self.out) {
-                let letter = refused(&self.name, tuple, &error);
-                self.out.dead_letter(letter);
+                let name = &self.name;
+                self.out
+                    .refuse(error, |error| refused(name, tuple, error))?;
             }
         }
+        Ok(())
     }
 
     /// An error where user code broke a promise through `Out`.
@@ -116,7 +118,7 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
             if let Some((tuples, time, late)) = runs.into_iter().next() {
                 self.out.time = time;
                 self.out.late = late || time < self.out.watermark;
-                self.execute_each(batch, position..position + tuples);
+                self.execute_each(batch, position..position + tuples)?;
                 position += tuples;
             }
         }

@@ -316,8 +316,7 @@ where
                 position += 1;
                 let Folded { key, partial } = folded;
                 if let Err(error) = self.keyed.bolt().execute_partial(key, partial, out) {
-                    let letter = refused(&self.name, folded, &error);
-                    out.dead_letter(letter);
+                    out.refuse(error, |error| refused(&self.name, folded, error))?;
                 }
             }
         }

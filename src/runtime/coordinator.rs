@@ -15,7 +15,7 @@ use super::options::RunOptions;
 use super::program::{Ended, InHand};
 use super::report::{ComponentStats, RunError, RunStats, Summary};
 use crate::context::Epoch;
-use crate::error::Fatal;
+use crate::error::{Fatal, stems_from};
 use crate::fault::Killed;
 use crate::spout::Progress;
 use crate::store::Batch;
@@ -382,8 +382,8 @@ impl Coordinator {
             name, component, ..
         } = &self.tasks[task].watched;
         let (error, in_hand) = match failure {
-            Failure::Error(cause) if cause.is::<Killed>() => return Ended::Killed,
-            Failure::Error(cause) if cause.is::<Fatal>() => {
+            Failure::Error(cause) if stems_from::<Killed>(&cause) => return Ended::Killed,
+            Failure::Error(cause) if stems_from::<Fatal>(&cause) => {
                 let task = name.clone();
                 return Ended::Done(Err(RunError::Failed { task, cause }));
             }

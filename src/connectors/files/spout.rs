@@ -129,8 +129,7 @@ where
             }
         }
         if let Err(error) = (self.decode)(&self.record, out) {
-            let letter = self.letter(error.to_string());
-            out.dead_letter(letter);
+            out.refuse(error, |error| self.letter(error.to_string()))?;
         }
         Ok(())
     }
