@@ -13,7 +13,8 @@ use super::protocol::{Line, Question, answer};
 use super::view::Row;
 use super::views::Views;
 use crate::depot::{Depot, DepotError, Dropped, Retention};
-use crate::store::{Batch, Store, StoreError};
+use crate::error::BoxError;
+use crate::store::{Batch, PartialBackup, Store, StoreError};
 
 /// Where a topology keeps its state: a directory, or memory.
 ///
@@ -209,20 +210,38 @@ impl DataDir {
     }
 
     /// Copies everything as of the last commit into a new data directory, also while a run
-    /// goes on, which does not wait for it. `to` is empty or absent; nothing is left of it
-    /// where the copy fails.
+    /// goes on, which does not wait for it. `to` is empty or absent; it gets its name when it is
+    /// whole, and nothing is left of it where the copy fails. What is left of one where the
+    /// process is killed says so, and is refused by whoever opens it.
     ///
     /// # Errors
-    /// As [`DataDir::inspect`]; where `to` holds anything or cannot be written, and where
-    /// the run ends meanwhile.
+    /// As [`DataDir::inspect`]; where `to` holds anything, lies within this directory, or cannot
+    /// be written, and where the run ends meanwhile.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), DataDirError> {
-        let to = to.as_ref();
-        let absolute = std::path::absolute(to).map_err(|source| StoreError::Io {
-            path: to.to_owned(),
-            doing: "write",
-            source,
-        })?;
-        self.ask(&Question::Backup { to: absolute }).map(drop)
+        self.backup_with(to, |_| Ok(()))
+    }
+
+    /// As [`DataDir::backup`]; what belongs to the copy besides, `more` writes into it before it is
+    /// whole. It is given the copy, and its path at that time is its [`path`](DataDir::path).
+    ///
+    /// # Errors
+    /// As [`DataDir::backup`], and where `more` fails.
+    pub fn backup_with(
+        &self,
+        to: impl AsRef<Path>,
+        more: impl FnOnce(&DataDir) -> Result<(), BoxError>,
+    ) -> Result<(), DataDirError> {
+        let partial = PartialBackup::begin(to.as_ref(), self.path())?;
+        let at = partial.path();
+        self.ask(&Question::Backup { to: at.to_owned() })?;
+        let copy = Self(Place::Open(Opened {
+            #[cfg(unix)]
+            _socket: None,
+            store: Store::open_partial(at)?,
+        }));
+        more(&copy).map_err(|cause| DataDirError::Backup { cause })?;
+        drop(copy);
+        Ok(partial.finish()?)
     }
 
     /// Gives up what is stored: of one component its state, what it has still to deliver,

@@ -59,6 +59,13 @@ pub enum DataDirError {
         #[source]
         cause: BoxError,
     },
+    /// What belongs to a copy besides its store could not be written.
+    #[error("no backup was made")]
+    Backup {
+        /// Why.
+        #[source]
+        cause: BoxError,
+    },
     /// The directory is in use, and its holder gave no answer, or only a part of one.
     #[error("{in_use}; it was asked, but {why}")]
     NoAnswer {
@@ -99,7 +106,7 @@ impl DataDirError {
             | Self::NotEditable { .. }
             | Self::NoAnswer { .. } => true,
             Self::Answered { wrong_use, .. } => *wrong_use,
-            Self::Edit { .. } | Self::Ended => false,
+            Self::Edit { .. } | Self::Backup { .. } | Self::Ended => false,
         }
     }
 }

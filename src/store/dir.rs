@@ -19,6 +19,9 @@ pub(crate) const SOCKET: &str = "socket";
 /// The store's file while it is made.
 const UNFINISHED: &str = "store.redb.new";
 
+/// Says that a backup is not whole: the file is there from its first byte to its last.
+pub(super) const PARTIAL: &str = "unfinished";
+
 /// What is at a path that shall be a data directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
@@ -26,14 +29,18 @@ enum Found {
     Nothing,
     /// A directory that is empty, or in which making a store had begun.
     Empty,
+    /// A backup that was not finished.
+    Partial,
     /// A directory with our files, or at least with the lock of somebody who makes them.
     Ours,
 }
 
 /// Locks the data directory; makes it where there is none.
 pub(super) fn open(dir: &Path) -> Result<Lock, StoreError> {
-    if find(dir)? == Found::Nothing {
-        make_dir(dir)?;
+    match find(dir)? {
+        Found::Nothing => make_dir(dir)?,
+        Found::Partial => return Err(partial(dir)),
+        Found::Empty | Found::Ours => {}
     }
     let mut lock = Lock::take(dir)?;
     if !has_store(dir)? {
@@ -48,8 +55,10 @@ pub(super) fn open(dir: &Path) -> Result<Lock, StoreError> {
 
 /// Locks the data directory; changes nothing where there is none.
 pub(super) fn open_existing(dir: &Path) -> Result<Lock, StoreError> {
-    if find(dir)? != Found::Ours {
-        return Err(none_there(dir));
+    match find(dir)? {
+        Found::Ours => {}
+        Found::Partial => return Err(partial(dir)),
+        Found::Nothing | Found::Empty => return Err(none_there(dir)),
     }
     let mut lock = Lock::take(dir)?;
     if !has_store(dir)? {
@@ -63,34 +72,39 @@ pub(super) fn open_existing(dir: &Path) -> Result<Lock, StoreError> {
     Ok(lock)
 }
 
-/// Makes a data directory with what `write` puts into it; nothing is left where that fails.
+/// Locks a backup that is being made and has its store.
+pub(super) fn open_partial(dir: &Path) -> Result<Lock, StoreError> {
+    if find(dir)? != Found::Partial || !has_store(dir)? {
+        return Err(none_there(dir));
+    }
+    Lock::take(dir)
+}
+
+/// Whether a backup can be made here: says whether the directory is there already.
+pub(super) fn has_room(dir: &Path) -> Result<bool, StoreError> {
+    match find(dir)? {
+        Found::Nothing => Ok(false),
+        Found::Empty => Ok(true),
+        Found::Partial => Err(partial(dir)),
+        Found::Ours => Err(StoreError::NotADataDirectory {
+            dir: dir.to_owned(),
+            why: "a new one needs a directory that is empty or does not exist, \
+                  and this one holds data",
+        }),
+    }
+}
+
+/// Makes the store of a backup with what `write` puts into it.
 pub(super) fn make(
     dir: &Path,
     write: impl FnOnce(&Engine) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let found = find(dir)?;
-    if found == Found::Ours {
-        return Err(StoreError::NotADataDirectory {
-            dir: dir.to_owned(),
-            why: "a new one needs a directory that is empty or does not exist, \
-                  and this one holds data",
-        });
-    }
-    if found == Found::Nothing {
-        make_dir(dir)?;
+    if find(dir)? != Found::Partial {
+        return Err(none_there(dir));
     }
     let mut lock = Lock::take(dir)?;
-    let made = fill(dir, write).and_then(|()| lock.sign());
-    if made.is_err() {
-        // The error that is reported says what to look at, whatever becomes of the rest.
-        let _ = fs::remove_file(dir.join(UNFINISHED));
-        let _ = fs::remove_file(dir.join(STORE));
-        let _ = fs::remove_file(dir.join(lock::NAME));
-        if found == Found::Nothing {
-            let _ = fs::remove_dir(dir);
-        }
-    }
-    made
+    fill(dir, write)?;
+    lock.sign()
 }
 
 /// Makes the store in a directory that is locked and has none.
@@ -114,7 +128,7 @@ fn fill(
     sync_dir(dir)
 }
 
-fn make_dir(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(dir).map_err(StoreError::io("make", dir))?;
     match dir.parent() {
         Some(parent) if parent != Path::new("") => sync_dir(parent),
@@ -123,7 +137,7 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes the names in a directory durable, where the operating system has that.
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     if cfg!(unix) {
         let synced = fs::File::open(dir).and_then(|dir| dir.sync_all());
         synced.map_err(StoreError::io("write", dir))?;
@@ -134,6 +148,13 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 fn has_store(dir: &Path) -> Result<bool, StoreError> {
     let store = dir.join(STORE);
     store.try_exists().map_err(StoreError::io("open", &store))
+}
+
+fn partial(dir: &Path) -> StoreError {
+    StoreError::NotADataDirectory {
+        dir: dir.to_owned(),
+        why: "it is a backup that was not finished: delete it, and make another one",
+    }
 }
 
 fn none_there(dir: &Path) -> StoreError {
@@ -158,6 +179,13 @@ fn find(dir: &Path) -> Result<Found, StoreError> {
     }
     let mut found = Found::Empty;
     let mut foreign = false;
+    let marked = dir.join(PARTIAL);
+    if marked
+        .try_exists()
+        .map_err(StoreError::io("open", &marked))?
+    {
+        return Ok(Found::Partial);
+    }
     for entry in fs::read_dir(dir).map_err(StoreError::io("read", dir))? {
         let name = entry.map_err(StoreError::io("read", dir))?.file_name();
         if name == STORE {

@@ -58,6 +58,10 @@ pub(super) enum Place {
     Disk(super::disk::Disk),
 }
 
+/// The device and number of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity((u64, u64));
+
 impl Place {
     /// What errors name.
     pub(super) fn file(&self) -> &Path {
@@ -67,6 +71,23 @@ impl Place {
             #[cfg(test)]
             Self::Disk(_) => Path::new("(on a simulated disk)"),
         }
+    }
+
+    /// What tells the file from another one at its path; none in memory, and where there is none.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let Self::File(path) = self else {
+            return None;
+        };
+        let about = path.metadata().ok()?;
+        #[cfg(unix)]
+        let identity = {
+            use std::os::unix::fs::MetadataExt;
+            (about.dev(), about.ino())
+        };
+        // Elsewhere an open file is not replaced.
+        #[cfg(not(unix))]
+        let identity = (u64::from(about.is_file()), 0);
+        Some(Identity(identity))
     }
 
     /// Whether it outlives the engine.

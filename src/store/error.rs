@@ -47,6 +47,16 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// The file is not at its path any more.
+    #[error(
+        "`{file}` is not there any more: the data directory was deleted, moved or replaced while \
+         it was in use, and what was committed is lost with it",
+        file = file.display()
+    )]
+    Gone {
+        /// The file.
+        file: PathBuf,
+    },
     /// The operating system refused something.
     #[error("cannot {doing} `{path}`: {source}", path = path.display())]
     Io {

@@ -26,12 +26,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
+pub(crate) use backup::PartialBackup;
 pub(crate) use batch::Batch;
 pub(crate) use dir::SOCKET;
 pub use error::StoreError;
 
 use crate::error::BoxError;
-use engine::{Each, EachUntil, Engine, Place, View};
+use engine::{Each, EachUntil, Engine, Identity, Place, View};
 use lock::Lock;
 
 /// One open data directory: a key-value store with atomic, synced batches. A clone is the same
@@ -48,6 +49,8 @@ struct Shared {
     /// still has the file.
     engine: RwLock<Option<Engine>>,
     place: Place,
+    /// What the file was known by when it was opened.
+    identity: Option<Identity>,
     dir: Option<PathBuf>,
     /// What its users have in common, by name; shared by them all, hence the lock.
     common: Mutex<HashMap<String, Weak<dyn Any + Send + Sync>>>,
@@ -73,6 +76,14 @@ impl Store {
         Self::in_dir(dir, dir::open_existing(dir)?)
     }
 
+    /// The store of a [`PartialBackup`], which nobody else opens.
+    ///
+    /// # Errors
+    /// As [`Store::open_existing`].
+    pub(crate) fn open_partial(dir: &Path) -> Result<Self, StoreError> {
+        Self::in_dir(dir, dir::open_partial(dir)?)
+    }
+
     /// A store in memory, for tests and for runs that must survive only their own failures.
     ///
     /// # Errors
@@ -91,6 +102,7 @@ impl Store {
     fn over(engine: Engine, place: Place, dir: Option<PathBuf>, lock: Option<Lock>) -> Self {
         let shared = Shared {
             engine: RwLock::new(Some(engine)),
+            identity: place.identity(),
             place,
             dir,
             common: Mutex::default(),
@@ -110,7 +122,8 @@ impl Store {
     /// time are done one after the other.
     ///
     /// # Errors
-    /// Where the file cannot be written: the store stays at the last commit, and the next call
+    /// [`StoreError::Gone`] where the file was deleted or replaced meanwhile. Where it cannot be
+    /// written: the store stays at the last commit, and the next call
     /// opens the file again, checks it and goes on from there, with the same handle. Only where
     /// the operating system fails in the last sync may the batch be there after all, as a whole:
     /// a [`Reader`] tells, and committing the same batch once more does no harm. Readers from
@@ -122,6 +135,8 @@ impl Store {
             return Ok(());
         }
         let done = self.with_engine(|engine| engine.commit(batch));
+        // What is written to a file that has no name is gone with the process.
+        let done = done.and_then(|()| self.shared.is_there());
         let usable = matches!(done, Ok(()) | Err(StoreError::TooLarge { .. }));
         if !usable && self.shared.place.lasts() {
             // After an error the engine refuses everything until it is opened again.
@@ -160,6 +175,26 @@ impl Store {
         Ok(made)
     }
 
+    /// The store belongs to one topology until the claim is dropped: two would write over each
+    /// other's state.
+    ///
+    /// # Errors
+    /// Where another one has claimed it.
+    pub(crate) fn claim(&self, topology: &str) -> Result<Claim, StoreError> {
+        let mut mine = false;
+        let claim = self.in_common("claim", || {
+            mine = true;
+            Ok::<_, StoreError>(Claimed(topology.to_owned()))
+        })?;
+        if mine {
+            return Ok(Claim { _claimed: claim });
+        }
+        Err(StoreError::InUse {
+            dir: self.dir().unwrap_or(self.shared.place.file()).to_owned(),
+            holder: format!("the topology `{}` of this process", claim.0),
+        })
+    }
+
     /// A consistent view as of the last commit; does not hold up writers. What it shows stays
     /// on disk until it is dropped, so a reader that is kept makes the file grow.
     ///
@@ -172,11 +207,11 @@ impl Store {
         })
     }
 
-    /// Copies everything as of the last commit into a new data directory, while this one is in
-    /// use. `to` is empty or absent, and nothing is left of it where the copy fails.
+    /// Copies everything as of the last commit into a [`PartialBackup`], while this store is in
+    /// use.
     ///
     /// # Errors
-    /// Where `to` holds anything, where it cannot be written, where a value is damaged or
+    /// Where none was begun at `to`, where it cannot be written, where a value is damaged or
     /// missing, and where it is `given_up` on the way.
     pub(crate) fn backup(&self, to: &Path, given_up: &dyn Fn() -> bool) -> Result<(), StoreError> {
         backup::backup(&self.read()?.view, to, given_up)
@@ -217,12 +252,31 @@ impl Store {
     }
 }
 
+impl Shared {
+    /// Whether the file that is open is the one at its path.
+    fn is_there(&self) -> Result<(), StoreError> {
+        if self.place.identity() == self.identity {
+            return Ok(());
+        }
+        let file = self.place.file().to_owned();
+        Err(StoreError::Gone { file })
+    }
+}
+
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.shared.place.file();
         f.debug_tuple("Store").field(&file).finish()
     }
 }
+
+/// Says that a topology has the store.
+pub(crate) struct Claim {
+    _claimed: Arc<Claimed>,
+}
+
+/// The name of the topology.
+struct Claimed(String);
 
 /// A store that may have been let go of.
 #[derive(Clone)]
