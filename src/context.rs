@@ -27,6 +27,10 @@ pub struct Context {
     /// The number of the committed epoch that the run goes on from; none where it begins
     /// anew.
     pub resumed_from: Option<u64>,
+    /// A number for what the data directory holds: a copy has the same, and after a reset it is
+    /// another one. By it a component knows what it has left elsewhere, in files, before the first
+    /// commit. None without a data directory.
+    pub life: Option<u64>,
     /// Wakes this task: a spout that waits for input is asked again.
     pub waker: Waker,
     pub(crate) faults: Faults,

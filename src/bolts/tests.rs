@@ -71,6 +71,7 @@ where
             window: Some(self.shape),
             durable: true,
             resumed_from: (self.runs > 0).then_some(self.runs),
+            life: None,
             waker: Waker::noop().clone(),
             faults: Faults::none(),
             tasks_of: Arc::new(BTreeMap::from([("rankings".to_owned(), self.rankings)])),

@@ -3,6 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `m` `commit` | the number and time of the last committed epoch ([`Commit`]) |
+//! | `m` `life` | a random number, there before the first run; a reset gives it up |
 //! | `m` `manifest` | the topology that the state belongs to ([`Manifest`](super::Manifest)) |
 //! | `s` component, state, unit, epoch | what was saved of a unit: an image, or changes |
 //! | `d` depot | a [`Depot`](crate::Depot): see its layout |
@@ -21,6 +22,7 @@ use crate::time::Timestamp;
 pub(crate) const AFTER_DEPOTS: &[u8] = b"e";
 
 pub(crate) const COMMIT: &[u8] = b"mcommit";
+pub(crate) const LIFE: &[u8] = b"mlife";
 pub(crate) const MANIFEST: &[u8] = b"mmanifest";
 
 /// The last committed epoch.

@@ -10,7 +10,7 @@ use super::commits::Commits;
 use super::coordinator::{Coordinator, SpoutTies, Watched};
 use super::inputs::Inputs;
 use super::message::TaskId;
-use super::program::{Assembly, Committer, Program};
+use super::program::{Assembly, Committer, Program, guarded};
 use super::rate::RateLimit;
 use super::report::RunError;
 use super::restore::restore;
@@ -48,8 +48,8 @@ pub(super) fn assemble(
     } = program;
     let components = &program.parts.components;
     let first_task = first_tasks(components);
-    let (mut tasks, component_of) = make_tasks(program, &first_task, waker);
-    let slides = spread_times(plan, order, &first_task, &mut tasks);
+    let (mut tasks, component_of) = make_tasks(program, &first_task, waker)?;
+    let slides = spread_times(plan, order, &first_task, &mut tasks)?;
     introduce_spouts(&component_of, &mut tasks);
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
@@ -101,7 +101,7 @@ fn make_tasks(
     program: &Program,
     first_task: &[TaskId],
     waker: impl Fn(TaskId) -> Waker,
-) -> (Vec<Task>, Vec<usize>) {
+) -> Result<(Vec<Task>, Vec<usize>), RunError> {
     let Program {
         plan,
         options,
@@ -111,7 +111,7 @@ fn make_tasks(
         ..
     } = program;
     let components = &program.parts.components;
-    let mut wirings = wire(plan, components, first_task);
+    let mut wirings = wire(plan, components, first_task)?;
 
     let shared = Shared {
         clock: clock.clone(),
@@ -141,6 +141,7 @@ fn make_tasks(
                 window: None,
                 durable: false,
                 resumed_from: None,
+                life: program.life,
                 waker: waker(id),
                 faults: faults.clone(),
                 tasks_of: Arc::clone(&tasks_of),
@@ -151,9 +152,11 @@ fn make_tasks(
                 Some(tuples) => CreditWindow::Fixed(tuples),
                 None => CreditWindow::measured(options.batch_tuples),
             };
+            let name = context.name();
+            let work = guarded(|| name, "its factory", || work(component, limit.clone()))?;
             let mut task = Task::new(
                 (id, context),
-                work(component, limit.clone()),
+                work,
                 Inputs::new(ends(wiring.senders)),
                 wiring.edges,
                 Channels::new(ends(wiring.readers), options.batch_tuples, first_window),
@@ -165,7 +168,7 @@ fn make_tasks(
             component_of.push(number);
         }
     }
-    (tasks, component_of)
+    Ok((tasks, component_of))
 }
 
 /// The number of each component's first task.
@@ -191,7 +194,11 @@ fn work(component: &Definition, limit: Option<Arc<RateLimit>>) -> Work {
 }
 
 /// Connects every task of a component to every task of its readers.
-fn wire(plan: &Plan, components: &[Definition], first_task: &[TaskId]) -> Vec<Wiring> {
+fn wire(
+    plan: &Plan,
+    components: &[Definition],
+    first_task: &[TaskId],
+) -> Result<Vec<Wiring>, RunError> {
     let count = components
         .iter()
         .map(|component| component.parallelism)
@@ -212,7 +219,8 @@ fn wire(plan: &Plan, components: &[Definition], first_task: &[TaskId]) -> Vec<Wi
             let Some(source) = input.source else { continue };
             for sender_task in 0..components[source].parallelism {
                 let sender = first_task[source] + sender_task;
-                let mut edge = (input.edge)();
+                let reader = || component.id.clone();
+                let mut edge = guarded(reader, "the factory of its grouping", || (input.edge)())?;
                 // In a chain there is only the task of the same number to send to.
                 let chained = plan.components[number].inputs[place].carriage == Carriage::Chained;
                 let (reader_tasks, as_sender) = if chained {
@@ -239,7 +247,7 @@ fn wire(plan: &Plan, components: &[Definition], first_task: &[TaskId]) -> Vec<Wi
             }
         }
     }
-    wirings
+    Ok(wirings)
 }
 
 /// Lets senders combine what the plan says. Not in a run that goes on from an earlier one: what
@@ -389,7 +397,7 @@ fn spread_times(
     order: &[usize],
     first_task: &[TaskId],
     tasks: &mut [Task],
-) -> Vec<i64> {
+) -> Result<Vec<i64>, RunError> {
     let mut domains = vec![TimeDomain::Processing; plan.components.len()];
     let mut windows: Vec<Vec<WindowShape>> = vec![Vec::new(); plan.components.len()];
     let mut slides = Vec::new();
@@ -398,7 +406,9 @@ fn spread_times(
         let component = &plan.components[number];
         let upstream: Vec<usize> = sources(plan, number).collect();
         let own = &tasks[first_task[number]];
-        domains[number] = own.domain().unwrap_or_else(|| {
+        let name = || own.context.name();
+        let domain = guarded(name, "`domain`", || own.domain())?;
+        domains[number] = domain.unwrap_or_else(|| {
             let domains = upstream.iter().map(|&source| domains[source]);
             domains.max().unwrap_or(TimeDomain::Processing)
         });
@@ -415,7 +425,7 @@ fn spread_times(
             [one] => Some(*one),
             _ => None,
         };
-        let shape = own.windows();
+        let shape = guarded(name, "`window`", || own.windows())?;
         if let Some(slide) = shape.and_then(WindowShape::slide_ms) {
             slides.push(slide);
             if domains[number] == TimeDomain::Processing {
@@ -435,5 +445,5 @@ fn spread_times(
     for task in tasks {
         task.set_slides(Arc::clone(&slides));
     }
-    cut_at
+    Ok(cut_at)
 }

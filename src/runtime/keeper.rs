@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::context::Epoch;
 use crate::durable::layout;
-use crate::error::Result;
+use crate::error::{Fatal, Result};
 use crate::key::{SHARDS, task_of_shard};
 use crate::state::{Changes, Ledger, Shape, State, StoredUnit};
 use crate::store::Batch;
@@ -31,6 +31,23 @@ struct Kept {
     ledger: Ledger,
     /// What the units wrote to the latest commit, to be written over at the next one.
     written: Vec<Arc<Vec<u8>>>,
+}
+
+/// A state of a grouped bolt has a key that belongs to another task.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a mistake in {component}: its tuples are grouped by one key and its state `{state}` is keyed by \
+     another. Task {task} has written a key of shard {shard}, whose tuples go to task {owner}, so \
+     each task would have a part of what belongs to that key. Group the tuples by the key of \
+     `{state}`, or key `{state}` by what they are grouped by; a bolt that needs both is two bolts, \
+     or reads by a global grouping"
+)]
+struct WrongKey {
+    component: String,
+    state: String,
+    shard: usize,
+    owner: usize,
+    task: usize,
 }
 
 /// A buffer of more bytes is let go of where the latest commit has filled less than a
@@ -161,10 +178,13 @@ impl Keeper {
                 continue;
             }
             if by_shard && !shards.contains(&unit) {
-                return Err(format!(
-                    "the state `{name}` holds a key of shard {unit}, which belongs to another \
-                     task: its keys must be what the tuples are grouped by"
-                )
+                return Err(Fatal::new(WrongKey {
+                    component: self.component.clone(),
+                    state: name.to_owned(),
+                    shard: unit,
+                    owner: task_of_shard(unit, self.tasks),
+                    task: self.task,
+                })
                 .into());
             }
             let number = number(if by_shard { unit } else { task });

@@ -17,7 +17,7 @@ use crate::durable::layout::{self, Culprit};
 use crate::durable::{Bell, Commit, DataDir};
 use crate::error::BoxError;
 use crate::fault::{Faults, Killed};
-use crate::store::{Batch, Store, StoreError};
+use crate::store::{Batch, Claim, Store, StoreError};
 use crate::topology::{Parts, Plan, PlanErrors, Topology};
 
 /// A checked topology with the settings of a run.
@@ -29,6 +29,10 @@ pub(crate) struct Program {
     pub(crate) options: RunOptions,
     pub(crate) clock: Clock,
     pub(crate) store: Option<Store>,
+    /// The store is this topology's until the run has ended.
+    _claim: Option<Claim>,
+    /// As [`Context::life`](crate::Context::life).
+    pub(super) life: Option<u64>,
     /// Rings after each commit.
     pub(super) bell: Bell,
     pub(super) faults: Faults,
@@ -62,6 +66,8 @@ impl Program {
         // The options go to those who may outlive the run for a moment: the store does not.
         let data_dir = options.data_dir.take();
         let store = data_dir.as_ref().map(DataDir::open).transpose()?;
+        let claim = store.as_ref().map(|store| store.claim(&plan.name));
+        let claim = claim.transpose()?;
         let parts = topology.into_parts();
         let tasks = parts
             .components
@@ -75,6 +81,8 @@ impl Program {
             options: options.sane(),
             clock,
             store,
+            _claim: claim,
+            life: None,
             bell: Bell::default(),
             faults,
             metrics,
@@ -84,6 +92,7 @@ impl Program {
             // the computer's date meanwhile.
             program.clock = program.clock.clone().not_before(commit.time);
         }
+        program.life = program.store.as_ref().map(life).transpose()?;
         Ok(program)
     }
 
@@ -97,7 +106,9 @@ impl Program {
 
     /// Makes every task, with what is stored of it, and lets its user code get ready.
     pub(crate) fn assemble(&self, waker: impl Fn(TaskId) -> Waker) -> Result<Assembly, RunError> {
-        let mut assembly = assemble(self, waker)?;
+        // Code of users is guarded where it is called; what is left is named by the topology.
+        let name = || self.plan.name.clone();
+        let mut assembly = guarded(name, "its making", || assemble(self, waker))??;
         prepare(&mut assembly.tasks)?;
         Ok(assembly)
     }
@@ -136,6 +147,19 @@ pub(crate) struct InHand {
     pub(crate) component: String,
     pub(crate) tuple: String,
     pub(crate) message: String,
+}
+
+/// The number of what a store holds; one that has none gets one.
+fn life(store: &Store) -> Result<u64, StoreError> {
+    let known = store.read()?.get(layout::LIFE)?;
+    if let Some(life) = known.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+        return Ok(life);
+    }
+    let life = fastrand::u64(..);
+    let mut batch = Batch::default();
+    batch.put(layout::LIFE.to_vec(), life.to_string().into_bytes());
+    store.commit(batch)?;
+    Ok(life)
 }
 
 /// Writes epochs into the store.
@@ -217,20 +241,31 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or_else(|| "a value that is no text".to_owned())
 }
 
+/// Calls user code of a task; a panic becomes an error that names the task and `place`, the code
+/// that was called.
+pub(super) fn guarded<T>(
+    task: impl FnOnce() -> String,
+    place: &str,
+    call: impl FnOnce() -> T,
+) -> Result<T, RunError> {
+    // What a panic leaves behind is dropped with the attempt.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| RunError::Panicked {
+        task: task(),
+        message: format!("in {place}: {}", panic_message(&*panic)),
+    })
+}
+
 /// Lets the user code of every task get ready.
 fn prepare(tasks: &mut [Task]) -> Result<(), RunError> {
     for task in tasks {
         let name = task.context.name();
-        match catch_unwind(AssertUnwindSafe(|| task.prepare())) {
-            Ok(Ok(())) => {}
-            Ok(Err(cause)) => return Err(RunError::Start { task: name, cause }),
-            Err(panic) => {
-                let message = panic_message(&*panic);
-                return Err(RunError::Panicked {
-                    task: name,
-                    message,
-                });
-            }
+        let place = if task.is_spout() {
+            "`open`"
+        } else {
+            "`prepare`"
+        };
+        if let Err(cause) = guarded(|| name.clone(), place, || task.prepare())? {
+            return Err(RunError::Start { task: name, cause });
         }
     }
     Ok(())

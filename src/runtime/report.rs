@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::durable::Misfit;
-use crate::error::BoxError;
+use crate::error::{BoxError, Fatal, stems_from};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::topology::PlanErrors;
@@ -84,6 +84,17 @@ pub enum RunError {
     /// The operating system refused a thread.
     #[error("the topology could not start a thread: {0}")]
     Thread(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// Whether another attempt would find the same, and is not made.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Start { cause, .. } | Self::Failed { cause, .. } => stems_from::<Fatal>(cause),
+            Self::Store(_) | Self::Misfit(_) | Self::Plan(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What one component has done, over all of its tasks.

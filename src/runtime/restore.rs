@@ -2,12 +2,11 @@
 //! back into the tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::message::TaskId;
-use super::program::panic_message;
+use super::program;
 use super::report::RunError;
 use super::task::Task;
 use crate::context::Epoch;
@@ -103,13 +102,18 @@ pub(crate) fn restore(
 fn shapes(task: &mut Task) -> Result<BTreeMap<String, Shape>, RunError> {
     let mut shapes = BTreeMap::new();
     let name = task.context.name();
-    let done = task.states(
-        |state, kept| match shapes.insert(state.to_owned(), kept.shape()) {
-            None => Ok(()),
-            Some(_) => Err(format!("it keeps two states by the name `{state}`").into()),
-        },
-    );
-    done.map_err(|cause| RunError::Start { task: name, cause })?;
+    let shape = |state: &str, kept: &mut dyn State| {
+        let Some(_) = shapes.insert(state.to_owned(), kept.shape()) else {
+            return Ok(());
+        };
+        Err(format!("it keeps two states by the name `{state}`").into())
+    };
+    guarded(
+        || name.clone(),
+        STATE,
+        || task.states(shape),
+        |task, cause| RunError::Start { task, cause },
+    )?;
     Ok(shapes)
 }
 
@@ -191,20 +195,17 @@ fn read_units(reader: &Reader, component: &str, state: &str) -> Result<Units, Ru
     Ok(units)
 }
 
-/// Calls user code of a task; an error becomes what `error` makes of it, and a panic an error.
+/// What user code declares its state by.
+const STATE: &str = "`state`";
+
+/// As [`program::guarded`]; an error becomes what `error` makes of it.
 fn guarded(
-    task: String,
+    task: impl Fn() -> String,
+    place: &str,
     call: impl FnOnce() -> Result,
     error: impl FnOnce(String, BoxError) -> RunError,
 ) -> Result<(), RunError> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(cause)) => Err(error(task, cause)),
-        Err(panic) => Err(RunError::Panicked {
-            task,
-            message: panic_message(&*panic),
-        }),
-    }
+    program::guarded(&task, place, call)?.map_err(|cause| error(task(), cause))
 }
 
 /// One component on its way back.
@@ -232,9 +233,9 @@ impl Component<'_> {
         first: &mut Batch,
     ) -> Result<(), RunError> {
         for task in self.tasks.iter() {
-            let name = task.context.name();
             guarded(
-                name,
+                || task.context.name(),
+                "the runtime",
                 || task.context.fault_point("restore"),
                 |task, cause| RunError::Failed { task, cause },
             )?;
@@ -351,11 +352,16 @@ impl Component<'_> {
                 }
             })
         };
-        guarded(task, load, |task, cause| RunError::Restore {
-            task,
-            state: name.to_owned(),
-            cause,
-        })
+        guarded(
+            || task.clone(),
+            STATE,
+            load,
+            |task, cause| RunError::Restore {
+                task,
+                state: name.to_owned(),
+                cause,
+            },
+        )
     }
 
     /// Gives every task what is to be delivered by it.
@@ -411,11 +417,14 @@ impl Component<'_> {
         for (task, keeper) in self.tasks.iter_mut().zip(self.keepers) {
             let name = task.context.name();
             let mut at = String::new();
-            let loaded = task.states(|state, kept: &mut dyn State| {
-                state.clone_into(&mut at);
-                kept.loaded()
-            });
-            let kept = loaded.and_then(|()| task.keep(keeper));
+            let keep = || {
+                task.states(|state, kept: &mut dyn State| {
+                    state.clone_into(&mut at);
+                    kept.loaded()
+                })?;
+                task.keep(keeper)
+            };
+            let kept = program::guarded(|| name.clone(), STATE, keep)?;
             task.context.resumed_from = self.commit.map(|commit| commit.epoch);
             task.committed = self.commit.map_or(0, |commit| commit.epoch);
             task.passed = task.committed;

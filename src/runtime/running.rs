@@ -10,10 +10,10 @@ use ractor::ActorRef;
 use super::actors::{Attempt, CoordinatorMessage, Roll, launch};
 use super::clock::Clock;
 use super::options::RunOptions;
-use super::program::{Ended, InHand, Program};
+use super::program::{Ended, InHand, Program, guarded};
 use super::report::{RunError, RunStats, Summary};
 use super::signals::at_stop_signals;
-use super::supervisor::{Supervisor, Verdict};
+use super::supervisor::{Cause, Supervisor, Verdict};
 #[cfg(unix)]
 use crate::durable::Socket;
 use crate::durable::Views;
@@ -185,7 +185,10 @@ impl Topology {
         thread::Builder::new()
             .name("run".to_owned())
             .spawn(move || {
-                let result = keep_going(&program, &of_run, attempt);
+                // Code of users that is called here is guarded by itself.
+                let name = || program.plan.name.clone();
+                let going = || keep_going(&program, &of_run, attempt);
+                let result = guarded(name, "the thread of the run", going).flatten();
                 // The data directory is let go of before anybody hears of the end.
                 #[cfg(unix)]
                 drop(socket);
@@ -237,21 +240,24 @@ fn keep_going(
             Ended::Killed => return Err(RunError::Interrupted),
             Ended::Failed(error, in_hand) => (error, in_hand),
         };
+        let mut cause = Cause::of(&error, in_hand.as_ref());
         if !close(attempt, program.options.drain) {
             tracing::warn!("user code of a task does not return: the topology is not restored");
             return Err(error);
         }
         note(program, in_hand)?;
         attempt = loop {
-            match supervisor.failed(program.clock.elapsed(), error) {
+            match supervisor.failed(program.clock.elapsed(), error, cause) {
                 Verdict::Restart(pause) => wait(control, pause),
                 Verdict::End(error) => return Err(error),
             }
             match begin(program, control) {
                 Ok(attempt) => break attempt,
-                // Another attempt would find the same.
-                Err(failed @ (RunError::Store(_) | RunError::Misfit(_))) => return Err(failed),
-                Err(failed) => error = failed,
+                Err(failed) if failed.is_final() => return Err(failed),
+                Err(failed) => {
+                    cause = Cause::of(&failed, None);
+                    error = failed;
+                }
             }
         };
     }

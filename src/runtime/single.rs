@@ -12,7 +12,7 @@ use super::message::{Outgoing, TaskId, TaskInput};
 use super::options::RunOptions;
 use super::program::{Assembly, Committer, Ended, Program, panic_message};
 use super::report::{RunError, Summary};
-use super::supervisor::{Supervisor, Verdict};
+use super::supervisor::{Cause, Supervisor, Verdict};
 use super::task::Task;
 use crate::context::Epoch;
 use crate::fault::Killed;
@@ -83,14 +83,15 @@ pub(crate) fn run_on_this_thread(
             }
             Ok(Ended::Failed(error, in_hand)) => (error, in_hand),
             Err(RunError::Failed { cause, .. }) if cause.is::<Killed>() => continue,
-            Err(error) if first => return Err(error),
+            Err(error) if first || error.is_final() => return Err(error),
             Err(error) => (error, None),
         };
         first = false;
+        let cause = Cause::of(&error, in_hand.as_ref());
         if let Some(in_hand) = in_hand {
             program.note(&in_hand)?;
         }
-        match supervisor.failed(program.clock.elapsed(), error) {
+        match supervisor.failed(program.clock.elapsed(), error, cause) {
             Verdict::Restart(pause) => program
                 .clock
                 .advance_to(program.clock.elapsed().saturating_add(pause)),

@@ -25,6 +25,7 @@ pub(crate) fn context() -> Context {
         window: None,
         durable: false,
         resumed_from: None,
+        life: None,
         waker: Waker::noop().clone(),
         faults: Faults::none(),
         tasks_of: Arc::default(),

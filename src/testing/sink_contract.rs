@@ -406,6 +406,7 @@ fn context(resumed_from: Option<u64>) -> Context {
         window: None,
         durable: true,
         resumed_from,
+        life: None,
         waker: Waker::noop().clone(),
         faults: Faults::none(),
         tasks_of: Arc::default(),

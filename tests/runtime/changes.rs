@@ -230,7 +230,7 @@ fn a_table_by_another_key_than_the_grouping_is_an_error() {
     let error = error.to_string();
     assert!(error.starts_with("seen["), "{error}");
     assert!(
-        error.contains("its keys must be what the tuples are grouped by"),
+        error.contains("its state `seen` is keyed by another"),
         "{error}"
     );
 }

@@ -3,6 +3,7 @@
 
 mod alignment;
 mod carriages;
+mod causes;
 mod changes;
 mod durable;
 mod failures;

@@ -42,6 +42,7 @@ fn context(task: usize, parallelism: usize, durable: bool) -> Context {
         window: None,
         durable,
         resumed_from: None,
+        life: None,
         waker: Waker::noop().clone(),
         faults: Faults::none(),
         tasks_of: Arc::default(),
