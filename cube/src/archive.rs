@@ -1,5 +1,9 @@
 //! The raw events beside the cube: gzip files of lines, one for each segment.
 
+mod begun;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -9,7 +13,9 @@ use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
-use squall::{Bolt, Context, Epoch, Out, Result, States, Table, Timestamp, Value};
+use squall::{Bolt, Context, Epoch, Out, Result, States, Table, Timestamp, Transient, Value};
+
+use begun::Begun;
 
 use crate::event::Event;
 use crate::granularity::Granularity;
@@ -30,8 +36,25 @@ pub struct Archived {
     pub events: u64,
 }
 
+impl Archived {
+    /// Looks whether the file of a segment has all of its events; so many were found.
+    pub(crate) fn holds(&self, dir: &Path, segment: i64, found: u64) -> Result<(), ArchiveError> {
+        if found >= self.events {
+            return Ok(());
+        }
+        Err(ArchiveError::Fewer {
+            path: Archive::file(dir, segment).display().to_string(),
+            stored: self.events,
+            found,
+        })
+    }
+}
+
 /// The file that says whose archive a directory is.
 const OWNER: &str = "cube";
+
+/// What is read at once to be looked at.
+const READ_BYTES: usize = 256 * 1024;
 
 /// What waits to be written at once, before it is compressed.
 const MOST_WAITING: usize = 32 << 20;
@@ -39,10 +62,13 @@ const MOST_WAITING: usize = 32 << 20;
 /// Appends raw events to a directory, to be rolled up in another way later; one task.
 ///
 /// Each segment has a file of lines of JSON, compressed by gzip: each commit appends a member
-/// to each file that has got events, so `zcat` reads a file as a whole. What a crash has left
-/// behind the last commit is cut off when the run goes on: every event is in the archive once. Only
-/// what was in a file before its first commit stays there, since nothing says whose it is; it is
-/// not [counted](Archived::start).
+/// to each file that has got events, so `zcat` reads a file as a whole. What a crash or a full disk
+/// has left behind the last commit is cut off when the run goes on, also of a file that no commit
+/// has counted yet: every event is in the archive once. What was in a file before the cube wrote to
+/// it stays there, whosever it is; it is not [counted](Archived::start).
+///
+/// Events wait in memory until they are written and synced. Where that fails the run is restored
+/// from its last commit, and takes them again.
 ///
 /// It takes the [raw](Event::raw) part of events; those that have none are passed over.
 pub struct Archive {
@@ -57,6 +83,8 @@ pub struct Archive {
     waiting: BTreeMap<i64, Waiting>,
     /// Bytes of the lines that wait.
     bytes: usize,
+    /// The files that no commit counts yet.
+    begun: Begun,
     context: Option<Context>,
 }
 
@@ -81,6 +109,18 @@ pub enum ArchiveError {
         /// The bytes that were committed.
         stored: u64,
         /// The bytes that it has.
+        found: u64,
+    },
+    /// A file has fewer events than were committed.
+    #[error(
+        "the archive `{path}` was written with {stored} events, and now it has {found}: restore it"
+    )]
+    Fewer {
+        /// The file.
+        path: String,
+        /// The events that were committed.
+        stored: u64,
+        /// The events that it has.
         found: u64,
     },
     /// Somebody else's events are in it.
@@ -128,6 +168,7 @@ impl Archive {
             complete: Value::default(),
             waiting: BTreeMap::new(),
             bytes: 0,
+            begun: Begun::default(),
             context: None,
         }
     }
@@ -161,44 +202,127 @@ impl Archive {
         Ok(MultiGzDecoder::new(committed))
     }
 
+    /// Reads all that is committed of a segment, and compares it with the checksums of its members
+    /// and the number of its events.
+    pub(crate) fn verify(dir: &Path, segment: i64, archived: Archived) -> Result<(), ArchiveError> {
+        let path = Self::file(dir, segment);
+        let mut lines = Self::lines(dir, segment, archived)?;
+        let mut buffer = vec![0; READ_BYTES];
+        let mut found = 0;
+        loop {
+            match lines.read(&mut buffer) {
+                Ok(0) => return archived.holds(dir, segment, found),
+                Ok(read) => {
+                    let ends = buffer[..read].iter().filter(|byte| **byte == b'\n');
+                    found += ends.count() as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed("read", &path)(error)),
+            }
+        }
+    }
+
     /// Notes in the directory whose archive it is; several would cut off each other's events.
     fn own(&self) -> Result<(), ArchiveError> {
         let path = self.dir.join(OWNER);
         match std::fs::read_to_string(&path) {
-            Ok(owner) if owner == self.owner => Ok(()),
-            Ok(owner) => Err(ArchiveError::OfAnother {
-                path: self.dir.display().to_string(),
-                owner,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                std::fs::write(&path, &self.owner).map_err(failed("write", &path))
+            Ok(owner) if owner == self.owner => return Ok(()),
+            // A crash or a full disk has left the file without what was to be in it.
+            Ok(owner) if owner.is_empty() => {}
+            Ok(owner) => {
+                return Err(ArchiveError::OfAnother {
+                    path: self.dir.display().to_string(),
+                    owner,
+                });
             }
-            Err(error) => Err(failed("read", &path)(error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("read", &path)(error)),
         }
+        replace(&path, self.owner.as_bytes()).map_err(failed("write", &path))
     }
 
-    /// Appends what waits to the files. It counts from the next commit on.
-    fn write(&mut self) -> Result<(), ArchiveError> {
-        for (segment, waiting) in std::mem::take(&mut self.waiting) {
-            let path = Self::file(&self.dir, segment);
-            let archived = self.lengths.entry(&segment);
-            if archived.bytes == 0 {
-                // What was there before is left alone, whosever it is.
-                let about = path.metadata();
-                archived.start = about.map_or(0, |about| about.len());
-                archived.bytes = archived.start;
+    /// Cuts off what no commit has counted, and looks whether all else is there.
+    fn recover(&self) -> Result<(), ArchiveError> {
+        for (segment, start) in self.begun.uncounted() {
+            if self.lengths.get(&segment).is_none() {
+                let path = Self::file(&self.dir, segment);
+                cut(&path, start).map_err(failed("go on with", &path))?;
             }
-            archived.end = archived.end.max(waiting.end);
+        }
+        for (segment, archived) in self.lengths.iter() {
+            let path = Self::file(&self.dir, *segment);
+            let file = File::options().write(true).open(&path);
+            let file = file.map_err(failed("go on with", &path))?;
+            long_enough(&path, &file, archived.bytes)?;
+            cut(&path, archived.bytes).map_err(failed("go on with", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Appends what waits to the files. It counts from the next commit on. Where that fails all of
+    /// it goes on waiting, and may be written again.
+    fn write(&mut self) -> Result<(), ArchiveError> {
+        let mut lengths = Vec::new();
+        for (segment, waiting) in &self.waiting {
+            let known = self.lengths.get(segment).copied();
+            let archived = known.map_or_else(
+                || {
+                    // What was there before is left alone, whosever it is.
+                    let path = Self::file(&self.dir, *segment);
+                    let start = length(&path).map_err(failed("read", &path))?;
+                    let start = self.begun.note(*segment, start);
+                    Ok(Archived {
+                        start,
+                        bytes: start,
+                        ..Archived::default()
+                    })
+                },
+                Ok,
+            )?;
+            let end = archived.end.max(waiting.end);
+            lengths.push((*segment, Archived { end, ..archived }));
+        }
+        // Before the first byte of a new file, or nothing says that it is to be cut off.
+        self.begun
+            .write(&self.dir)
+            .map_err(failed("write", &self.dir))?;
+        for ((segment, archived), waiting) in lengths.iter_mut().zip(self.waiting.values()) {
+            let path = Self::file(&self.dir, *segment);
             let done = append(&path, archived.bytes, &waiting.lines);
             archived.bytes = done.map_err(failed("write", &path))?;
             archived.events += waiting.events;
         }
+        sync_dir(&self.dir).map_err(failed("write", &self.dir))?;
+        for (segment, archived) in lengths {
+            self.lengths.insert(segment, archived);
+        }
+        self.waiting.clear();
         self.bytes = 0;
-        sync_dir(&self.dir).map_err(failed("write", &self.dir))
+        Ok(())
     }
 }
 
-/// Appends a member at this position; gives the length of the file.
+/// The length of a file; 0 where there is none.
+fn length(path: &Path) -> io::Result<u64> {
+    match path.metadata() {
+        Ok(about) => Ok(about.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Cuts off what a file has behind this length.
+fn cut(path: &Path, at: u64) -> io::Result<()> {
+    if length(path)? <= at {
+        return Ok(());
+    }
+    let file = File::options().write(true).open(path)?;
+    file.set_len(at)?;
+    file.sync_all()
+}
+
+/// Appends a member at this position; gives the length of the file. Where that fails the file is
+/// as long as it was, as far as the disk allows it.
 fn append(path: &Path, at: u64, lines: &[u8]) -> io::Result<u64> {
     let mut options = OpenOptions::new();
     let mut file = options
@@ -206,13 +330,36 @@ fn append(path: &Path, at: u64, lines: &[u8]) -> io::Result<u64> {
         .truncate(false)
         .write(true)
         .open(path)?;
+    let written = write_member(&mut file, at, lines);
+    if written.is_err() {
+        // Part of a member makes the whole file unreadable for others. The next run cuts it off
+        // where it cannot be done now.
+        let _ = file.set_len(at);
+    }
+    written
+}
+
+fn write_member(file: &mut File, at: u64, lines: &[u8]) -> io::Result<u64> {
     file.set_len(at)?;
     file.seek(SeekFrom::Start(at))?;
-    let mut member = GzEncoder::new(file, Compression::default());
+    let mut member = GzEncoder::new(&mut *file, Compression::default());
     member.write_all(lines)?;
-    let mut file = member.finish()?;
+    member.finish()?;
     file.sync_all()?;
     file.stream_position()
+}
+
+/// Replaces a file as a whole: a crash or a full disk leaves the old one or the new one.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = Path::new(&unfinished);
+    let written = File::create(unfinished).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(unfinished, path))?;
+    sync_dir(path.parent().unwrap_or(path))
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {
@@ -241,12 +388,8 @@ impl Bolt for Archive {
         if context.resumed_from.is_none() {
             *self.complete = true;
         }
-        for (segment, archived) in self.lengths.iter() {
-            let path = Self::file(&self.dir, *segment);
-            let file = File::options().write(true).open(&path);
-            let file = file.map_err(failed("go on with", &path))?;
-            long_enough(&path, &file, archived.bytes)?;
-        }
+        self.begun = Begun::read(&self.dir, context.life);
+        self.recover()?;
         let dir = std::path::absolute(&self.dir).map_err(failed("find", &self.dir))?;
         let dir = dir.display().to_string();
         if *self.directory != dir {
@@ -268,13 +411,17 @@ impl Bolt for Archive {
         waiting.events += 1;
         self.bytes += line.len() + 1;
         if self.bytes >= MOST_WAITING {
-            // An error here must not become a dead letter: the event would be lost.
-            self.write().map_err(squall::Fatal::new)?;
+            // The event in hand is not at fault, and must not become a dead letter.
+            self.write().map_err(Transient::new)?;
         }
         Ok(())
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, _: &mut Out<()>) -> Result {
+        if epoch.commit && !epoch.last {
+            // The commit before the last one may still be on its way.
+            self.begun.committed();
+        }
         if (epoch.commit || epoch.last) && !self.waiting.is_empty() {
             self.write()?;
             if let Some(context) = &self.context {
@@ -288,139 +435,5 @@ impl Bolt for Archive {
         states.keep("lengths", &mut self.lengths);
         states.keep("directory", &mut self.directory);
         states.keep("complete", &mut self.complete);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    use squall::testing::{Events, Fault, Faults, TopologyTest};
-    use squall::{DataDir, Restarts, RunOptions, Topology, millis};
-
-    use super::*;
-
-    fn archived(dir: &Path, segments: &[i64]) -> BTreeMap<i64, String> {
-        let read = |segment: &i64| {
-            let mut text = String::new();
-            let path = Archive::file(dir, *segment);
-            let file = BufReader::new(File::open(path).unwrap());
-            MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
-            (*segment, text)
-        };
-        segments.iter().map(read).collect()
-    }
-
-    /// Runs events through an archive that fails at its second write in one of three ways.
-    fn once_over(fault: Fault) {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("archive");
-        let event = |number: i64| Event {
-            time: Timestamp::from_millis(number % 3 * 86_400_000 + number),
-            names: Arc::from([]),
-            dimensions: Box::default(),
-            inputs: Box::default(),
-            raw: Some(format!("{{\"number\":{number}}}").into()),
-        };
-        let events: Vec<_> = (0..2_000).map(event).collect();
-        let read = Events::now(events.clone());
-        let topology = Topology::named("archive");
-        let spout = topology.spout("events", move || read.clone());
-        let target = dir.clone();
-        let archive = topology.bolt("archive", move || {
-            Archive::at(&target, "day".parse().unwrap(), "a cube")
-        });
-        let _ = archive.global_grouping(&spout);
-        let faults = Faults::none().at("archive.written", 2, fault);
-        let options = RunOptions {
-            data_dir: Some(DataDir::in_memory().unwrap()),
-            commit: millis(1),
-            epoch: millis(1),
-            batch_tuples: 16,
-            faults: faults.clone(),
-            restarts: Restarts {
-                first_pause: millis(1),
-                longest_pause: millis(1),
-                ..Restarts::default()
-            },
-            ..RunOptions::default()
-        };
-        let run = TopologyTest::new(topology).options(options).run();
-        assert!(run.is_ok(), "{run:?}");
-        assert_eq!(faults.left(), 0, "the fault was met");
-        let wanted = events.iter().fold(BTreeMap::new(), |mut texts, event| {
-            let day = event.time.millis() / 86_400_000 * 86_400_000;
-            let text: &mut String = texts.entry(day).or_default();
-            text.push_str(event.raw.as_deref().unwrap());
-            text.push('\n');
-            texts
-        });
-        let segments: Vec<_> = wanted.keys().copied().collect();
-        assert_eq!(archived(&dir, &segments), wanted);
-    }
-
-    #[test]
-    fn each_event_is_archived_once_over_a_failure() {
-        for fault in [Fault::Error, Fault::Panic, Fault::Kill] {
-            once_over(fault);
-        }
-    }
-
-    #[test]
-    fn a_file_that_lost_what_was_committed_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut archive = Archive::at(folder.path(), "day".parse().unwrap(), "a cube");
-        let path = Archive::file(folder.path(), 0);
-        append(&path, 0, b"{}\n").unwrap();
-        let bytes = path.metadata().unwrap().len() + 1;
-        let archived = Archived {
-            end: 86_400_000,
-            start: 0,
-            bytes,
-            events: 1,
-        };
-        archive.lengths.insert(0, archived);
-        let lines = Archive::lines(folder.path(), 0, archived);
-        let error = lines.err().unwrap().to_string();
-        assert!(error.contains("1970-01-01T000000Z.ndjson.gz"), "{error}");
-        assert!(error.contains(&format!("up to byte {bytes}")), "{error}");
-    }
-
-    #[test]
-    fn the_archive_of_another_cube_is_refused_and_what_is_unknown_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let day = || "day".parse().unwrap();
-        let mut mine = Archive::at(folder.path(), day(), "one");
-        mine.own().unwrap();
-        mine.own().unwrap();
-        let error = Archive::at(folder.path(), day(), "two").own().unwrap_err();
-        assert!(
-            error.to_string().contains("the archive of `one`"),
-            "{error}"
-        );
-
-        let path = Archive::file(folder.path(), 0);
-        append(&path, 0, b"{\"old\":1}\n").unwrap();
-        let waiting = Waiting {
-            end: 86_400_000,
-            lines: b"{\"new\":2}\n".to_vec(),
-            events: 1,
-        };
-        mine.waiting.insert(0, waiting);
-        mine.write().unwrap();
-        let text = |archived| {
-            let mut text = String::new();
-            let mut lines = Archive::lines(folder.path(), 0, archived).unwrap();
-            lines.read_to_string(&mut text).unwrap();
-            text
-        };
-        let archived = *mine.lengths.get(&0).unwrap();
-        assert_eq!(text(archived), "{\"new\":2}\n");
-        let all = Archived {
-            start: 0,
-            ..archived
-        };
-        assert_eq!(text(all), "{\"old\":1}\n{\"new\":2}\n");
     }
 }

@@ -1,5 +1,7 @@
 //! The committed segments of a data directory, to be asked.
 
+mod whole;
+
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,7 @@ use squall::{BoxError, DataDir, DataDirError, Text};
 use crate::query::{Answer, Portion, Query, QueryError, RowSource};
 use crate::rows::Rows;
 use crate::schema::Schema;
-use crate::segments::{RowGroup, SEGMENTS, SegmentError, SegmentFiles};
+use crate::segments::{RowGroup, SEGMENTS, SegmentError, SegmentFiles, SegmentReader};
 
 /// A cube as of its last commit.
 ///
@@ -56,21 +58,28 @@ impl Cube {
         answer
     }
 
-    /// Copies the segments into a folder, which is made, as those of a copy of the data directory.
+    /// Copies the segments into a folder, which is made, as those of a copy of the data directory,
+    /// and compares them with their checksums.
     ///
     /// # Errors
-    /// Where there is no cube, and where files are missing or cannot be copied.
+    /// Where there is no cube, and where files are missing, were changed, or cannot be copied.
     pub fn copy_segments(&self, to: impl AsRef<Path>) -> Result<(), BoxError> {
         let to = to.as_ref();
         let failed = |path: &Path, error: std::io::Error| {
             BoxError::from(format!("cannot copy `{}`: {error}", path.display()))
         };
         std::fs::create_dir_all(to).map_err(|error| failed(to, error))?;
-        for (name, _) in self.files()?.files() {
+        for (name, file) in self.files()?.files() {
             let from = self.folder.join(name);
-            let copied = std::fs::copy(&from, to.join(name));
-            let synced = copied.and_then(|_| std::fs::File::open(to.join(name))?.sync_all());
+            let copy = to.join(name);
+            let copied = std::fs::copy(&from, &copy);
+            let synced = copied.and_then(|_| std::fs::File::open(&copy)?.sync_all());
             synced.map_err(|error| failed(&from, error))?;
+            if let Err(differs) = SegmentReader::open(&copy, file) {
+                // The original may be what is not as it was.
+                SegmentReader::open(&from, file)?;
+                return Err(differs.into());
+            }
         }
         let synced = std::fs::File::open(to).and_then(|folder| folder.sync_all());
         synced.map_err(|error| failed(to, error))

@@ -161,7 +161,7 @@ fn what_is_not_there_is_said_with_what_is() {
         2,
         &["`count`", "counts, words"],
     );
-    refused(&["backup", &dir, &dir], 2, &["holds data"]);
+    refused(&["backup", &dir, &dir], 2, &["cannot lie in the directory"]);
     refused(&["view", &dir], 2, &["TABLE"]);
 }
 

@@ -3,8 +3,11 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
+use common::cubes::Job;
 use common::durable::{Durable, HEADER, records};
 
 /// Half of the records were read.
@@ -78,9 +81,7 @@ fn a_full_disk_ends_the_run_and_what_was_committed_is_gone_on_from() {
     let durable = Durable::reading(&(HEADER.to_owned() + &words.collect::<String>()));
     let wanted = durable.undisturbed(&LONG);
     let slow = [&LONG[..], &["--commit", "20ms", "--rate", "100000"]].concat();
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; ulimit -f 3000; exec \"$0\" \"$@\""]);
-    command.arg(assert_cmd::cargo::cargo_bin!("squall"));
+    let mut command = limited("-f 3000");
     command.args(["run", "rolling-top-words"]);
     command.args(durable.arguments(&slow));
     let output = command.output().unwrap();
@@ -100,3 +101,125 @@ fn a_full_disk_ends_the_run_and_what_was_committed_is_gone_on_from() {
 
 /// So long that all words are kept to the end.
 const LONG: [&str; 4] = ["--window", "1h", "--slide", "1m"];
+
+/// `squall` with a limit of the shell: for files, until somebody raises it.
+fn limited(limit: &str) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -S {limit}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script]);
+    command.arg(assert_cmd::cargo::cargo_bin!("squall"));
+    command
+}
+
+/// Events that take as much room as they have, and the spec for them.
+fn events() -> Job {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut noise = || format!("{:032x}{:032x}", random.u128(..), random.u128(..));
+    let line = |number: i64| {
+        let (first, second) = (noise(), noise());
+        let time = 1_420_070_400_000 + number * 10;
+        format!(
+            "{{\"t\":{time},\"a\":\"a{}\",\"pad\":\"{first}{second}\"}}\n",
+            number % 7
+        )
+    };
+    let spec = serde_json::json!({ "dataSchema": {
+        "timestampSpec": { "column": "t", "format": "auto" },
+        "dimensionsSpec": { "dimensions": ["a"] },
+        "metricsSpec": [{ "type": "count", "name": "n" }],
+        "granularitySpec": { "segmentGranularity": "day", "queryGranularity": "hour" },
+    } });
+    Job::new(&(0..60_000).map(line).collect::<String>(), spec)
+}
+
+/// Every event is in the cube, and in the archive, once.
+fn all_is_there(job: &Job) {
+    let total = job.query("data", &["--granularity", "all"]);
+    assert_eq!(total[0]["n"], 60_000);
+    let mut archived = String::new();
+    for entry in std::fs::read_dir(job.folder.path("archive")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "gz") {
+            let file = BufReader::new(std::fs::File::open(path).unwrap());
+            let mut members = flate2::bufread::MultiGzDecoder::new(file);
+            members.read_to_string(&mut archived).unwrap();
+        }
+    }
+    let events = job.folder.read("events.ndjson");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert!(sorted(&archived) == sorted(&events), "the archive differs");
+}
+
+fn with_archive(job: &Job, mut command: Command) -> Command {
+    let [events, data, archive] = ["events.ndjson", "data", "archive"].map(|n| job.folder.path(n));
+    command.args(job.arguments());
+    command.args([
+        "--input",
+        &events,
+        "--data-dir",
+        &data,
+        "--archive",
+        &archive,
+    ]);
+    command.args(["--commit", "100ms"]);
+    command
+}
+
+/// The archive is what grows beyond the limit, of one file for a day.
+const ROOM: &str = "-f 6000";
+
+#[test]
+fn an_archive_without_room_ends_the_run_and_loses_nothing() {
+    let job = events();
+    let mut command = with_archive(&job, limited(ROOM));
+    let output = command.args(["--restarts", "2"]).output().unwrap();
+    let logged = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{logged}");
+    let last = logged.lines().last().unwrap();
+    for part in [
+        "gave up after 2 restarts",
+        "cannot write the archive",
+        "File too large",
+    ] {
+        assert!(last.contains(part), "{last}");
+    }
+    let [events, archive] = ["events.ndjson", "archive"].map(|name| job.folder.path(name));
+    job.roll_up("data", &events, &["--archive", &archive]);
+    all_is_there(&job);
+}
+
+#[test]
+fn an_archive_that_has_room_again_goes_on() {
+    let job = events();
+    let mut command = with_archive(&job, limited(ROOM));
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut logged = Vec::new();
+    let full = lines.by_ref().map(Result::unwrap).find(|line| {
+        logged.push(line.clone());
+        line.contains("goes on from its last commit")
+    });
+    let full = full.unwrap_or_else(|| panic!("it was never full: {logged:#?}"));
+    assert!(full.contains("File too large"), "{full}");
+    let raised = Command::new("prlimit")
+        .args(["--pid", &child.id().to_string(), "--fsize=unlimited"])
+        .status();
+    assert!(raised.unwrap().success());
+    logged.extend(lines.map(Result::unwrap));
+    assert!(child.wait().unwrap().success(), "{logged:#?}");
+    all_is_there(&job);
+}
+
+/// What is logged is a result, too.
+#[test]
+fn a_log_that_cannot_be_written_is_a_failure() {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("squall"));
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    command.args(["run", "rolling-top-words", "--for", "100ms"]);
+    let status = command.stderr(full.unwrap()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}

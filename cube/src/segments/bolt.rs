@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use squall::{Bolt, Context, Epoch, Fatal, Out, Result, States, Table, Text, Timestamp};
+use squall::{Bolt, Context, Epoch, Fatal, Out, Result, States, Table, Text, Timestamp, Transient};
 
 use super::compaction::{Compacting, Compaction, Job, Merged};
 use super::file::{SegmentError, SegmentFile};
@@ -116,9 +116,19 @@ impl Segments {
             .iter()
             .map(|column| column.name.clone())
             .collect();
-        let mut writer = SegmentWriter::create(&self.folder.file(&name), &self.schema, &names)?;
-        writer.write(&rows)?;
-        self.pending.push((name, writer.finish(0)?));
+        let written = SegmentWriter::create(&self.folder.file(&name), &self.schema, &names)
+            .and_then(|mut writer| {
+                writer.write(&rows)?;
+                writer.finish(0)
+            });
+        match written {
+            Ok(file) => self.pending.push((name, file)),
+            Err(error) => {
+                // The disk may be full: what cannot be deleted is deleted by the next run.
+                let _ = self.folder.delete(&name);
+                return Err(error.into());
+            }
+        }
         self.fault_point("segments.written")
     }
 
@@ -288,9 +298,11 @@ impl Bolt for Segments {
     }
 
     fn execute(&mut self, block: &RowBlock, _: &mut Out<Listing>) -> Result {
-        self.rolled.add_rows(&block.rows)?;
+        // A block is no tuple that could be refused: its events would be lost.
+        let taken = self.rolled.add_rows(&block.rows);
+        taken.map_err(Fatal::new)?;
         if self.rolled.bytes() >= self.most_bytes {
-            self.write()?;
+            self.write().map_err(Transient::new)?;
         }
         Ok(())
     }

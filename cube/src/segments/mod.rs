@@ -1,5 +1,6 @@
 //! Rows in files: written with each commit, and made fewer later.
 
+mod archived;
 mod bolt;
 mod compaction;
 mod file;

@@ -9,17 +9,16 @@ use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader
 use squall::{DataDir, Result, Table, Text, Timestamp};
 
 use super::SEGMENTS;
+use super::archived;
 use super::file::SegmentFile;
 use super::folder::Folder;
 use super::manifest;
 use super::offline::{compact_held, held, listing};
 use super::writer::SegmentWriter;
 use crate::archive::{ARCHIVE, Archive, Archived};
-use crate::cube::Cube;
 use crate::decode::Decoder;
-use crate::query::{Measure, Query};
 use crate::rolled::Rolled;
-use crate::schema::{Kind, Schema};
+use crate::schema::Schema;
 use crate::spec::Spec;
 
 /// What [`reindex`] has done.
@@ -82,8 +81,8 @@ pub enum ReindexError {
         from: Timestamp,
         /// When it ends.
         to: Timestamp,
-        /// The events in the cube.
-        stored: i64,
+        /// The events in the cube, or its rows where it does not count events: at least as many.
+        stored: u64,
         /// The events in the archive.
         archived: u64,
     },
@@ -99,6 +98,9 @@ const MOST_BYTES: usize = 64 << 20;
 ///
 /// The time is made of whole segments, of the old spec and of the new one. `archive` is where the
 /// archive is now; where it was when it was written unless given.
+///
+/// Nothing is taken away that the archive has lost: it must hold at least the events that the
+/// segments of the time count, and all that it was written with.
 ///
 /// # Errors
 /// [`ReindexError`], and where a run has the data directory, where it has no cube, and where files
@@ -131,12 +133,12 @@ pub fn reindex(
             }
         }
     }
-    if !is_complete(data_dir)? {
-        is_archived(data_dir, path, &old.schemas, &time, &segments)?;
-    }
-
     let folder = Folder::at(path);
     folder.make()?;
+    let complete = is_complete(data_dir)?;
+    let of_time = replaced.iter().map(|name| (name, &old.files[name]));
+    archived::check(&folder, of_time, &old.schemas, &segments, complete)?;
+
     let schema = Arc::new(spec.schema.clone());
     let mut made = Made {
         folder: &folder,
@@ -150,16 +152,17 @@ pub fn reindex(
             ..Reindexed::default()
         },
     };
-    let mut decoder = Decoder::new(spec);
-    for (segment, archived) in segments {
-        made.read(&dir, segment, archived, &mut decoder)?;
+    if let Err(error) = made.read_all(&dir, segments, &mut Decoder::new(spec)) {
+        for name in made.files.keys() {
+            // What cannot be deleted is deleted by the next run.
+            let _ = folder.delete(name);
+        }
+        return Err(error);
     }
-    made.write()?;
     if made.reindexed.events > 0 && made.reindexed.events == made.reindexed.refused {
         let first = made.reindexed.first_refused.unwrap_or_default();
         return Err(ReindexError::NothingTaken { first }.into());
     }
-    folder.sync()?;
     let Made {
         files, reindexed, ..
     } = made;
@@ -226,7 +229,7 @@ fn is_complete(data_dir: &DataDir) -> Result<bool> {
     Ok(complete.ok().flatten().unwrap_or(false))
 }
 
-fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
+pub(super) fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
@@ -252,51 +255,6 @@ fn cuts_none(schema: &Schema, time: &Range<i64>) -> Result<(), ReindexError> {
     Ok(())
 }
 
-/// Where events were counted: as many are archived as are in the cube, or more, since the archive
-/// has those too of which the cube took nothing.
-fn is_archived(
-    data_dir: &DataDir,
-    folder: &Path,
-    schemas: &BTreeMap<String, Schema>,
-    time: &Range<i64>,
-    segments: &[(i64, Archived)],
-) -> Result<()> {
-    let archived = segments.iter().map(|(_, archived)| archived.events).sum();
-    let count = |schema: &Schema| {
-        let mut metrics = schema.metrics.iter();
-        let count = metrics.find(|metric| metric.kind == Kind::Count)?;
-        Some(count.name.clone())
-    };
-    let mut counts = schemas.values().map(count);
-    let Some(Some(name)) = counts.next() else {
-        return Err(ReindexError::NotKnown.into());
-    };
-    if !counts.all(|other| other.as_ref() == Some(&name)) {
-        return Err(ReindexError::NotKnown.into());
-    }
-    let query = Query {
-        granularity: Some("all".parse()?),
-        metrics: vec![name],
-        from: Some(time.start),
-        to: Some(time.end),
-        ..Query::default()
-    };
-    let answer = Cube::at(data_dir.clone(), folder).query(&query)?;
-    let counted = answer.rows.first().map(|row| row.metrics[0]);
-    match counted {
-        Some(Measure::Long(stored)) if stored.cast_unsigned() > archived => {
-            Err(ReindexError::NotArchived {
-                from: Timestamp::from_millis(time.start),
-                to: Timestamp::from_millis(time.end),
-                stored,
-                archived,
-            }
-            .into())
-        }
-        _ => Ok(()),
-    }
-}
-
 /// What is being made.
 struct Made<'f> {
     folder: &'f Folder,
@@ -311,7 +269,22 @@ struct Made<'f> {
 }
 
 impl Made<'_> {
-    /// Rolls up the events of a segment of the archive.
+    /// Rolls up the events of these segments of the archive.
+    fn read_all(
+        &mut self,
+        dir: &Path,
+        segments: Vec<(i64, Archived)>,
+        decoder: &mut Decoder,
+    ) -> Result {
+        for (segment, archived) in segments {
+            self.read(dir, segment, archived, decoder)?;
+        }
+        self.write()?;
+        self.folder.sync()?;
+        Ok(())
+    }
+
+    /// Rolls up the events of a segment of the archive, all of which must be there.
     fn read(
         &mut self,
         dir: &Path,
@@ -324,6 +297,7 @@ impl Made<'_> {
         let mut reader =
             RecordReader::new(Box::new(lines), &name, Format::NdJson, Delimiter::COMMA);
         let mut record = Record::new();
+        let mut found = 0;
         loop {
             let refused = match reader.next(&mut record)? {
                 Outcome::Record => {
@@ -334,6 +308,7 @@ impl Made<'_> {
                 // A line of an archive is an object of JSON, so somebody has changed it.
                 Outcome::Bad(bad) => Some(bad.to_string().into()),
             };
+            found += 1;
             if let Some(why) = refused {
                 self.reindexed.refused += 1;
                 let first = || format!("{name}:{}: {why}", record.line());
@@ -343,7 +318,7 @@ impl Made<'_> {
                 self.write()?;
             }
         }
-        Ok(())
+        Ok(archived.holds(dir, segment, found)?)
     }
 
     fn take(&mut self, decoder: &mut Decoder, record: &Record) -> Result {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use squall::DataDir;
+use squall::{BoxError, DataDir};
 use squall_cube::query::{self, Filter, Query as Question, QueryError};
 use squall_cube::{Compacted, Cube, Granularity, NoCube, compact, reindex, spec};
 use squall_topologies::rollup::{self, SEGMENTS};
@@ -30,16 +30,27 @@ impl Dir {
 }
 
 /// Copies the segments of a cube, where there are some, to a copy of its data directory.
-pub(crate) fn copy_segments(from: &Path, copy: &Path) -> Result<(), Ending> {
+pub(crate) fn copy_segments(from: &Path, copy: &DataDir) -> Result<(), BoxError> {
     let segments = from.join(SEGMENTS);
-    if !segments.is_dir() {
+    let Some(to) = copy.path().filter(|_| segments.is_dir()) else {
         return Ok(());
-    }
+    };
     // Those of the copy's commit: compaction leaves replaced files for a while.
-    let cube = Cube::at(DataDir::at(copy), segments);
-    match cube.copy_segments(copy.join(SEGMENTS)) {
-        Err(error) if !error.is::<NoCube>() => Err(Ending::of_cube(error)),
+    let cube = Cube::at(copy.clone(), segments);
+    match cube.copy_segments(to.join(SEGMENTS)) {
+        Err(error) if !error.is::<NoCube>() => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Looks whether the files of a cube are as they were written, where there is one.
+pub(crate) fn verify(dir: &Path, archive: Option<&Path>) -> Result<(), Ending> {
+    let cube = Cube::at(DataDir::at(dir), dir.join(SEGMENTS));
+    match cube.verify(archive) {
+        Ok(wrong) if wrong.is_empty() => Ok(()),
+        Ok(wrong) => Err(Ending::NotWhole(wrong)),
+        Err(error) if error.is::<NoCube>() => Ok(()),
+        Err(error) => Err(Ending::of_cube(error)),
     }
 }
 

@@ -23,23 +23,38 @@ impl Dir {
 }
 
 #[derive(Args)]
+#[command(after_help = WHAT_IS_CHECKED)]
 pub(crate) struct Inspect {
     #[command(flatten)]
     dir: Dir,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Where the archive of the cube is [default: where it was when it was written]
+    #[cfg(feature = "cube")]
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
 }
 
 impl Inspect {
     pub(crate) fn run(&self) -> Result<(), Ending> {
         let inspection = self.dir.data_dir().inspect()?;
-        if !self.json {
-            return print(&inspection.to_string());
+        if self.json {
+            print(&line(&inspection))?;
+        } else {
+            print(&inspection.to_string())?;
         }
-        print(&line(&inspection))
+        #[cfg(feature = "cube")]
+        super::cube::verify(&self.dir.dir, self.archive.as_deref())?;
+        Ok(())
     }
 }
+
+/// What stands under the help of `inspect`.
+const WHAT_IS_CHECKED: &str = "\
+Everything that is stored is read and compared with its checksums, of a cube also the files of its \
+segments and of its archive. The exit status is 1 where one is missing or not as it was written; \
+each is named.";
 
 /// What stands under the help of `view`.
 const KEY_STATUS: &str = "\
@@ -90,9 +105,13 @@ pub(crate) struct Backup {
 
 impl Backup {
     pub(crate) fn run(&self) -> Result<(), Ending> {
-        self.dir.data_dir().backup(&self.to)?;
-        #[cfg(feature = "cube")]
-        super::cube::copy_segments(&self.dir.dir, &self.to)?;
+        self.dir.data_dir().backup_with(&self.to, |copy| {
+            #[cfg(feature = "cube")]
+            super::cube::copy_segments(&self.dir.dir, copy)?;
+            #[cfg(not(feature = "cube"))]
+            let _ = copy;
+            Ok(())
+        })?;
         tracing::info!(
             "`{}` is a copy of `{}`",
             self.to.display(),

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::ProgressBar;
 use tracing_subscriber::EnvFilter;
@@ -9,6 +10,9 @@ use tracing_subscriber::EnvFilter;
 /// The bar that must be taken away while a line is written. The log is written by every
 /// thread, so the bar is shared with them all.
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
+
+/// Set by whatever thread cannot write its line; nothing is ordered by it.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// What is logged unless `RUST_LOG` says otherwise: of the libraries beneath only what has
 /// gone wrong, also because their spans would stand in every line.
@@ -46,16 +50,27 @@ pub(crate) fn line(text: &str) {
     let _ = AroundBar.write_all(format!("{text}\n").as_bytes());
 }
 
+/// Whether a line could not be written, though somebody may want it: the disk is full.
+pub(crate) fn were_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
 /// Standard error; a whole line at a time.
 struct AroundBar;
 
 impl Write for AroundBar {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let write = || io::stderr().write_all(buffer).map(|()| buffer.len());
-        match BAR.get() {
+        let written = match BAR.get() {
             Some(bar) => bar.suspend(write),
             None => write(),
+        };
+        if let Err(error) = &written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            LOST.store(true, Ordering::Relaxed);
         }
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -100,7 +100,8 @@ pub(crate) fn main() -> i32 {
         Command::Depot(depot) => depot.run(),
     };
     match ending {
-        Ok(()) | Err(Ending::NobodyReads) => 0,
+        // Rankings are lines of the log unless other outputs are asked for.
+        Ok(()) | Err(Ending::NobodyReads) => i32::from(logs::were_lost()),
         Err(ending) => {
             logs::line(&format!("error: {ending}"));
             ending.status()

@@ -22,6 +22,9 @@ pub(crate) enum Ending {
     /// A cube cannot be read or changed.
     #[cfg(feature = "cube")]
     Cube(BoxError),
+    /// Files of a cube are not as they were written.
+    #[cfg(feature = "cube")]
+    NotWhole(Vec<BoxError>),
     /// A key that was asked for is not in its table.
     NoKey {
         table: String,
@@ -83,7 +86,7 @@ impl Ending {
             ) => 2,
             Self::Run(RunError::Failed { cause, .. }) if wrong_input(&**cause).is_some() => 2,
             #[cfg(feature = "cube")]
-            Self::Cube(_) => 1,
+            Self::Cube(_) | Self::NotWhole(_) => 1,
             Self::DataDir(error) if error.is_wrong_use() => 2,
             Self::Run(_) | Self::Print(_) | Self::DataDir(_) | Self::NoKey { .. } => 1,
         }
@@ -111,6 +114,23 @@ impl fmt::Display for Ending {
             Self::Input(error) => f.write_str(&chain(&**error)),
             #[cfg(feature = "cube")]
             Self::Cube(error) => f.write_str(&chain(&**error)),
+            #[cfg(feature = "cube")]
+            Self::NotWhole(wrong) => {
+                let one = wrong.len() == 1;
+                let files = if one {
+                    "file of it is"
+                } else {
+                    "files of it are"
+                };
+                write!(
+                    f,
+                    "the cube is not whole: {} {files} not as written",
+                    wrong.len()
+                )?;
+                wrong
+                    .iter()
+                    .try_for_each(|error| write!(f, "\n  {}", chain(&**error)))
+            }
             Self::NoKey { table, key } => write!(f, "`{table}` has no key `{key}`"),
             Self::Print(error) => write!(f, "cannot write to standard output: {error}"),
             Self::NobodyReads => f.write_str("standard output is closed"),
