@@ -145,7 +145,7 @@ pub use state::{
 };
 pub use store::StoreError;
 pub use stream::{DEAD_LETTERS, DEFAULT_STREAM, Out, Port, StreamAt, Streams};
-pub use text::Text;
+pub use text::{Shown, Text};
 pub use time::{TimeDomain, Timestamp, Window, WindowError, WindowShape, millis, secs};
 pub use topology::Topology;
 pub use tuple::{DeadLetter, Field, FieldAt, FromTuple, Tuple};

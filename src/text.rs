@@ -1,6 +1,7 @@
 //! [`Text`], the string type of tuples.
 
 mod repr;
+mod shown;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::ops::{Deref, Range};
 use repr::Repr;
 pub(crate) use repr::packed;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use shown::Shown;
 
 /// A string of 16 bytes that keeps up to 15 bytes of text inline and shares longer text.
 ///

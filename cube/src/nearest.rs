@@ -1,5 +1,7 @@
 //! The name that was probably meant.
 
+use squall::Shown;
+
 /// The name that the fewest typing mistakes turn into the one that was asked for, whatever the case
 /// of the letters; the first of equally near ones, none where more than every third letter would
 /// be mistyped.
@@ -22,10 +24,11 @@ pub(crate) fn hint(asked: &str, names: &[&str]) -> String {
         [name] => format!("there is only {name}"),
         names => format!("there are {}", names.join(", ")),
     };
-    match nearest(asked, names) {
+    let hint = match nearest(asked, names) {
         Some(name) => format!("did you mean `{name}`? {all}"),
         None => all,
-    }
+    };
+    Shown(hint).to_string()
 }
 
 #[cfg(test)]

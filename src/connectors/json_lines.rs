@@ -16,6 +16,7 @@ use crate::context::{Context, Epoch};
 use crate::error::{BoxError, Fatal, Result};
 use crate::sink::Sink;
 use crate::state::{States, Value};
+use crate::text::Shown;
 use crate::tuple::{DeadLetter, Tuple};
 use target::DurableFile;
 
@@ -132,7 +133,7 @@ impl<T> JsonLines<T> {
     fn named(&self, error: &io::Error) -> io::Error {
         let name = match &self.target {
             Target::Stdout => "standard output".to_owned(),
-            Target::File(path) => path.display().to_string(),
+            Target::File(path) => Shown(path.display()).to_string(),
         };
         io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
     }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use crate::context::Context;
 use crate::error::Result;
 use crate::sink::Sink;
+use crate::text::Shown;
 use crate::tuple::Tuple;
 
 /// Logs each tuple at level info, with the component's id.
@@ -51,7 +52,7 @@ impl<T: Tuple + Display> Sink for LogSink<T> {
 
     fn write(&mut self, tuples: &[T]) -> Result {
         for tuple in tuples {
-            tracing::info!("{}: {tuple}", self.component);
+            tracing::info!("{}: {}", self.component, Shown(tuple));
         }
         Ok(())
     }

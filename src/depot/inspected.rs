@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Depot;
 use super::error::DepotError;
 use super::layout::Retention;
+use crate::text::Shown;
 
 impl Depot {
     /// What is in it and who reads it, as of the last commit.
@@ -97,11 +98,11 @@ impl InspectedDepot {
 impl fmt::Display for InspectedDepot {
     /// For people, on a few lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, records, bytes) = (&self.name, self.records(), self.bytes());
+        let (name, records, bytes) = (Shown(&self.name), self.records(), self.bytes());
         let by = if self.key.is_empty() {
             String::new()
         } else {
-            format!(" by {}", self.key)
+            format!(" by {}", Shown(&self.key))
         };
         let partitions = self.partitions.len();
         writeln!(
@@ -121,6 +122,7 @@ impl fmt::Display for InspectedDepot {
         } in &self.readers
         {
             let reads = if *reads { "reads it" } else { "has read it" };
+            let name = Shown(name);
             writeln!(f, "  {name} {reads}, and has {behind} records before it")?;
         }
         Ok(())

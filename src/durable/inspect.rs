@@ -12,6 +12,7 @@ use super::manifest::KeptComponent;
 use super::view::{Row, aligned, rows};
 use crate::depot::InspectedDepot;
 use crate::state::Shape;
+use crate::text::Shown;
 
 /// What is in a data directory, as of its last commit; made by
 /// [`DataDir::inspect`](crate::DataDir::inspect). Shown for people by `Display`.
@@ -173,10 +174,10 @@ impl fmt::Display for Inspection {
     /// A few lines, then a table of the states with the positions of spouts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(directory) = &self.directory {
-            writeln!(f, "directory  {directory}")?;
+            writeln!(f, "directory  {}", Shown(directory))?;
         }
         if let Some(topology) = &self.topology {
-            writeln!(f, "topology   {topology}")?;
+            writeln!(f, "topology   {}", Shown(topology))?;
         }
         match &self.commit {
             Some(Commit { epoch, time }) => writeln!(f, "committed  epoch {epoch} at {time}")?,
@@ -196,15 +197,15 @@ impl fmt::Display for Inspection {
         for component in &self.components {
             for state in &component.states {
                 table.push(vec![
-                    component.id.clone(),
+                    Shown(&component.id).to_string(),
                     component
                         .tasks
                         .map_or_else(String::new, |tasks| tasks.to_string()),
-                    component.grouped_by.join(" and "),
-                    state.name.clone(),
+                    Shown(component.grouped_by.join(" and ")).to_string(),
+                    Shown(&state.name).to_string(),
                     state.keys.to_string(),
                     state.bytes.to_string(),
-                    state.shape.to_string(),
+                    Shown(&state.shape).to_string(),
                 ]);
             }
         }
@@ -223,12 +224,12 @@ impl fmt::Display for Inspection {
 
 impl InspectedComponent {
     fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = &self.id;
+        let id = Shown(&self.id);
         for state in &self.states {
             let Some(rows) = state.positions.as_ref().filter(|rows| !rows.is_empty()) else {
                 continue;
             };
-            writeln!(f, "\n{id}.{} has come to", state.name)?;
+            writeln!(f, "\n{id}.{} has come to", Shown(&state.name))?;
             let cells: Vec<_> = rows.iter().take(MOST_LINES).map(Row::cells).collect();
             f.write_str(&indented(&aligned(&cells)))?;
             more(f, rows.len())?;
@@ -244,7 +245,7 @@ impl InspectedComponent {
         if !self.quarantine.is_empty() {
             writeln!(f, "\n{id} has panicked twice on")?;
             for QuarantinedTuple { tuple, message } in self.quarantine.iter().take(MOST_LINES) {
-                writeln!(f, "  {tuple}: {message}")?;
+                writeln!(f, "  {}: {}", Shown(tuple), Shown(message))?;
             }
             more(f, self.quarantine.len())?;
         }

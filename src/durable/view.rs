@@ -8,6 +8,7 @@ use super::error::DataDirError;
 use super::json;
 use super::manifest::KeptComponent;
 use crate::state::Shape;
+use crate::text::Shown;
 
 /// One entry of a stored table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +49,9 @@ impl Row {
         let section = self.section.as_ref().map(json::plain);
         let key = self.key.as_ref().map(json::plain);
         let cells = task.into_iter().chain(section).chain(key);
-        cells.chain([json::plain(&self.value)]).collect()
+        let cells = cells.chain([json::plain(&self.value)]);
+        // JSON has control characters escaped, and no others.
+        cells.map(|cell| Shown(cell).to_string()).collect()
     }
 }
 

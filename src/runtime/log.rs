@@ -1,6 +1,7 @@
 //! What the runtime writes to the log.
 
 use crate::batch::{AnyBatch, Batch};
+use crate::text::Shown;
 use crate::tuple::DeadLetter;
 
 /// How many dead letters that nobody reads each task logs; the rest is counted only.
@@ -20,6 +21,7 @@ pub(super) fn dead_letters(batch: &mut dyn AnyBatch, before: u64) {
             .line
             .map(|line| format!(":{line}"))
             .unwrap_or_default();
+        let (source, reason) = (Shown(source), Shown(reason));
         tracing::warn!("dead letter from {source}{line}: {reason}");
         if number == LOGGED {
             tracing::warn!("further dead letters of this task are counted and not logged");

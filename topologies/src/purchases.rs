@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use squall::connectors::files::{FieldSelector, Record};
 use squall::connectors::{Files, ReadDepot};
-use squall::{Context, DataDir, Decimal, DecimalError, Next, Result, Spout, SpoutOut, Text, Tuple};
+use squall::{
+    Context, DataDir, Decimal, DecimalError, Next, Result, Shown, Spout, SpoutOut, Text, Tuple,
+};
 
 use crate::input::{Input, NamedField, PlainText};
 use crate::wrong::WrongUse;
@@ -255,9 +257,10 @@ impl ReadPurchases {
         }
         if !record.names().any(|other| other == name || other == first) {
             tracing::warn!(
-                "{}:{} has no field `{name}` (--user-field); records without a user are passed over",
-                record.source(),
+                "{}:{} has no field `{}` (--user-field); records without a user are passed over",
+                Shown(record.source()),
                 record.line(),
+                Shown(name),
             );
         }
     }

@@ -1,7 +1,7 @@
 //! What can be wrong with options.
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{DepotError, StoreError, WindowError};
+use squall::{DepotError, Shown, StoreError, WindowError};
 
 /// Options that cannot be meant; nothing has been started.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,10 @@ pub enum WrongUse {
     #[error(transparent)]
     Window(#[from] WindowError),
     /// A CSV file was given without saying which column to read.
-    #[error("`{name}` is CSV: say which column to read by {option}; the columns are {columns}")]
+    #[error(
+        "`{}` is CSV: say which column to read by {option}; the columns are {columns}",
+        Shown(name)
+    )]
     NoColumn {
         /// The name of the source.
         name: String,
@@ -27,7 +30,10 @@ pub enum WrongUse {
         columns: String,
     },
     /// A source with fields was given without saying which to read.
-    #[error("`{name}` is read as {format}: say which field to read by {option}")]
+    #[error(
+        "`{}` is read as {format}: say which field to read by {option}",
+        Shown(name)
+    )]
     NoField {
         /// The name of the source.
         name: String,
@@ -44,8 +50,10 @@ pub enum WrongUse {
     },
     /// A field was asked of plain text.
     #[error(
-        "`{name}` is read as plain text, which has no field `{field}`; if it is something else, \
-         say so by --format csv or --format ndjson"
+        "`{}` is read as plain text, which has no field `{}`; if it is something else, \
+         say so by --format csv or --format ndjson",
+        Shown(name),
+        Shown(field)
     )]
     FieldOfText {
         /// The name of the source.
@@ -55,15 +63,19 @@ pub enum WrongUse {
     },
     /// Fields are needed, and plain text has none.
     #[error(
-        "`{name}` is read as plain text, which has no fields; if it is something else, say so \
-         by --format csv or --format ndjson"
+        "`{}` is read as plain text, which has no fields; if it is something else, say so \
+         by --format csv or --format ndjson",
+        Shown(name)
     )]
     TextWithoutFields {
         /// The name of the source.
         name: String,
     },
     /// A delimiter was given, and nothing is CSV.
-    #[error("--delimiter is for CSV, but `{name}` is read as {format}; say so by --format csv")]
+    #[error(
+        "--delimiter is for CSV, but `{}` is read as {format}; say so by --format csv",
+        Shown(name)
+    )]
     DelimiterWithoutCsv {
         /// The name of the first source.
         name: String,
@@ -80,7 +92,10 @@ pub enum WrongUse {
     #[error("--keep-open keeps the windows for a later run, which needs --data-dir")]
     KeepOpenWithoutDataDir,
     /// An output file is also something else.
-    #[error("{option} would write over `{path}`, which is also {also}; give another path")]
+    #[error(
+        "{option} would write over `{}`, which is also {also}; give another path",
+        Shown(path)
+    )]
     WritesOver {
         /// The option that names the output.
         option: &'static str,
@@ -94,14 +109,18 @@ pub enum WrongUse {
     DepotWithoutDataDir,
     /// A depot is to be read out of a directory that is not there.
     #[error(
-        "there is no directory `{dir}`, and so no depot in it: fill one by `squall depot append`"
+        "there is no directory `{}`, and so no depot in it: fill one by `squall depot append`",
+        Shown(dir)
     )]
     NoDepotThere {
         /// The data directory.
         dir: String,
     },
     /// A depot is to be read, and nothing says what of it.
-    #[error("the records of the depot `{depot}` have fields: say which to read by {option}")]
+    #[error(
+        "the records of the depot `{}` have fields: say which to read by {option}",
+        Shown(depot)
+    )]
     NoFieldOfDepot {
         /// The depot.
         depot: String,
@@ -115,7 +134,7 @@ pub enum WrongUse {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file that an option names cannot be read.
-    #[error("cannot read `{path}`: {error}")]
+    #[error("cannot read `{}`: {error}", Shown(path))]
     Unreadable {
         /// The file.
         path: String,

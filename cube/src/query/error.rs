@@ -1,12 +1,12 @@
 //! Why there is no answer.
 
-use squall::{BoxError, Timestamp};
+use squall::{BoxError, Shown, Timestamp};
 
 /// Why there is no answer to a query.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// No row has a metric of this name.
-    #[error("there is no metric `{asked}`; {hint}")]
+    #[error("there is no metric `{}`; {hint}", Shown(asked))]
     UnknownMetric {
         /// What was asked for.
         asked: String,
@@ -14,7 +14,7 @@ pub enum QueryError {
         hint: String,
     },
     /// No row has a dimension of this name.
-    #[error("there is no dimension `{asked}`; {hint}")]
+    #[error("there is no dimension `{}`; {hint}", Shown(asked))]
     UnknownDimension {
         /// What was asked for.
         asked: String,
@@ -65,13 +65,15 @@ pub enum QueryError {
     },
     /// Two columns of the answer would have one name.
     #[error(
-        "the answer would have `{0}` twice: ask for it once, and not for a dimension of a metric's name"
+        "the answer would have `{}` twice: ask for it once, and not for a dimension of a metric's name",
+        Shown(.0)
     )]
     SameName(String),
     /// A metric is not the same everywhere.
     #[error(
-        "the metric `{metric}` is a {one} in some rows and a {other} in others, which cannot be \
-         put together: ask for a time in which it is one of them"
+        "the metric `{}` is a {one} in some rows and a {other} in others, which cannot be \
+         put together: ask for a time in which it is one of them",
+        Shown(metric)
     )]
     Kinds {
         /// The metric.
@@ -82,7 +84,10 @@ pub enum QueryError {
         other: String,
     },
     /// A sum is too large or too small for its type.
-    #[error("the sum {sum} of the metric `{metric}` is out of range: ask for smaller groups")]
+    #[error(
+        "the sum {sum} of the metric `{}` is out of range: ask for smaller groups",
+        Shown(metric)
+    )]
     OutOfRange {
         /// The metric.
         metric: String,

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::context::Context;
+use crate::text::Shown;
 
 /// What is compared at once with what the file has.
 const COMPARED_BYTES: usize = 64 * 1024;
@@ -14,9 +15,11 @@ const COMPARED_BYTES: usize = 64 * 1024;
 pub enum OutputError {
     /// It has less than what was written into it.
     #[error(
-        "`{path}` was written up to byte {stored}, and now it has only {found}: restore it, or \
-         forget what was stored of `{component}` with `squall reset`, and it is written anew \
-         from here on"
+        "`{}` was written up to byte {stored}, and now it has only {found}: restore it, or \
+         forget what was stored of `{}` with `squall reset`, and it is written anew \
+         from here on",
+        Shown(path),
+        Shown(component)
     )]
     Shorter {
         /// The file.
@@ -30,9 +33,11 @@ pub enum OutputError {
     },
     /// It is not there.
     #[error(
-        "`{path}` was written up to byte {stored}, and now there is no such file: restore it, or \
-         forget what was stored of `{component}` with `squall reset`, and it is written anew \
-         from here on"
+        "`{}` was written up to byte {stored}, and now there is no such file: restore it, or \
+         forget what was stored of `{}` with `squall reset`, and it is written anew \
+         from here on",
+        Shown(path),
+        Shown(component)
     )]
     Missing {
         /// The file.
@@ -43,7 +48,7 @@ pub enum OutputError {
         component: String,
     },
     /// It cannot be opened.
-    #[error("cannot write to `{path}`")]
+    #[error("cannot write to `{}`", Shown(path))]
     Unwritable {
         /// The file.
         path: String,

@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::ProgressBar;
+use squall::Shown;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::debug_fn;
 
 /// The bar that must be taken away while a line is written. The log is written by every
 /// thread, so the bar is shared with them all.
@@ -28,7 +31,15 @@ pub(crate) fn start() {
         ));
         EnvFilter::new(LEVELS)
     });
+    // Names and values from input are in messages: nothing of them acts on the terminal, or looks
+    // like a line of its own.
+    let fields = debug_fn(|into, field, value| match field.name() {
+        "message" => write!(into, "{}", Shown(format_args!("{value:?}"))),
+        name if name.starts_with("log.") => Ok(()),
+        name => write!(into, "{name}={}", Shown(format_args!("{value:?}"))),
+    });
     tracing_subscriber::fmt()
+        .fmt_fields(fields.delimited(" "))
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{BoxError, DataDirError, Fatal, RunError, StoreError};
+use squall::{BoxError, DataDirError, Fatal, RunError, Shown, StoreError};
 #[cfg(feature = "cube")]
 use squall_cube::{NoCube, ReindexError};
 use squall_topologies::ready::NotReady;
@@ -96,6 +96,10 @@ impl Ending {
 /// What is wrong with the input, where that is what ended a run: of standard input only the
 /// run itself can tell.
 fn wrong_input<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    let cause = match cause.downcast_ref::<Fatal>() {
+        Some(fatal) => fatal.cause(),
+        None => cause,
+    };
     let wrong = cause.is::<ProbeError>() || cause.is::<InputError>();
     wrong.then_some(cause)
 }
@@ -107,7 +111,7 @@ impl fmt::Display for Ending {
             Self::Run(RunError::Failed { cause, .. } | RunError::Start { cause, .. })
                 if wrong_input(&**cause).is_some() =>
             {
-                f.write_str(&chain(&**cause))
+                f.write_str(&chain(wrong_input(&**cause).unwrap_or(&**cause)))
             }
             Self::Run(error) => f.write_str(&chain(error)),
             Self::DataDir(error) => f.write_str(&chain(error)),
@@ -131,7 +135,9 @@ impl fmt::Display for Ending {
                     .iter()
                     .try_for_each(|error| write!(f, "\n  {}", chain(&**error)))
             }
-            Self::NoKey { table, key } => write!(f, "`{table}` has no key `{key}`"),
+            Self::NoKey { table, key } => {
+                write!(f, "`{}` has no key `{}`", Shown(table), Shown(key))
+            }
             Self::Print(error) => write!(f, "cannot write to standard output: {error}"),
             Self::NobodyReads => f.write_str("standard output is closed"),
         }
@@ -168,5 +174,8 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         }
         source = cause.source();
     }
-    text
+    // A name from input may be in it, of which this shows all that is not text; errors that have
+    // several lines have them for themselves.
+    let lines: Vec<String> = text.lines().map(|line| Shown(line).to_string()).collect();
+    lines.join("\n")
 }
