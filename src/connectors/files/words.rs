@@ -7,14 +7,16 @@ use std::str::FromStr;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::runs::{ascii_bytes, bits, each_run, low_bits};
-use crate::text::Text;
+use crate::text::{Shown, Text};
 
 /// How text is cut into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// The text in lower case (all of Unicode, a final sigma as such), of which each longest run
-    /// of letters and numbers (general categories L* and N*) is a word. The same words as
-    /// Python's `str.lower()` and `str.isalnum()` give.
+    /// The words of the text in lower case (all of Unicode, a final sigma as such). A word begins
+    /// with a letter or a number (general categories L and N) and goes on with letters, numbers
+    /// and marks (M), and with the joiners U+200C, U+200D and U+00AD where one of these follows.
+    /// So a Hindi, a vocalised Arabic or a decomposed word is one word, and lower-casing cuts
+    /// none.
     Words,
     /// Each longest run of ASCII letters and digits, in lower case. Everything else separates,
     /// letters outside ASCII too: "Misérables" is "mis" and "rables".
@@ -25,7 +27,7 @@ pub enum Split {
 
 /// No way to split has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no split `{0}`; the splits are words, ascii-words and none")]
+#[error("there is no split `{}`; the splits are words, ascii-words and none", Shown(.0))]
 pub struct SplitError(String);
 
 impl Split {
@@ -100,6 +102,8 @@ struct Others {
     end: usize,
     /// Whether it belongs to a word.
     belongs: bool,
+    /// It is a joiner.
+    joins: bool,
 }
 
 impl Others {
@@ -121,24 +125,62 @@ impl Others {
             let Some(char) = text[at..].chars().next() else {
                 return belonging;
             };
+            let within = if at == self.end {
+                self.belongs
+            } else {
+                text.as_bytes()[at - 1].is_ascii_alphanumeric()
+            };
+            // Of joiners side by side only the first looks ahead.
+            let joined = self.joins && at == self.end;
             self.end = at + char.len_utf8();
-            self.belongs = is_letter_or_number(char);
+            let class = Class::of(char);
+            self.joins = class == Class::Joins;
+            self.belongs = match class {
+                Class::Begins => true,
+                Class::GoesOn => within,
+                Class::Joins => within && (joined || goes_on(&text[self.end..])),
+                Class::Separates => false,
+            };
         }
     }
 }
 
-fn is_letter_or_number(char: char) -> bool {
-    match char {
-        // What is met most is told without a search in the tables: punctuation, and letters.
-        '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' | '×' | '÷' => false,
-        'À'..='ʯ' | 'Σ'..='ϵ' | 'Ѐ'..='ҁ' | 'ぁ'..='ゖ' | '一'..='鿿' | '가'..='힣' => {
-            true
+/// What a character does to words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Letters and numbers: they begin a word, or go on with one.
+    Begins,
+    /// Marks: they go on with a word.
+    GoesOn,
+    /// Joiners: they belong to the word on both sides of them, and to none at its edge.
+    Joins,
+    /// Everything else.
+    Separates,
+}
+
+impl Class {
+    fn of(char: char) -> Self {
+        match char {
+            // What is met most is told without a search in the tables: punctuation, and letters.
+            '\u{200c}' | '\u{200d}' | '\u{ad}' => Self::Joins,
+            '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' | '×' | '÷' => Self::Separates,
+            'À'..='ʯ' | 'Σ'..='ϵ' | 'Ѐ'..='ҁ' | 'ぁ'..='ゖ' | '一'..='鿿' | '가'..='힣' => {
+                Self::Begins
+            }
+            _ => match char.general_category_group() {
+                GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number => Self::Begins,
+                GeneralCategoryGroup::Mark => Self::GoesOn,
+                _ => Self::Separates,
+            },
         }
-        _ => matches!(
-            char.general_category_group(),
-            GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
-        ),
     }
+}
+
+/// Whether a word goes on behind joiners.
+fn goes_on(text: &str) -> bool {
+    let mut classes = text.chars().map(Class::of);
+    let next = classes.find(|class| *class != Class::Joins);
+    matches!(next, Some(Class::Begins | Class::GoesOn))
 }
 
 /// Whether a character is for certain its own lower case: punctuation, small letters, letters of
@@ -218,7 +260,7 @@ mod tests {
 
     #[test]
     fn words_are_runs_of_letters_and_numbers_in_lower_case() {
-        let table: [(&str, &[&str]); 11] = [
+        let table: [(&str, &[&str]); 26] = [
             ("", &[]),
             (" .,-", &[]),
             ("Don't STOP-me 42nd", &["don", "t", "stop", "me", "42nd"]),
@@ -228,10 +270,32 @@ mod tests {
             ("ΟΔΥΣΣΕΥΣ ΣΑΣ", &["οδυσσευς", "σας"]),
             ("x² Ⅷ ½ ٣", &["x²", "ⅷ", "½", "٣"]),
             ("日本語 中文。", &["日本語", "中文"]),
-            // The lower case of İ is i and a combining dot, which is a mark and so separates.
-            ("İstanbul", &["i", "stanbul"]),
-            // Vowel signs are marks too, as for Python's isalnum.
-            ("नमस्ते", &["नमस", "त"]),
+            // The lower case of İ is i and a combining dot.
+            (
+                "İstanbul İZMİR",
+                &["i\u{307}stanbul", "i\u{307}zmi\u{307}r"],
+            ),
+            ("GROẞ straße STRASSE", &["groß", "straße", "strasse"]),
+            ("नमस्ते हिन्दी", &["नमस्ते", "हिन्दी"]),
+            ("ก็ที่ นี้", &["ก็ที่", "นี้"]),
+            ("مُحَمَّد", &["مُحَمَّد"]),
+            ("שָׁלוֹם", &["שָׁלוֹם"]),
+            ("cafe\u{301}s CAFE\u{301}", &["cafe\u{301}s", "cafe\u{301}"]),
+            // A mark begins no word.
+            ("\u{301}a -\u{301}b a-\u{301}", &["a", "b", "a"]),
+            ("1\u{301} 1\u{20e3}", &["1\u{301}", "1\u{20e3}"]),
+            // Joiners belong to words only within them.
+            ("می\u{200c}خواهم", &["می\u{200c}خواهم"]),
+            ("क्\u{200d}ष", &["क्\u{200d}ष"]),
+            ("CO\u{ad}operate", &["co\u{ad}operate"]),
+            (
+                "\u{ad}a\u{ad} \u{200c}b\u{200d}- c\u{200d}",
+                &["a", "b", "c"],
+            ),
+            ("a\u{200c}\u{200d}\u{ad}b", &["a\u{200c}\u{200d}\u{ad}b"]),
+            ("a\u{200d}\u{301}b", &["a\u{200d}\u{301}b"]),
+            ("👩\u{200d}🚀", &[]),
+            ("a\u{200b}b a\u{2060}b", &["a", "b", "a", "b"]),
         ];
         for (text, expected) in table {
             assert_eq!(words(Split::Words, text), expected, "{text}");
@@ -260,26 +324,63 @@ mod tests {
     }
 
     #[test]
-    fn every_character_belongs_to_a_word_or_not_wherever_it_stands() {
+    fn every_character_has_the_class_of_its_general_category() {
         for char in '\0'..=char::MAX {
-            let group = char.general_category_group();
-            let expected = matches!(
-                group,
-                GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
-            );
-            assert_eq!(is_letter_or_number(char), expected, "{char:?}");
+            let expected = match char.general_category_group() {
+                GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number => Class::Begins,
+                GeneralCategoryGroup::Mark => Class::GoesOn,
+                _ if ['\u{200c}', '\u{200d}', '\u{ad}'].contains(&char) => Class::Joins,
+                _ => Class::Separates,
+            };
+            assert_eq!(Class::of(char), expected, "{char:?}");
         }
+    }
+
+    /// The words by their definition, character by character.
+    fn defined(text: &str) -> Vec<String> {
+        let lower: Vec<char> = text.to_lowercase().chars().collect();
+        let mut words = vec![String::new()];
+        for (place, &char) in lower.iter().enumerate() {
+            let rest: String = lower[place + 1..].iter().collect();
+            let within = words.last().is_some_and(|word| !word.is_empty());
+            let belongs = match Class::of(char) {
+                Class::Begins => true,
+                Class::GoesOn => within,
+                Class::Joins => within && goes_on(&rest),
+                Class::Separates => false,
+            };
+            match words.last_mut() {
+                Some(word) if belongs => word.push(char),
+                _ => words.push(String::new()),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn words_are_those_of_the_definition_wherever_a_block_ends() {
         // A word begins, ends and goes on at each place of a block, with characters of each
         // length.
-        for other in ["-", "é", "—", "日", "𝒳", "😀"] {
+        let others = [
+            "-",
+            "é",
+            "—",
+            "日",
+            "𝒳",
+            "😀",
+            "\u{301}",
+            "\u{200d}",
+            "\u{ad}",
+            "\u{200c}\u{93f}",
+            "İ",
+        ];
+        for other in others {
             for before in 0..70 {
                 let before = &"a ".repeat(35)[..before];
-                let text = format!("{before}{other}b{other}{other} c");
+                let text = format!("{before}{other}b{other}{other} c{other}d");
                 for text in [text.clone(), format!("é{text}"), text.repeat(3)] {
-                    let expected = text.split(|char| !is_letter_or_number(char));
-                    let expected: Vec<_> = expected.filter(|word| !word.is_empty()).collect();
-                    let expected: Vec<_> = expected.iter().map(|w| w.to_lowercase()).collect();
-                    assert_eq!(words(Split::Words, &text), expected, "{text}");
+                    assert_eq!(words(Split::Words, &text), defined(&text), "{text}");
                     let expected = text.split(|char: char| !char.is_ascii_alphanumeric());
                     let expected: Vec<_> = expected.filter(|word| !word.is_empty()).collect();
                     assert_eq!(words(Split::AsciiWords, &text), expected, "{text}");
