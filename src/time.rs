@@ -58,13 +58,42 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with a fraction only where there is one; moments outside of the
-    /// calendar's range as a number of milliseconds.
+    /// RFC 3339 in UTC with a fraction only where there is one; years of other than four digits
+    /// with a sign and six digits, as in ISO 8601, and moments beyond those as a number of
+    /// milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(moment) => write!(f, "{moment}"),
-            Err(_) => write!(f, "{}ms", self.0),
+            Err(_) => far(self.0, f),
         }
+    }
+}
+
+/// A moment outside of the range of jiff, which ends within the year 9999: the end of a window that
+/// holds its last hour is the year 10000.
+fn far(millis: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const DAY_MS: i64 = 86_400_000;
+    // Days since 0000-03-01, from where on leap days come last in their years.
+    let days = millis.div_euclid(DAY_MS) + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = (from_march + 2) % 12 + 1;
+    let year = year_of_era + 400 * era + i64::from(month <= 2);
+    let of_day = millis.rem_euclid(DAY_MS);
+    match year {
+        0..=9_999 => write!(f, "{year:04}")?,
+        -999_999..=999_999 => write!(f, "{year:+07}")?,
+        _ => return write!(f, "{millis}ms"),
+    }
+    let (seconds, fraction) = (of_day / 1_000, format!("{:03}", of_day % 1_000));
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    write!(f, "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+    match fraction.trim_end_matches('0') {
+        "" => f.write_str("Z"),
+        fraction => write!(f, ".{fraction}Z"),
     }
 }
 
@@ -305,6 +334,22 @@ mod tests {
                 slide: secs(3)
             }
         );
+    }
+
+    #[test]
+    fn moments_beyond_the_year_9999_are_shown_as_dates() {
+        let table = [
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "+010000-01-01T00:00:00Z"),
+            (253_407_398_400_500, "+010000-02-29T00:00:00.5Z"),
+            (-377_705_116_800_000, "-009999-01-01T00:00:00Z"),
+            (-377_705_116_800_001, "-010000-12-31T23:59:59.999Z"),
+            (i64::MAX, "9223372036854775807ms"),
+            (i64::MIN, "-9223372036854775808ms"),
+        ];
+        for (millis, shown) in table {
+            assert_eq!(Timestamp::from_millis(millis).to_string(), shown);
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Words {
     /// The CSV column, or the dotted path of the JSON value, to read; of text it is the line
     #[arg(long, value_name = "NAME", requires = "input")]
     pub field: Option<String>,
-    /// How a text is cut into words: runs of letters and numbers of any script in lower
+    /// How a text is cut into words: runs of letters, numbers and marks of any script in lower
     /// case, runs of a-z and 0-9, or the text as it is [default: words]
     #[arg(long, value_name = "words|ascii-words|none", requires = "input")]
     pub split: Option<Split>,
@@ -30,7 +30,7 @@ pub struct Words {
     /// UTC unless it has %z [default: rfc3339]
     #[arg(
         long,
-        value_name = "rfc3339|unix|unix-ms|STRFTIME",
+        value_name = "rfc3339|unix|unix-ms|unix-us|unix-ns|STRFTIME",
         requires = "time_field"
     )]
     pub time_format: Option<TimeFormat>,

@@ -1,23 +1,36 @@
 //! The text of a field becomes a time: milliseconds since 1970-01-01T00:00:00Z.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
+
+use super::time_numbers::{Unit, in_range};
+use super::time_parts::{TimePart, check_time_parts};
+use crate::text::Shown;
 
 /// How a time is written.
 ///
-/// As text: `rfc3339`, `unix`, `unix-ms`, or else a pattern with `%` directives.
+/// As text: `rfc3339`, `unix`, `unix-ms`, `unix-us`, `unix-ns`, or else a pattern with `%`
+/// directives. Spaces around a time and quotation marks around it do not matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TimeFormat {
     /// `2015-09-12T00:46:58.771Z`, with `Z` or an offset; a space may stand for the `T`.
     Rfc3339,
-    /// Seconds since 1970 in decimal, with or without a fraction, also negative.
+    /// Seconds since 1970 in decimal, with or without a fraction or an exponent, also negative.
     Unix,
-    /// Whole milliseconds since 1970, also negative.
+    /// Milliseconds since 1970, whole ones however they are written (`1.5778368E12`), also
+    /// negative.
     UnixMs,
+    /// Microseconds since 1970, as [`UnixMs`](Self::UnixMs).
+    UnixUs,
+    /// Nanoseconds since 1970, as [`UnixMs`](Self::UnixMs).
+    UnixNs,
     /// A pattern as for `strftime`, by the directives of [`jiff::fmt::strtime`]. Without an
     /// offset (`%z`) or `%s` in it times are read as UTC, without a time of day as midnight.
     /// [`FromStr`] checks the pattern; one made in another way may fail at each value.
@@ -29,13 +42,14 @@ pub enum TimeFormat {
 pub enum TimeFormatError {
     /// Not a name, and no pattern either.
     #[error(
-        "there is no time format `{0}`; give rfc3339, unix, unix-ms, or a pattern with `%` \
-         directives such as `%Y-%m-%d %H:%M:%S`"
+        "there is no time format `{}`; give rfc3339, unix, unix-ms, unix-us, unix-ns, or a pattern \
+         with `%` directives such as `%Y-%m-%d %H:%M:%S`",
+        Shown(.0)
     )]
     Unknown(String),
     /// The pattern has a directive that does not exist or cannot be read back, or leaves out
     /// what is needed to know the day.
-    #[error("the time format `{pattern}` cannot be used: {reason}")]
+    #[error("the time format `{}` cannot be used: {reason}", Shown(pattern))]
     Pattern {
         /// The pattern as given.
         pattern: String,
@@ -46,7 +60,11 @@ pub enum TimeFormatError {
 
 /// A value that is no time of the format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is not a time of the format {format}: {reason}")]
+#[error(
+    "`{}` is not a time of the format {}: {reason}",
+    Shown(value),
+    Shown(format)
+)]
 pub struct TimeError {
     /// The value.
     pub value: String,
@@ -63,11 +81,20 @@ impl TimeFormat {
     /// # Errors
     /// [`TimeError`] with the reason, for example a missing offset.
     pub fn parse(&self, text: &str) -> Result<i64, TimeError> {
+        let plain = || plain_time(text);
         let result = match self {
-            TimeFormat::Rfc3339 => rfc3339(text),
-            TimeFormat::Unix => unix(text),
-            TimeFormat::UnixMs => unix_ms(text),
-            TimeFormat::Strftime(pattern) => strftime(pattern, text),
+            TimeFormat::Rfc3339 => rfc3339(&plain()),
+            TimeFormat::Unix => Unit::Seconds.parse(&plain()),
+            TimeFormat::UnixMs => Unit::Millis.parse(&plain()),
+            TimeFormat::UnixUs => Unit::Micros.parse(&plain()),
+            TimeFormat::UnixNs => Unit::Nanos.parse(&plain()),
+            // A pattern may have spaces and quotation marks of its own.
+            TimeFormat::Strftime(pattern) => {
+                strftime(pattern, text).or_else(|error| match bare(text) {
+                    bare if bare == text => Err(error),
+                    bare => strftime(pattern, bare),
+                })
+            }
         };
         result.map_err(|reason| TimeError {
             value: text.to_owned(),
@@ -77,49 +104,66 @@ impl TimeFormat {
     }
 }
 
+/// The text of a time without the spaces and the quotation marks around it, and of its fraction no
+/// more than nine digits, which is what clocks of computers have.
+///
+/// ```
+/// use squall::connectors::files::plain_time;
+///
+/// let written = " \"2020-01-01T00:00:00.1234567891Z\" ";
+/// assert_eq!(plain_time(written), "2020-01-01T00:00:00.123456789Z");
+/// ```
+pub fn plain_time(text: &str) -> Cow<'_, str> {
+    let text = bare(text);
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    if let Some(point) = text.find(['.', ','])
+        && let fraction = &text[point + 1..]
+        && digits(fraction) > 9
+        // And not the fraction of a number.
+        && text[..point].contains(':')
+    {
+        let behind = &fraction[digits(fraction)..];
+        return format!("{}{}{behind}", &text[..=point], &fraction[..9]).into();
+    }
+    Cow::Borrowed(text)
+}
+
+/// A text without the spaces and the quotation marks around it.
+fn bare(text: &str) -> &str {
+    let text = text.trim();
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner.map_or(text, str::trim)
+}
+
 fn rfc3339(text: &str) -> Result<i64, String> {
-    match text.parse::<Timestamp>() {
-        Ok(time) => Ok(floor_ms(time)),
-        Err(_) if text.parse::<jiff::civil::DateTime>().is_ok() => Err(
-            "it has no offset such as `Z` or `+02:00`; if it is UTC, give a pattern such as \
-             `%Y-%m-%d %H:%M:%S`"
-                .to_owned(),
-        ),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn unix(text: &str) -> Result<i64, String> {
-    const SHAPE: &str = "expected seconds as a decimal number, such as 1442018818.771";
-    let (negative, digits) = sign(text);
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (digits, None),
+    let why = match text.parse::<Timestamp>() {
+        Ok(time) => return Ok(floor_ms(time)),
+        Err(error) => error,
     };
-    let seconds = number(whole).ok_or(SHAPE)?;
-    let mut ms = seconds.saturating_mul(1_000);
-    if let Some(fraction) = fraction {
-        if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(SHAPE.to_owned());
-        }
-        // The first three digits count, as milliseconds; "5" is 500.
-        let digits = fraction.bytes().chain(*b"00").take(3);
-        let fraction_ms = digits.fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
-        ms = ms.saturating_add(fraction_ms);
-        // What is cut off a negative number brings it toward zero, which is not the past.
-        if negative && fraction.bytes().skip(3).any(|digit| digit != b'0') {
-            ms = ms.saturating_add(1);
-        }
+    match Pieces::parse(text) {
+        // The last hours of the year 9999, and the first ones of -9999, are no time for jiff.
+        Ok(pieces) => match (pieces.time(), pieces.to_numeric_offset()) {
+            (Some(time), Some(offset)) => {
+                let since = pieces.date().to_datetime(time).duration_since(EPOCH);
+                let ms = since.as_nanos().div_euclid(1_000_000);
+                let ms = ms - i128::from(offset.seconds()) * 1_000;
+                let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+                in_range(ms, "given with a year of more digits")
+            }
+            _ => Err(
+                "it has no offset such as `Z` or `+02:00`; if it is UTC, give a pattern such as \
+                 `%Y-%m-%d %H:%M:%S`"
+                    .to_owned(),
+            ),
+        },
+        Err(_) => Err(why.to_string()),
     }
-    in_range(if negative { -ms } else { ms }, "milliseconds, use unix-ms")
 }
 
-fn unix_ms(text: &str) -> Result<i64, String> {
-    let (negative, digits) = sign(text);
-    let ms = number(digits).ok_or("expected whole milliseconds, such as 1442018818771")?;
-    let finer = "microseconds or nanoseconds, divide it first";
-    in_range(if negative { -ms } else { ms }, finer)
-}
+/// 1970-01-01T00:00:00.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 fn strftime(pattern: &str, text: &str) -> Result<i64, String> {
     let parsed = BrokenDownTime::parse(pattern, text).map_err(|error| error.to_string())?;
@@ -147,37 +191,6 @@ fn floor_ms(time: Timestamp) -> i64 {
     }
 }
 
-fn sign(text: &str) -> (bool, &str) {
-    match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    }
-}
-
-/// Digits and nothing else; what is too large for an `i64` is its largest value.
-fn number(digits: &str) -> Option<i64> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some(digits.parse().unwrap_or(i64::MAX))
-}
-
-/// The times that jiff has too, so that all formats know the same ones. What lies outside is in
-/// practice a number of another unit.
-fn in_range(ms: i64, finer: &str) -> Result<i64, String> {
-    let (min, max) = (
-        Timestamp::MIN.as_millisecond(),
-        Timestamp::MAX.as_millisecond(),
-    );
-    if (min..=max).contains(&ms) {
-        Ok(ms)
-    } else {
-        Err(format!(
-            "it lies outside the years -9999 to 9999; if it is {finer}"
-        ))
-    }
-}
-
 impl FromStr for TimeFormat {
     type Err = TimeFormatError;
 
@@ -186,6 +199,8 @@ impl FromStr for TimeFormat {
             "rfc3339" => Ok(TimeFormat::Rfc3339),
             "unix" => Ok(TimeFormat::Unix),
             "unix-ms" => Ok(TimeFormat::UnixMs),
+            "unix-us" => Ok(TimeFormat::UnixUs),
+            "unix-ns" => Ok(TimeFormat::UnixNs),
             pattern if !pattern.contains('%') => Err(TimeFormatError::Unknown(text.to_owned())),
             pattern => match check(pattern) {
                 Ok(()) => Ok(TimeFormat::Strftime(pattern.to_owned())),
@@ -196,6 +211,49 @@ impl FromStr for TimeFormat {
             },
         }
     }
+}
+
+/// The parts of a time that the directives of a pattern stand for; a directive that does not exist
+/// stands for none.
+fn parts_of(pattern: &str) -> Vec<TimePart> {
+    use TimePart::{
+        Day, DayOfYear, Fraction, Half, Hour, HourOfHalf, Instant, Minute, Month, Second, Week,
+        WeekOfYear, WeekYear, Weekday, Year, Zone,
+    };
+
+    let mut parts = Vec::new();
+    let mut rest = pattern.chars();
+    while rest.by_ref().any(|char| char == '%') {
+        // Flags, a width, the point of a fraction, the colons of an offset.
+        let modifies = |char: &char| "-_0^#.:".contains(*char) || char.is_ascii_digit();
+        let letter = rest.by_ref().find(|char| !modifies(char));
+        let of_directive: &[TimePart] = match letter {
+            Some('Y' | 'y') => &[Year],
+            Some('G' | 'g') => &[WeekYear],
+            Some('m' | 'b' | 'B' | 'h') => &[Month],
+            Some('d' | 'e') => &[Day],
+            Some('j') => &[DayOfYear],
+            Some('V') => &[Week],
+            Some('U' | 'W') => &[WeekOfYear],
+            Some('a' | 'A' | 'u' | 'w') => &[Weekday],
+            Some('H' | 'k') => &[Hour],
+            Some('I' | 'l') => &[HourOfHalf],
+            Some('p' | 'P') => &[Half],
+            Some('M') => &[Minute],
+            Some('S') => &[Second],
+            Some('f' | 'N') => &[Fraction],
+            Some('z' | 'Z' | 'Q') => &[Zone],
+            Some('s') => &[Instant],
+            Some('F') => &[Year, Month, Day],
+            Some('D') => &[Month, Day, Year],
+            Some('T') => &[Hour, Minute, Second],
+            Some('R') => &[Hour, Minute],
+            Some('r') => &[HourOfHalf, Minute, Second, Half],
+            _ => &[],
+        };
+        parts.extend_from_slice(of_directive);
+    }
+    parts
 }
 
 /// Writes a time in the pattern and reads it back: what fails here would fail at every value.
@@ -213,6 +271,7 @@ fn check(pattern: &str) -> Result<(), String> {
     if read.iana_time_zone().is_some() {
         return Err("names of time zones are not read; give `%z` for an offset".to_owned());
     }
+    check_time_parts(&parts_of(pattern))?;
     to_ms(&read).map_err(|error| error.to_string())?;
     Ok(())
 }
@@ -223,6 +282,8 @@ impl fmt::Display for TimeFormat {
             TimeFormat::Rfc3339 => "rfc3339",
             TimeFormat::Unix => "unix",
             TimeFormat::UnixMs => "unix-ms",
+            TimeFormat::UnixUs => "unix-us",
+            TimeFormat::UnixNs => "unix-ns",
             TimeFormat::Strftime(pattern) => pattern,
         })
     }
@@ -250,7 +311,45 @@ mod tests {
             ("rfc3339", "1969-12-31T23:59:59.9999Z", -1),
             ("rfc3339", "1969-12-31T23:59:59.9980001Z", -2),
             ("rfc3339", "1969-12-31T23:59:58Z", -2_000),
+            (
+                "rfc3339",
+                "2020-01-01T00:00:00.1234567891Z",
+                1_577_836_800_123,
+            ),
+            (
+                "rfc3339",
+                "2020-01-01T00:00:00.99999999999999999999-00:00",
+                1_577_836_800_999,
+            ),
+            ("rfc3339", "1969-12-31T23:59:59.9999999999999Z", -1),
+            ("rfc3339", " 2020-01-01t00:00:00z\t", 1_577_836_800_000),
+            ("rfc3339", " \" 2020-01-01T00:00:00Z\"", 1_577_836_800_000),
+            ("rfc3339", "2016-12-31T23:59:60Z", 1_483_228_799_000),
+            ("rfc3339", "9999-12-31T23:59:59Z", 253_402_300_799_000),
+            (
+                "rfc3339",
+                "9999-12-31T23:59:59.9999+00:00",
+                253_402_300_799_999,
+            ),
+            ("rfc3339", "9999-12-31T00:00:00+23:00", 253_402_131_600_000),
             ("unix", "1442018818", 1_442_018_818_000),
+            ("unix", "1.5778368E9", 1_577_836_800_000),
+            ("unix", "15778368e+2", 1_577_836_800_000),
+            ("unix", "1442018818771e-3", 1_442_018_818_771),
+            ("unix", "-15e-4", -2),
+            ("unix", "0e99", 0),
+            ("unix", "1e-99", 0),
+            ("unix", "-1e-99", -1),
+            ("unix", " \"1442018818.5\" ", 1_442_018_818_500),
+            ("unix-ms", "1577836800000.0", 1_577_836_800_000),
+            ("unix-ms", "1.5778368E12", 1_577_836_800_000),
+            ("unix-ms", "\"-1.0\"", -1),
+            ("unix-ms", "0001577836800000", 1_577_836_800_000),
+            ("unix-us", "1442018818771999", 1_442_018_818_771),
+            ("unix-us", "1.442018818771E15", 1_442_018_818_771),
+            ("unix-us", "-1", -1),
+            ("unix-ns", "1442018818771999999", 1_442_018_818_771),
+            ("unix-ns", "-1000001.0", -2),
             ("unix", "1442018818.771", 1_442_018_818_771),
             ("unix", "1442018818.7719999", 1_442_018_818_771),
             ("unix", "1.5", 1_500),
@@ -275,6 +374,9 @@ mod tests {
             ),
             ("%m/%d/%y %I:%M %p", "8/27/17 2:05 AM", 1_503_799_500_000),
             ("%s", "1442018818", 1_442_018_818_000),
+            ("%a, %d %b %Y", "Sat, 12 Sep 2015", 1_442_016_000_000),
+            ("%Y-%m-%d", " \"2017-08-27\" ", 1_503_792_000_000),
+            ("\"%Y-%m-%d\"", "\"2017-08-27\"", 1_503_792_000_000),
             ("at %Y-%jT%T%.f", "at 1969-365T23:59:59.9999", -1),
         ];
         for (format, text, ms) in table {
@@ -293,7 +395,26 @@ mod tests {
             ),
             ("rfc3339", "", "`` is not a time"),
             ("unix", "", "expected seconds"),
-            ("unix", "1e9", "expected seconds"),
+            ("unix", "1e", "expected seconds"),
+            ("unix", "1e1.5", "expected seconds"),
+            ("unix", "1e99", "outside the years"),
+            ("unix", "-1e999999", "outside the years"),
+            ("unix", "Infinity", "expected seconds"),
+            ("unix", "0x10", "expected seconds"),
+            ("unix-ms", "1.5", "expected whole milliseconds"),
+            ("unix-ms", "15e-1", "expected whole milliseconds"),
+            ("unix-us", "1.5", "expected whole microseconds"),
+            (
+                "unix-us",
+                "1442018818771999999",
+                "if it is nanoseconds, use unix-ns",
+            ),
+            ("unix-ns", "1.5", "expected whole nanoseconds"),
+            ("rfc3339", "10000-01-01T00:00:00Z", "is not a time"),
+            ("rfc3339", "2020-01-01T00:00:00.Z", "is not a time"),
+            ("rfc3339", "9999-12-31T23:59:59-01:00", "outside the years"),
+            ("%a, %d %b %Y", "Mon, 12 Sep 2015", "is not a time"),
+            ("%Y-%j %a", "2015-255 Mon", "is not a time"),
             ("unix", "+1", "expected seconds"),
             ("unix", "1.", "expected seconds"),
             ("unix", ".5", "expected seconds"),
@@ -334,7 +455,7 @@ mod tests {
         let table = [
             (
                 "iso",
-                "there is no time format `iso`; give rfc3339, unix, unix-ms, or a pattern",
+                "there is no time format `iso`; give rfc3339, unix, unix-ms, unix-us, unix-ns, or",
             ),
             ("", "there is no time format ``"),
             (
@@ -348,6 +469,27 @@ mod tests {
             ("%Y-%m-%d %Z", "cannot be used"),
             ("%Y-%m-%d %H:%M %Q", "names of time zones are not read"),
             ("%c", "cannot be used"),
+            (
+                "%Y-%M-%d",
+                "a day of the month without a month; it has minutes without an hour",
+            ),
+            ("%Y-%m-%d %j", "a day of the year together with a month"),
+            ("%G-%m-%d", "a year of weeks together with a month"),
+            ("%Y-W%V-%u", "a week without the year of weeks"),
+            ("%Y-%m-%d %I:%M", "an hour of 12 without am or pm"),
+            ("%Y-%m-%d %H:%M %p", "am or pm without an hour of 12"),
+            (
+                "%Y-%m-%d %H %I %p",
+                "an hour of 24 together with an hour of 12",
+            ),
+            ("%F %m", "a month twice"),
+            ("%Y %y-%m-%d", "a year twice"),
+            ("%Y-%m %H", "an hour without a day"),
+            ("%Y-%m-%d %M", "minutes without an hour"),
+            ("%Y-%m-%d %H:%S", "seconds without minutes"),
+            ("%F %T %z %z", "an offset twice"),
+            ("%s %Y", "seconds since 1970 together with a year"),
+            ("%F %a %A", "a day of the week twice"),
         ];
         for (pattern, part) in table {
             let error = pattern.parse::<TimeFormat>().unwrap_err().to_string();
@@ -379,6 +521,8 @@ mod tests {
             "rfc3339",
             "unix",
             "unix-ms",
+            "unix-us",
+            "unix-ns",
             "%Y-%m-%d",
             "%d/%b/%Y:%H:%M:%S %z",
         ] {
