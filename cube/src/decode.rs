@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use squall::aggregate::Sketch;
 use squall::connectors::files::{FieldError, FieldSelector, Record, Scalar};
-use squall::{Decimal, DecimalError, Text, Timestamp};
+use squall::{Decimal, DecimalError, Shown, Text, Timestamp};
 
 use crate::event::{Event, Input};
 use crate::schema::Kind;
@@ -60,7 +60,7 @@ struct Column {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DecodeError {
     /// It has no time.
-    #[error("the event has no time: `{column}` is null or absent")]
+    #[error("the event has no time: `{}` is null or absent", Shown(column))]
     NoTime {
         /// The field of the time.
         column: String,
@@ -75,7 +75,12 @@ pub enum DecodeError {
         time: Timestamp,
     },
     /// A metric cannot take the field in.
-    #[error("`{value}` in `{field}` is {what}; the metric `{metric}` takes in {wanted}")]
+    #[error(
+        "`{}` in `{}` is {what}; the metric `{}` takes in {wanted}",
+        Shown(value),
+        Shown(field),
+        Shown(metric)
+    )]
     Metric {
         /// The metric.
         metric: String,
@@ -89,7 +94,7 @@ pub enum DecodeError {
         wanted: &'static str,
     },
     /// A dimension cannot have the value.
-    #[error("`{value}` in the dimension `{dimension}` is {what}")]
+    #[error("`{}` in the dimension `{}` is {what}", Shown(value), Shown(dimension))]
     Dimension {
         /// The dimension.
         dimension: String,
@@ -100,8 +105,9 @@ pub enum DecodeError {
     },
     /// A field that would be discovered as a dimension has several values.
     #[error(
-        "`{field}` is {kind}, which cannot be a dimension: name it in `dimensionExclusions` to leave it \
-         out, or list the `dimensions`"
+        "`{}` is {kind}, which cannot be a dimension: name it in `dimensionExclusions` to leave it \
+         out, or list the `dimensions`",
+        Shown(field)
     )]
     Several {
         /// The field.
@@ -110,11 +116,12 @@ pub enum DecodeError {
         kind: &'static str,
     },
     /// A field has a name that cubes or their answers have for themselves.
-    #[error("the field `{0}` cannot be a dimension by this name: exclude it")]
+    #[error("the field `{}` cannot be a dimension by this name: exclude it", Shown(.0))]
     Reserved(String),
     /// There are too many names.
     #[error(
-        "`{0}` would be one dimension more than {most}: list the dimensions, or exclude some",
+        "`{}` would be one dimension more than {most}: list the dimensions, or exclude some",
+        Shown(.0),
         most = Decoder::MOST_DISCOVERED
     )]
     TooManyDimensions(String),
@@ -183,13 +190,16 @@ impl Decoder {
             dimensions: dimensions.collect::<Result<_, DecodeError>>()?,
             names: Arc::clone(&self.names),
             inputs,
-            raw: self.raw(record),
+            raw: self.raw(record)?,
         })
     }
 
-    fn raw(&self, record: &Record) -> Option<Text> {
-        let object = self.keeps_raw.then(|| record.object())??;
-        Some(object.as_ref().into())
+    fn raw(&self, record: &Record) -> Result<Option<Text>, DecodeError> {
+        if !self.keeps_raw {
+            return Ok(None);
+        }
+        let object = record.object()?;
+        Ok(object.map(|object| object.as_ref().into()))
     }
 
     fn time(&self, record: &Record) -> Result<Timestamp, DecodeError> {

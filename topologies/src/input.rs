@@ -2,7 +2,7 @@
 
 use clap::Args;
 use squall::connectors::Files;
-use squall::connectors::files::{Delimiter, Format, ProbeError, RecordReader, Source};
+use squall::connectors::files::{Delimiter, Encoding, Format, ProbeError, RecordReader, Source};
 
 use crate::wrong::WrongUse;
 
@@ -19,6 +19,10 @@ pub struct Input {
     /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
     #[arg(long, value_name = "CHAR", requires = "input")]
     pub delimiter: Option<Delimiter>,
+    /// The encoding of the input, such as latin1, windows-1252, shift_jis or utf-16le
+    /// [default: utf-8]
+    #[arg(long, value_name = "NAME", requires = "input")]
+    pub encoding: Option<Encoding>,
     /// Wait for more at the end of files and folders, until the run is stopped
     #[arg(long, requires = "input")]
     pub follow: bool,
@@ -89,6 +93,9 @@ impl Input {
         if let Some(delimiter) = self.delimiter {
             files = files.delimiter(delimiter);
         }
+        if let Some(encoding) = self.encoding {
+            files = files.encoding(encoding);
+        }
         Ok(Some(files))
     }
 
@@ -135,8 +142,12 @@ impl Input {
             return Ok(());
         };
         if format == Format::Csv && !source.is_stream() {
-            let reader = RecordReader::open(source, Some(format), self.delimiter);
-            let header = reader?.header().map_err(ProbeError::Read)?.cloned();
+            let reader = RecordReader::open(source, Some(format), self.delimiter)?;
+            let header = reader
+                .encoding(self.encoding)
+                .header()
+                .map_err(ProbeError::Read)?
+                .cloned();
             return match header.map(|header| header.to_string()) {
                 Some(columns) => Err(WrongUse::NoColumn {
                     name,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Delimiter, FieldSelector, FileSpout, Format, InputError, Probe, ProbeError, Progress, Record,
-    Source, TimeFormat, probe, resolve,
+    Delimiter, Encoding, FieldSelector, FileSpout, Format, InputError, Probe, ProbeError, Progress,
+    Record, Source, TimeFormat, probe, resolve,
 };
 use crate::error::Result;
 use crate::stream::{Out, Streams};
@@ -64,6 +64,7 @@ pub struct Files {
     pub(super) input: Option<Arc<str>>,
     pub(super) format: Option<Format>,
     pub(super) delimiter: Option<Delimiter>,
+    pub(super) encoding: Option<Encoding>,
     pub(super) fields: Arc<[FieldSelector]>,
     pub(super) time: Option<(FieldSelector, TimeFormat)>,
     pub(super) lateness: Duration,
@@ -120,6 +121,7 @@ impl Files {
             input: None,
             format: None,
             delimiter: None,
+            encoding: None,
             fields: Arc::default(),
             time: None,
             lateness: Duration::ZERO,
@@ -141,6 +143,16 @@ impl Files {
     #[must_use]
     pub fn delimiter(mut self, delimiter: Delimiter) -> Self {
         self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// The encoding of all sources; UTF-8 where none is said. It changes what is read.
+    ///
+    /// Of a CSV row or a line of JSON only the fields that are asked for must be of the encoding:
+    /// a record with another one goes to the dead letters, by the name of the field and the byte.
+    #[must_use]
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = Some(encoding);
         self
     }
 
@@ -248,6 +260,7 @@ impl Files {
             sources,
             format: self.format,
             delimiter: self.delimiter,
+            encoding: self.encoding,
             fields: &self.fields,
             time: self.time.as_ref().map(|(field, format)| (field, format)),
         })

@@ -12,19 +12,43 @@ use std::mem;
 
 use csv::StringRecord;
 
+use super::field::FieldError;
 use super::format::Delimiter;
+use super::record::Damage;
+use crate::text::Shown;
 
 /// The column names of a CSV file: its first row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     names: Vec<Box<str>>,
+    /// Some of the names are not of the encoding of the input.
+    damage: Option<Damage>,
 }
 
 impl Header {
-    pub(super) fn new<'a>(names: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> Self {
+    pub(super) fn new<'a>(
+        names: impl IntoIterator<Item = impl AsRef<str> + 'a>,
+        damage: Option<Damage>,
+    ) -> Self {
         Header {
             names: names.into_iter().map(|name| name.as_ref().into()).collect(),
+            damage,
         }
+    }
+
+    /// The name is not one in which something stands for what could not be decoded.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), FieldError> {
+        match self.damage {
+            Some(damage) if name.contains(damage.marker) => Err(FieldError::NotOfEncoding {
+                reason: damage.told("the name of a column", name),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// All names are of the encoding of the input.
+    pub(super) fn whole(&self) -> Result<(), FieldError> {
+        self.names().try_for_each(|name| self.check_name(name))
     }
 
     /// The names in the order of the file, equal ones included.
@@ -43,12 +67,16 @@ impl Header {
     }
 }
 
-/// Each name in backticks, separated by commas.
+/// Each name in backticks, separated by commas; with a remark where some are not of the encoding
+/// of the input.
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.names.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}`{name}`")?;
+            write!(f, "{separator}`{}`", Shown(name))?;
+        }
+        if let Err(error) = self.whole() {
+            write!(f, " ({error})")?;
         }
         Ok(())
     }
@@ -134,7 +162,7 @@ mod tests {
     /// Rows as the `csv` crate reads the whole input.
     fn theirs(input: &[u8]) -> Vec<Vec<String>> {
         let mut reader = csv::ReaderBuilder::new()
-            .terminator(csv::Terminator::Any(b'\n'))
+            .terminator(csv::Terminator::CRLF)
             .has_headers(false)
             .flexible(true)
             .from_reader(input);
@@ -149,7 +177,7 @@ mod tests {
         let mut compared = 0;
         while let Some(input) = inputs.pop() {
             if input.len() < 6 {
-                inputs.extend(b"a,\"\n".map(|byte| [&input[..], &[byte]].concat()));
+                inputs.extend(b"a,\"\n\r".map(|byte| [&input[..], &[byte]].concat()));
             }
             let shown = String::from_utf8_lossy(&input);
             let (found, mut expected) = (ours(&input), theirs(&input));
@@ -162,13 +190,14 @@ mod tests {
             for ((line, offset, columns), expected) in found.iter().zip(&expected) {
                 assert_eq!(columns, expected, "{shown:?}");
                 let offset = usize::try_from(*offset).unwrap();
-                let before = input[..offset].iter().filter(|&&byte| byte == b'\n');
-                assert_eq!(*line, before.count() as u64 + 1, "{shown:?}");
-                assert_ne!(input[offset], b'\n', "{shown:?}");
+                let ends = String::from_utf8_lossy(&input[..offset]).replace("\r\n", "\n");
+                let before = ends.matches(['\n', '\r']).count();
+                assert_eq!(*line, before as u64 + 1, "{shown:?}");
+                assert!(!b"\n\r".contains(&input[offset]), "{shown:?}");
                 compared += 1;
             }
         }
-        assert!(compared > 2_000, "{compared}");
+        assert!(compared > 10_000, "{compared}");
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::io::{self, Read};
 
 use memchr::memchr;
 
+use super::encoding::Encoding;
 use super::format::Delimiter;
 use super::lines::{Lines, MAX_RECORD_BYTES, Piece, trim_line_end};
 
 /// Cuts an input into records, which are still bytes.
 pub(super) struct Cutter {
     lines: Lines,
+    encoding: Option<Encoding>,
     /// Present if a record is a CSV row, which quotes may spread over many lines.
     quotes: Option<Quotes>,
     /// See [`MAX_RECORD_BYTES`].
@@ -45,6 +47,7 @@ impl Cutter {
     pub(super) fn lines(raw: Box<dyn Read + Send>) -> Self {
         Cutter {
             lines: Lines::new(raw),
+            encoding: None,
             quotes: None,
             limit: MAX_RECORD_BYTES,
             line: 1,
@@ -66,15 +69,31 @@ impl Cutter {
     /// has one.
     pub(super) fn growing(&mut self) {
         self.growing = true;
+        self.lines.growing();
     }
 
     pub(super) fn is_growing(&self) -> bool {
         self.growing
     }
 
+    /// The encoding of the input; none where it was not said.
+    pub(super) fn set_encoding(&mut self, encoding: Option<Encoding>) {
+        self.encoding = encoding;
+        self.lines.set_encoding(encoding);
+    }
+
+    /// Reads the first bytes of the input, so that it is known what it is.
+    pub(super) fn look(&mut self) -> io::Result<()> {
+        self.lines.look()
+    }
+
     /// Goes on with other lines, between two records.
     pub(super) fn go_on(&mut self, lines: Lines) {
         self.lines = lines;
+        self.lines.set_encoding(self.encoding);
+        if self.growing {
+            self.lines.growing();
+        }
     }
 
     /// Passes over everything before this offset, which is in this line.
@@ -114,10 +133,11 @@ impl Cutter {
 
     /// How many bytes the beginning of a record holds whose end has not come.
     pub(super) fn unfinished_bytes(&self) -> u64 {
-        match self.unfinished {
+        let begun = match self.unfinished {
             Some(_) => self.lines.offset() - self.offset,
             None => 0,
-        }
+        };
+        begun + self.lines.held_bytes()
     }
 
     pub(super) fn is_gzip(&self) -> bool {
@@ -143,11 +163,7 @@ impl Cutter {
             if let Some(quotes) = &mut self.quotes {
                 quotes.follow(&bytes[seen..]);
             }
-            let at_end = match read {
-                Piece::End => true,
-                Piece::Line => !bytes.ends_with(b"\n"),
-                Piece::Part => false,
-            };
+            let at_end = matches!(read, Piece::End | Piece::Last);
             let nothing = bytes.is_empty() && !too_long;
             if at_end && nothing {
                 return Ok(Cut::End);
@@ -157,7 +173,12 @@ impl Cutter {
                 self.unfinished = Some(Unfinished { bytes, too_long });
                 return Ok(Cut::End);
             }
-            if read == Piece::End || (read == Piece::Line && !self.in_quotes()) {
+            let whole = match read {
+                Piece::End => true,
+                Piece::Line | Piece::Last => !self.in_quotes(),
+                Piece::Part => false,
+            };
+            if whole {
                 break;
             }
             if bytes.len() >= self.limit {
@@ -181,17 +202,11 @@ impl Cutter {
             self.line = self.lines.line();
             let piece = self.lines.read(bytes, self.limit)?;
             // Counted from behind: a byte order mark before the piece is not part of it.
-            self.offset = self.lines.offset() - bytes.len() as u64;
+            self.offset = self.lines.offset() - self.lines.bytes_of(bytes);
             let Some(quotes) = &mut self.quotes else {
                 return Ok(piece);
             };
-            // The lone `\r` is a last line that was cut inside its line end.
-            let blank = match bytes[..] {
-                [b'\n'] | [b'\r', b'\n'] => true,
-                [b'\r'] => !self.growing,
-                _ => false,
-            };
-            if !blank {
+            if !matches!(bytes[..], [b'\n' | b'\r'] | [b'\r', b'\n']) {
                 quotes.start_row();
                 return Ok(piece);
             }
@@ -324,11 +339,21 @@ mod tests {
             (1, 3, "a"),
             (2, 6, ""),
             (3, 7, ""),
-            (4, 9, "b\rc"),
-            (5, 13, ""),
-            (6, 14, "d"),
+            (4, 9, "b"),
+            (5, 11, "c"),
+            (6, 13, ""),
+            (7, 14, "d"),
         ];
         expect(&found, &expected);
+    }
+
+    #[test]
+    fn a_return_alone_ends_a_row_outside_quotes() {
+        let found = rows(b"a,b\r\r\n\"x\ry\",1\rc,d\r\r", 100);
+        expect(
+            &found,
+            &[(1, 0, "a,b"), (3, 6, "\"x\ry\",1"), (5, 14, "c,d")],
+        );
     }
 
     #[test]

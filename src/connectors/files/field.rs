@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::csv_rows::Header;
+use crate::text::Shown;
 
 /// Names what is wanted of each record: the record itself, a CSV column, or a JSON value.
 ///
@@ -17,7 +18,7 @@ pub struct FieldSelector {
 
 /// The column that was asked for does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no column `{asked}`; the columns are {found}")]
+#[error("there is no column `{}`; the columns are {found}", Shown(asked))]
 pub struct MissingColumn {
     /// The column that was asked for.
     pub asked: String,
@@ -29,7 +30,10 @@ pub struct MissingColumn {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     /// Plain text has no fields.
-    #[error("plain text has no field `{field}`; ask for no field to get the whole line")]
+    #[error(
+        "plain text has no field `{}`; ask for no field to get the whole line",
+        Shown(field)
+    )]
     NoFields {
         /// The field that was asked for.
         field: String,
@@ -38,15 +42,24 @@ pub enum FieldError {
     #[error(transparent)]
     MissingColumn(#[from] MissingColumn),
     /// The JSON value is made of others.
-    #[error("`{field}` is {kind}; a field is a string, a number, a boolean or null")]
+    #[error(
+        "`{}` is {kind}; a field is a string, a number, a boolean or null",
+        Shown(field)
+    )]
     NotScalar {
         /// The path of the value.
         field: String,
         /// "an array" or "an object".
         kind: &'static str,
     },
+    /// The value, or its name, is not of the encoding of the input.
+    #[error("{reason}")]
+    NotOfEncoding {
+        /// What is not, from which byte on, and what to do.
+        reason: String,
+    },
     /// The JSON string has escapes that stand for no character.
-    #[error("`{field}` cannot be read: {reason}")]
+    #[error("`{}` cannot be read: {reason}", Shown(field))]
     Unreadable {
         /// The path of the value.
         field: String,
@@ -101,7 +114,7 @@ impl FieldSelector {
 impl fmt::Display for FieldSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "`{name}`"),
+            Some(name) => write!(f, "`{}`", Shown(name)),
             None => f.write_str("the whole record"),
         }
     }
@@ -119,7 +132,7 @@ mod tests {
     use super::*;
 
     fn header(names: &[&str]) -> Arc<Header> {
-        Arc::new(Header::new(names))
+        Arc::new(Header::new(names, None))
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::Shown;
+
 /// How a source is cut into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -22,10 +24,10 @@ pub struct Delimiter(u8);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// No format has this name.
-    #[error("there is no format `{0}`; the formats are text, csv and ndjson")]
+    #[error("there is no format `{}`; the formats are text, csv and ndjson", Shown(.0))]
     UnknownFormat(String),
     /// The delimiter is not one ASCII character.
-    #[error("the delimiter `{0}` is not one ASCII character; give one, or the word `tab`")]
+    #[error("the delimiter `{}` is not one ASCII character; give one, or the word `tab`", Shown(.0))]
     NotOneCharacter(String),
     /// The delimiter has another meaning in CSV.
     #[error("the delimiter cannot be {0}, which has another meaning in CSV")]

@@ -1,84 +1,200 @@
 //! Gzip is recognised by its first two bytes, whatever the file is called.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
-/// The two bytes that every gzip member starts with (RFC 1952, 2.3.1).
-pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
+use super::encoding::Encoding;
+use super::sniff::{GZIP, LOOKED_AT_BYTES, Seen, look};
+use super::utf16::Utf16;
 
 /// Bytes read at once from a compressed input.
 const COMPRESSED_BUFFER_BYTES: usize = 64 * 1024;
 
-type Raw = Box<dyn Read + Send>;
-/// The bytes taken to look at, and then the rest.
-type Whole = io::Chain<io::Take<Cursor<[u8; 2]>>, Raw>;
+pub(super) type Raw = Box<dyn Read + Send>;
 
-/// Reads plain bytes, unpacked if they were gzip (of one or many members).
+/// Reads plain bytes, unpacked if they were gzip (of one or many members), and as UTF-8 if they
+/// were UTF-16. What is neither text nor gzip by its first bytes is an error.
 ///
 /// A gzip member's checksum stands at its end, so damage inside a member is told only there, after
 /// what was unpacked of it has been given out.
 ///
 /// Looks at the input at its first read and not when it is made: making a reader of a pipe must
 /// not wait for the pipe.
-pub(super) enum MaybeGzip {
-    /// Nothing was read; the input is here until the first read takes it.
-    Unopened(Option<Raw>),
-    Plain(Whole),
-    Gzip(Box<MultiGzDecoder<BufReader<Whole>>>),
+pub(super) struct Unpacked {
+    input: Input,
+    gzip: bool,
+    encoding: Option<Encoding>,
+    utf16: Option<Utf16>,
+    /// More may be appended to the input.
+    growing: bool,
 }
 
-impl MaybeGzip {
+enum Input {
+    /// Nothing was read; the input is here until the first read takes it.
+    Unopened(Option<Raw>),
+    Opened(Raw),
+}
+
+impl Unpacked {
     pub(super) fn new(raw: Raw) -> Self {
-        MaybeGzip::Unopened(Some(raw))
+        Self {
+            input: Input::Unopened(Some(raw)),
+            gzip: false,
+            encoding: None,
+            utf16: None,
+            growing: false,
+        }
     }
 
     /// Plain bytes, whatever they look like: the middle of a file.
     pub(super) fn plain(raw: Raw) -> Self {
-        MaybeGzip::Plain(Cursor::new([0; 2]).take(0).chain(raw))
+        Self {
+            input: Input::Opened(raw),
+            ..Self::new(Box::new(io::empty()))
+        }
+    }
+
+    /// The encoding of the text; none where it was not said.
+    pub(super) fn set_encoding(&mut self, encoding: Option<Encoding>) {
+        self.encoding = encoding;
+        self.utf16 = encoding.and_then(Encoding::utf16).map(Utf16::new);
+    }
+
+    /// More may be appended to the input.
+    pub(super) fn growing(&mut self) {
+        self.growing = true;
     }
 
     /// Whether the input turned out to be gzip. False before the first read.
     pub(super) fn is_gzip(&self) -> bool {
-        matches!(self, MaybeGzip::Gzip(_))
+        self.gzip
     }
 
-    fn look(mut raw: Raw) -> io::Result<Self> {
-        let mut start = [0; 2];
-        let mut length = 0;
-        // Stops at the first byte that decides: a pipe that has sent one byte of plain text must
-        // not be held up until it sends a second one.
-        while length < MAGIC.len() && start[..length] == MAGIC[..length] {
-            match raw.read(&mut start[length..]) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+    /// Whether it is made UTF-8 of UTF-16.
+    pub(super) fn is_utf16(&self) -> bool {
+        self.utf16.is_some()
+    }
+
+    fn open(&mut self, raw: Raw) -> io::Result<Raw> {
+        let (seen, raw) = begin(raw, self.encoding)?;
+        match seen {
+            Seen::Gzip => self.gzip = true,
+            Seen::Foreign(foreign) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, foreign));
             }
+            Seen::Plain | Seen::Undecided => return Ok(raw),
         }
-        let whole = Cursor::new(start).take(length as u64).chain(raw);
-        if length == MAGIC.len() && start == MAGIC {
-            let buffered = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, whole);
-            Ok(MaybeGzip::Gzip(Box::new(MultiGzDecoder::new(buffered))))
-        } else {
-            Ok(MaybeGzip::Plain(whole))
+        // What is packed is looked at, too; gzip within gzip is read as any other bytes.
+        match begin(Box::new(Members::new(raw)), self.encoding)? {
+            (Seen::Foreign(foreign), _) => Err(io::Error::new(io::ErrorKind::InvalidData, foreign)),
+            (_, raw) => Ok(raw),
         }
     }
 }
 
-impl Read for MaybeGzip {
+/// Looks at the first bytes of an input; gives all of it.
+fn begin(mut raw: Raw, encoding: Option<Encoding>) -> io::Result<(Seen, Raw)> {
+    let mut start = vec![0; LOOKED_AT_BYTES];
+    let mut length = 0;
+    let mut seen = Seen::Undecided;
+    // Stops at the first byte that decides: a pipe that has sent one byte of plain text must
+    // not be held up until it sends a second one.
+    while seen == Seen::Undecided && length < start.len() {
+        match raw.read(&mut start[length..]) {
+            Ok(0) => break,
+            Ok(read) => {
+                length += read;
+                seen = look(&start[..length], encoding);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    start.truncate(length);
+    Ok((seen, Box::new(Cursor::new(start).chain(raw))))
+}
+
+impl Read for Unpacked {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self {
-                MaybeGzip::Plain(whole) => return whole.read(into),
-                MaybeGzip::Gzip(decoder) => return decoder.read(into),
-                MaybeGzip::Unopened(raw) => match raw.take() {
-                    Some(raw) => *self = MaybeGzip::look(raw)?,
+            match &mut self.input {
+                Input::Opened(raw) => {
+                    return match &mut self.utf16 {
+                        None => raw.read(into),
+                        Some(utf16) => utf16.read(raw, into, self.growing),
+                    };
+                }
+                Input::Unopened(raw) => match raw.take() {
+                    Some(raw) => self.input = Input::Opened(self.open(raw)?),
                     // The first look failed; its error has been reported.
                     None => return Ok(0),
                 },
             }
         }
+    }
+}
+
+/// The members of a gzip file, one after the other. Zeros behind the last one are passed over:
+/// tapes and block devices fill up their last block with them.
+struct Members {
+    /// None at the end, and after an error.
+    member: Option<GzDecoder<BufReader<Raw>>>,
+}
+
+impl Members {
+    fn new(raw: Raw) -> Self {
+        let packed = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, raw);
+        Self {
+            member: Some(GzDecoder::new(packed)),
+        }
+    }
+
+    /// Opens the member behind one that has ended.
+    fn next(&mut self, mut packed: BufReader<Raw>) -> io::Result<()> {
+        let mut zeros = false;
+        loop {
+            let there = match packed.fill_buf() {
+                Ok(there) => there,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if there.is_empty() {
+                return Ok(());
+            }
+            let many = there.iter().take_while(|&&byte| byte == 0).count();
+            let others = many < there.len();
+            zeros |= many > 0;
+            if others && (zeros || there[0] != GZIP[0]) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "something that is no gzip follows its last member",
+                ));
+            }
+            if others {
+                self.member = Some(GzDecoder::new(packed));
+                return Ok(());
+            }
+            packed.consume(many);
+        }
+    }
+}
+
+impl Read for Members {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        while let Some(member) = &mut self.member {
+            let read = member.read(into)?;
+            if read > 0 {
+                return Ok(read);
+            }
+            if let Some(ended) = self.member.take() {
+                self.next(ended.into_inner())?;
+            }
+        }
+        Ok(0)
     }
 }
 
@@ -99,7 +215,7 @@ mod tests {
 
     fn read(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        MaybeGzip::new(Box::new(Cursor::new(bytes))).read_to_end(&mut out)?;
+        Unpacked::new(Box::new(Cursor::new(bytes))).read_to_end(&mut out)?;
         Ok(out)
     }
 
@@ -122,7 +238,7 @@ mod tests {
             }
         }
         let mut buffer = [0; 100];
-        let read = MaybeGzip::new(Box::new(OneByteSoFar(false))).read(&mut buffer);
+        let read = Unpacked::new(Box::new(OneByteSoFar(false))).read(&mut buffer);
         assert_eq!((read.unwrap(), buffer[0]), (1, b'a'));
     }
 
@@ -130,6 +246,45 @@ mod tests {
     fn every_member_of_a_gzip_is_read() {
         let two = [gzip(b"one\n"), gzip(b"two\n")].concat();
         assert_eq!(read(two).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn zeros_behind_the_last_member_are_passed_over_and_nothing_else() {
+        let member = gzip(b"one\n");
+        for zeros in [1, 2, 511, 200_000] {
+            let padded = [&member[..], &member, &vec![0; zeros]].concat();
+            assert_eq!(read(padded).unwrap(), b"one\none\n");
+            let more = [&member[..], &vec![0; zeros], &member].concat();
+            assert!(read(more).is_err());
+        }
+        for garbage in [&b"x"[..], b"\x1f", b"\x1fx", b"\0x"] {
+            let mut out = Vec::new();
+            let bytes = Cursor::new([&member[..], garbage].concat());
+            let ended = Unpacked::new(Box::new(bytes)).read_to_end(&mut out);
+            assert!(ended.is_err(), "{garbage:?}");
+            assert_eq!(out, b"one\n");
+        }
+    }
+
+    #[test]
+    fn what_is_packed_is_looked_at_too() {
+        for foreign in [&b"\xff\xfea\0"[..], b"\x28\xb5\x2f\xfdx"] {
+            let error = read(gzip(foreign)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(error.to_string().starts_with("looks like "), "{error}");
+        }
+    }
+
+    #[test]
+    fn utf16_comes_out_as_utf8_also_out_of_gzip() {
+        let bytes: Vec<u8> = "a,č\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [bytes.clone(), gzip(&bytes)] {
+            let mut unpacked = Unpacked::new(Box::new(Cursor::new(bytes)));
+            unpacked.set_encoding("utf-16be".parse().ok());
+            let mut out = String::new();
+            unpacked.read_to_string(&mut out).unwrap();
+            assert_eq!(out, "a,č\n");
+        }
     }
 
     #[test]

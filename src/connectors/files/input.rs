@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::text::Shown;
+
 /// One thing to read from start to end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -22,7 +24,11 @@ pub enum InputError {
     #[error("the input is an empty string; name a file, a folder, a quoted glob or `-`")]
     Empty,
     /// Neither a path of this name exists, nor is the name a glob.
-    #[error("input `{input}`: no such file or folder (looked from `{from}`)")]
+    #[error(
+        "input `{}`: no such file or folder (looked from `{}`)",
+        Shown(input),
+        Shown(from)
+    )]
     Missing {
         /// The input as it was given.
         input: String,
@@ -32,7 +38,8 @@ pub enum InputError {
     /// The folder holds no regular, visible file.
     #[error(
         "input `{input}`: the folder has no files; hidden files and folders inside it are not \
-         read, a glob such as `{input}/*/*` reaches the latter"
+         read, a glob such as `{input}/*/*` reaches the latter",
+        input = Shown(input)
     )]
     EmptyFolder {
         /// The input as it was given.
@@ -40,8 +47,10 @@ pub enum InputError {
     },
     /// The glob matches no file.
     #[error(
-        "input `{input}`: the pattern matches no file (looked from `{from}`); hidden files are \
-         matched only by a pattern that starts with a dot"
+        "input `{}`: the pattern matches no file (looked from `{}`); hidden files are \
+         matched only by a pattern that starts with a dot",
+        Shown(input),
+        Shown(from)
     )]
     NoMatch {
         /// The input as it was given.
@@ -50,7 +59,10 @@ pub enum InputError {
         from: String,
     },
     /// The glob is not well-formed.
-    #[error("input `{input}`: no file has this name, and as a pattern it is not valid")]
+    #[error(
+        "input `{}`: no file has this name, and as a pattern it is not valid",
+        Shown(input)
+    )]
     BadPattern {
         /// The input as it was given.
         input: String,
@@ -58,7 +70,7 @@ pub enum InputError {
         source: glob::PatternError,
     },
     /// The file or folder exists but cannot be opened or listed.
-    #[error("cannot open `{path}`")]
+    #[error("cannot open `{}`", Shown(path))]
     Unreadable {
         /// The file or folder.
         path: String,

@@ -8,7 +8,10 @@
 //! |---|---|
 //! | `input` | what the user named (`logs/`, `'logs/*.gz'`, `-`): [`resolve`] makes [`Source`]s of it |
 //! | `format` | text, CSV or NDJSON ([`Format`]), by name or by suffix, and the CSV [`Delimiter`] |
-//! | `gzip` | gzip is recognised by its first bytes and unpacked on the way |
+//! | `encoding` | in which [`Encoding`] an input is, where it is not UTF-8 |
+//! | `sniff` | what an input is by its first bytes: text, gzip, or what cannot be read |
+//! | `gzip` | gzip is unpacked on the way |
+//! | `utf16` | UTF-16 becomes UTF-8 on the way |
 //! | `lines` | physical lines with number and byte offset, bounded by [`MAX_RECORD_BYTES`] |
 //! | `cut` | where a record ends: at a line end, or for CSV at one outside quotes |
 //! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
@@ -18,6 +21,8 @@
 //! | `object` | a record as an object of JSON, and one of such an object |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
+//! | `time_numbers` | times that are written as numbers since 1970 |
+//! | `time_parts` | [`TimePart`]: what the pattern of a time must have, and must not have |
 //! | `runs` | where in a text the runs of letters and digits are, 64 bytes at a time |
 //! | `words` | [`Split`]: the text of a field becomes words |
 //! | `probe` | [`probe()`]: all of the above on the first records, before a run starts |
@@ -62,6 +67,7 @@
 mod builder;
 mod csv_rows;
 mod cut;
+mod encoding;
 mod field;
 mod follow;
 mod format;
@@ -77,13 +83,18 @@ mod reader;
 mod reading;
 mod record;
 mod runs;
+mod sniff;
 mod spout;
 mod stream;
 mod time;
+mod time_numbers;
+mod time_parts;
+mod utf16;
 mod words;
 
 pub use builder::Files;
 pub use csv_rows::Header;
+pub use encoding::{Encoding, EncodingError};
 pub use field::{FieldError, FieldSelector, MissingColumn};
 pub use format::{Delimiter, Format, FormatError};
 pub use input::{InputError, Source, resolve};
@@ -94,5 +105,6 @@ pub use progress::Progress;
 pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
 pub use record::{Record, Scalar};
 pub use spout::FileSpout;
-pub use time::{TimeError, TimeFormat, TimeFormatError};
+pub use time::{TimeError, TimeFormat, TimeFormatError, plain_time};
+pub use time_parts::{TimePart, check_time_parts};
 pub use words::{Split, SplitError};

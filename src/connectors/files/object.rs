@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Record;
+use super::field::FieldError;
 use super::record::Content;
 
 impl Record {
@@ -19,6 +20,7 @@ impl Record {
         self.offset = offset;
         self.text.clear();
         self.text.push_str(text);
+        self.damage = None;
         self.content = match self.json.index(&self.text) {
             Ok(()) => Content::Json,
             Err(_) => Content::Text,
@@ -29,6 +31,10 @@ impl Record {
     /// it stands, and of a CSV row its columns as text, of those with equal names the first, and
     /// those that are empty as null. None of plain text.
     ///
+    /// # Errors
+    /// [`FieldError::NotOfEncoding`] where a field, or its name, is not of the encoding of the
+    /// input: all of them are asked for.
+    ///
     /// ```
     /// use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
     ///
@@ -37,14 +43,15 @@ impl Record {
     ///     RecordReader::new(Box::new(csv.as_bytes()), "chat.csv", Format::Csv, Delimiter::COMMA);
     /// let mut record = Record::new();
     /// assert_eq!(reader.next(&mut record)?, Outcome::Record);
-    /// assert_eq!(record.object().as_deref(), Some(r#"{"user":"ann","said":"a \"b\"","to":null}"#));
+    /// let object = record.object()?;
+    /// assert_eq!(object.as_deref(), Some(r#"{"user":"ann","said":"a \"b\"","to":null}"#));
     /// # Ok::<(), squall::BoxError>(())
     /// ```
-    #[must_use]
-    pub fn object(&self) -> Option<Cow<'_, str>> {
+    pub fn object(&self) -> Result<Option<Cow<'_, str>>, FieldError> {
+        self.whole()?;
         let header = match &self.content {
-            Content::Json => return Some(Cow::Borrowed(self.text.trim_ascii())),
-            Content::Text => return None,
+            Content::Json => return Ok(Some(Cow::Borrowed(self.text.trim_ascii()))),
+            Content::Text => return Ok(None),
             Content::Csv(header) => header,
         };
         let mut object = String::with_capacity(self.text.len() * 2);
@@ -61,7 +68,7 @@ impl Record {
             }
         }
         object.push('}');
-        Some(Cow::Owned(object))
+        Ok(Some(Cow::Owned(object)))
     }
 }
 
@@ -96,7 +103,7 @@ mod tests {
         let mut row = Record::new();
         assert_eq!(reader.next(&mut row).unwrap(), Outcome::Record);
         let mut kept = Record::new();
-        kept.fill(&row.object().unwrap(), &"kept".into(), 41);
+        kept.fill(&row.object().unwrap().unwrap(), &"kept".into(), 41);
         assert_eq!(
             (kept.source().as_ref(), kept.line(), kept.offset()),
             ("kept", 42, 41)
@@ -105,9 +112,10 @@ mod tests {
             let field = FieldSelector::named(name);
             assert_eq!(kept.scalar(&field), row.scalar(&field), "{name}");
         }
-        assert_eq!(kept.object().as_deref(), Some(r#"{"a":"x\n","b":null}"#));
+        let object = kept.object().unwrap();
+        assert_eq!(object.as_deref(), Some(r#"{"a":"x\n","b":null}"#));
         kept.fill("no object", &"kept".into(), 0);
-        assert_eq!((kept.text(), kept.object()), ("no object", None));
+        assert_eq!((kept.text(), kept.object()), ("no object", Ok(None)));
     }
 
     proptest! {

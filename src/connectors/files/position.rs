@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::gzip::MAGIC;
-use super::lines::BOM;
 use super::progress::Progress;
+use super::sniff::{BOM, GZIP};
 use crate::key::hash_bytes;
+use crate::text::Shown;
 
 /// How much of a file's beginning, and of what was read last, is looked at.
 const LOOKED_AT_BYTES: u64 = 4 * 1024;
@@ -47,7 +47,8 @@ pub(super) struct Fingerprint {
 pub enum PositionError {
     /// It is shorter than what was read of it.
     #[error(
-        "`{path}` was read up to byte {stored}, and now it has only {found}: {}",
+        "`{}` was read up to byte {stored}, and now it has only {found}: {}",
+        Shown(path),
         what_to_do(component)
     )]
     Shorter {
@@ -62,8 +63,9 @@ pub enum PositionError {
     },
     /// What was read of it is not what stands there now.
     #[error(
-        "`{path}` was read up to byte {stored}, and what stands before that has changed since \
+        "`{}` was read up to byte {stored}, and what stands before that has changed since \
          (the hashes of its beginning and its end were {before}, and are {now}): {}",
+        Shown(path),
         what_to_do(component)
     )]
     Changed {
@@ -80,8 +82,9 @@ pub enum PositionError {
     },
     /// A gzip file has grown.
     #[error(
-        "`{path}` is gzip and had {stored} bytes when it was read; now it has {found}, and what \
+        "`{}` is gzip and had {stored} bytes when it was read; now it has {found}, and what \
          is appended to a gzip file cannot be read on its own: {}",
+        Shown(path),
         what_to_do(component)
     )]
     Packed {
@@ -96,16 +99,17 @@ pub enum PositionError {
     },
     /// It is a stream.
     #[error(
-        "{name} is a stream, which cannot be read again from where a run has left it, so it \
+        "{} is a stream, which cannot be read again from where a run has left it, so it \
          cannot be read by a run with a data directory: write it to a file and read (or follow) \
-         that, or run without a data directory"
+         that, or run without a data directory",
+        Shown(name)
     )]
     Stream {
         /// The input.
         name: String,
     },
     /// It cannot be looked at.
-    #[error("cannot read `{path}`")]
+    #[error("cannot read `{}`", Shown(path))]
     Unreadable {
         /// The file.
         path: String,
@@ -256,9 +260,9 @@ impl Position {
 
 /// Whether a file begins as gzip does.
 pub(super) fn is_gzip(file: &File) -> io::Result<bool> {
-    let mut start = [0; MAGIC.len()];
+    let mut start = [0; GZIP.len()];
     let read = read_up_to(file, &mut start, 0)?;
-    Ok(read == MAGIC.len() && start == MAGIC)
+    Ok(read == GZIP.len() && start == GZIP)
 }
 
 /// Whether a file that grows has begun: its first bytes tell whether it is gzip, and whether
@@ -267,7 +271,7 @@ pub(super) fn has_begun(file: &File) -> io::Result<bool> {
     let mut start = [0; BOM.len()];
     let read = read_up_to(file, &mut start, 0)?;
     let start = &start[..read];
-    Ok(!(BOM.starts_with(start) || MAGIC.starts_with(start)) || read == BOM.len())
+    Ok(!(BOM.starts_with(start) || GZIP.starts_with(start)) || read == BOM.len())
 }
 
 /// A file from an offset on. It keeps its own place, so that others may look elsewhere in the

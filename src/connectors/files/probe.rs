@@ -1,12 +1,14 @@
 //! Looks into the sources before a run starts, so that a mistyped column or time format is told at
 //! once and not after an hour of dead letters.
 
+use super::encoding::Encoding;
 use super::field::{FieldSelector, MissingColumn};
 use super::format::{Delimiter, Format};
 use super::input::{InputError, Source};
 use super::reader::{Outcome, ReadError, RecordReader};
 use super::record::Record;
 use super::time::TimeFormat;
+use crate::text::Shown;
 
 /// Of this many records, over all sources in order, one must have a time.
 pub const MAX_RECORDS_WITHOUT_TIME: u64 = 100;
@@ -24,6 +26,8 @@ pub struct Probe<'a> {
     pub format: Option<Format>,
     /// The CSV delimiter, or `None` to go by each source's name.
     pub delimiter: Option<Delimiter>,
+    /// The encoding, or `None` for UTF-8.
+    pub encoding: Option<Encoding>,
     /// The fields that will be asked of each record.
     pub fields: &'a [FieldSelector],
     /// The field with the time, and how it is written.
@@ -40,7 +44,7 @@ pub enum ProbeError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A CSV file lacks a column.
-    #[error("`{name}`: {missing}")]
+    #[error("`{}`: {missing}", Shown(name))]
     MissingColumn {
         /// The name of the source.
         name: String,
@@ -48,7 +52,11 @@ pub enum ProbeError {
         missing: MissingColumn,
     },
     /// A field was asked of plain text.
-    #[error("`{name}` is read as plain text, which has no field `{field}`; is it CSV or NDJSON?")]
+    #[error(
+        "`{}` is read as plain text, which has no field `{}`; is it CSV or NDJSON?",
+        Shown(name),
+        Shown(field)
+    )]
     NoFields {
         /// The name of the source.
         name: String,
@@ -70,7 +78,7 @@ pub enum ProbeError {
 
 /// Checks the sources before a run.
 ///
-/// - Every source can be opened, every CSV header has all columns asked, fields of plain text are
+/// - Every source can be opened, and is text by its first bytes; every CSV header has all columns asked, fields of plain text are
 ///   not asked for. A CSV file without any row asks for nothing.
 /// - Of the first [`MAX_RECORDS_WITHOUT_TIME`] records over all sources one has a time, unless
 ///   there are no records at all.
@@ -147,7 +155,11 @@ impl Search {
     }
 
     fn at(&self, why: &str) -> String {
-        format!("{}:{}: {why}", self.record.source(), self.record.line())
+        format!(
+            "{}:{}: {why}",
+            Shown(self.record.source()),
+            self.record.line()
+        )
     }
 }
 
@@ -156,7 +168,9 @@ fn look_into(
     asked: &Probe<'_>,
     search: &mut Search,
 ) -> Result<Option<i64>, ProbeError> {
-    let mut reader = RecordReader::open(source, asked.format, asked.delimiter)?;
+    let reader = RecordReader::open(source, asked.format, asked.delimiter)?;
+    let mut reader = reader.encoding(asked.encoding);
+    reader.look()?;
     check_fields(source, asked, &mut reader)?;
     let Some((field, format)) = asked.time else {
         return Ok(None);

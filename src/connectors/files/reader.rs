@@ -7,17 +7,23 @@ use std::sync::Arc;
 
 use super::csv_rows::{Header, Splitter};
 use super::cut::{Cut, Cutter};
+use super::encoding::Encoding;
 use super::format::{Delimiter, Format};
 use super::input::{InputError, Source};
 use super::lines::Lines;
-use super::record::{Content, Record};
+use super::probe::ProbeError;
+use super::record::{Content, Damage, Record, not_of};
+use super::sniff::Foreign;
 use crate::error::{BoxError, Fatal};
+use crate::text::Shown;
 
 /// Reads the records of one source.
 pub struct RecordReader {
     name: Arc<str>,
     cutter: Cutter,
     kind: Kind,
+    /// None where it was not said: UTF-8.
+    encoding: Option<Encoding>,
     /// Set at the end of the input and by an error: nothing is read after either.
     done: bool,
 }
@@ -61,7 +67,7 @@ pub struct BadRecord {
 pub enum ReadError {
     /// The input could not be read further. Every record that was complete has been given out;
     /// of damaged gzip data also some that are garbage, as its checksum comes last.
-    #[error("cannot read `{name}` beyond line {line}{hint}")]
+    #[error("cannot read `{}` beyond line {line}{hint}", Shown(name))]
     Io {
         /// The name of the source.
         name: Arc<str>,
@@ -73,7 +79,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// The first row of a CSV file does not give column names, so no row after it has any.
-    #[error("`{name}`, line {line}: the header cannot be read: {reason}")]
+    #[error("`{}`, line {line}: the header cannot be read: {reason}", Shown(name))]
     Header {
         /// The name of the source.
         name: Arc<str>,
@@ -82,6 +88,15 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The input is no text that can be read, by its first bytes: it is packed in another way than
+    /// by gzip, or is in another encoding.
+    #[error("`{}` {what}", Shown(name))]
+    Foreign {
+        /// The name of the source.
+        name: Arc<str>,
+        /// What it looks like, and what to do.
+        what: String,
+    },
 }
 
 impl ReadError {
@@ -89,7 +104,9 @@ impl ReadError {
     pub(super) fn into_cause(self) -> BoxError {
         match &self {
             Self::Io { hint: "", .. } => self.into(),
-            Self::Io { .. } | Self::Header { .. } => Fatal::new(self).into(),
+            Self::Io { .. } => Fatal::new(self).into(),
+            // What is wrong with the input is told as such.
+            Self::Header { .. } | Self::Foreign { .. } => Fatal::new(ProbeError::Read(self)).into(),
         }
     }
 }
@@ -114,8 +131,8 @@ impl RecordReader {
     /// Reads from anything, under the given name. The delimiter matters for CSV only.
     ///
     /// Gzip is recognised by its first bytes and unpacked; a byte order mark is taken off. Nothing
-    /// is read before the first call of [`next`](Self::next) or [`header`](Self::header). The
-    /// input is read in large steps and needs no buffer of its own.
+    /// is read before the first call of [`next`](Self::next), [`look`](Self::look) or
+    /// [`header`](Self::header). The input is read in large steps and needs no buffer of its own.
     pub fn new(
         read: Box<dyn Read + Send>,
         name: &str,
@@ -138,8 +155,28 @@ impl RecordReader {
             name: Arc::from(name),
             cutter,
             kind,
+            encoding: None,
             done: false,
         }
+    }
+
+    /// The encoding of the input; UTF-8 where none is said. To be said before anything is read.
+    #[must_use]
+    pub fn encoding(mut self, encoding: Option<Encoding>) -> Self {
+        self.encoding = encoding;
+        self.cutter.set_encoding(encoding);
+        self
+    }
+
+    /// Looks at the first bytes of the input, whether it can be read: it may be packed in another
+    /// way than by gzip, or be in another encoding.
+    ///
+    /// # Errors
+    /// [`ReadError`], which also ends the reading.
+    pub fn look(&mut self) -> Result<(), ReadError> {
+        let looked = self.cutter.look();
+        self.done |= looked.is_err();
+        looked.map_err(|error| self.broken(error))
     }
 
     /// More may be appended to the input: what has no line end at its end is left until it
@@ -199,10 +236,12 @@ impl RecordReader {
     /// Reads the next record into `record`. If there is none (a bad record, the end, an error),
     /// `record` is left without content.
     ///
-    /// Bad, with reading going on after them, are: records that are not UTF-8 or longer than
+    /// Bad, with reading going on after them, are: lines of text that are not of the
+    /// [encoding](Self::encoding), records longer than
     /// [`MAX_RECORD_BYTES`](super::MAX_RECORD_BYTES), CSV rows with more or fewer columns than
     /// the header, a CSV quote that is never closed, and lines of JSON that are not exactly one
-    /// object.
+    /// object. Where a CSV row or a line of JSON is not of the encoding, the fields are bad that
+    /// hold what is not.
     ///
     /// # Errors
     /// [`ReadError`]; after it, as after the end, every call gives [`Outcome::End`].
@@ -237,6 +276,7 @@ impl RecordReader {
         // given back, the record is without content.
         let mut bytes = mem::take(&mut record.text).into_bytes();
         record.content = Content::Text;
+        record.damage = None;
         match self.cut(&mut bytes)? {
             Cut::End => return Ok(Step::End),
             Cut::Bad(reason) => return Ok(Step::Bad(reason)),
@@ -247,16 +287,16 @@ impl RecordReader {
         if !Arc::ptr_eq(&record.source, &self.name) {
             record.source = Arc::clone(&self.name);
         }
-        record.text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let valid = error.utf8_error().valid_up_to();
-                let reason = format!("not valid UTF-8 after the record's first {valid} bytes");
-                return Ok(Step::Bad(reason));
-            }
+        let encoding = self.encoding.unwrap_or(Encoding::UTF_8);
+        let Ok((text, marker)) = encoding.decode(bytes) else {
+            return Ok(Step::Bad(not_of(encoding, "the record", None)));
         };
+        (record.text, record.damage) = (text, marker.map(|marker| Damage { marker, encoding }));
         match &mut self.kind {
-            Kind::Text => Ok(Step::Record),
+            Kind::Text => Ok(match record.damage {
+                Some(damage) => Step::Bad(damage.told("the record", &record.text)),
+                None => Step::Record,
+            }),
             Kind::Json if record.text.trim_ascii().is_empty() => Ok(Step::Blank),
             Kind::Json => match record.json.index(&record.text) {
                 Ok(()) => {
@@ -294,7 +334,7 @@ impl RecordReader {
             }
             Step::Record => {
                 if let Kind::Csv { header, .. } = &mut self.kind {
-                    *header = Some(Arc::new(Header::new(&record.row)));
+                    *header = Some(Arc::new(Header::new(&record.row, record.damage)));
                 }
             }
             Step::Blank | Step::End => {}
@@ -316,6 +356,11 @@ impl RecordReader {
     }
 
     fn broken(&self, source: io::Error) -> ReadError {
+        let foreign = source.get_ref().and_then(|cause| cause.downcast_ref());
+        if let Some(what) = foreign.map(Foreign::to_string) {
+            let name = Arc::clone(&self.name);
+            return ReadError::Foreign { name, what };
+        }
         let hint = match source.kind() {
             _ if !self.cutter.is_gzip() => "",
             io::ErrorKind::UnexpectedEof => ": the gzip data is cut short",
@@ -348,7 +393,7 @@ fn wrong_count(row: usize, header: usize) -> String {
 
 impl fmt::Display for BadRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.source, self.line, self.reason)
+        write!(f, "{}:{}: {}", Shown(&self.source), self.line, self.reason)
     }
 }
 

@@ -61,14 +61,7 @@ impl Input {
 
     /// Opens a stream.
     pub(super) fn start(&mut self, files: &Files, waker: &Waker) -> Result {
-        let Files {
-            format,
-            delimiter,
-            idle_after,
-            ..
-        } = *files;
-        let waker = Some(waker.clone());
-        let reader = StreamReader::start(&self.source, format, delimiter, waker, idle_after)?;
+        let reader = StreamReader::start(&self.source, files, Some(waker.clone()))?;
         self.from = Some(From::Stream(reader));
         Ok(())
     }
@@ -102,7 +95,8 @@ impl Input {
             _ => self.counted,
         };
         let read = FileFrom::new(Arc::clone(&file), 0, counted, &files.progress);
-        let mut reader = RecordReader::new(Box::new(read), &name, format, delimiter);
+        let reader = RecordReader::new(Box::new(read), &name, format, delimiter);
+        let mut reader = reader.encoding(files.encoding);
         if files.end != AtEnd::Ends && !gzip {
             reader = reader.growing();
         }

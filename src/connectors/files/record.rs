@@ -6,8 +6,10 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::csv_rows::Header;
+use super::encoding::Encoding;
 use super::field::{FieldError, FieldSelector};
 use super::json::TopLevel;
+use crate::text::Shown;
 
 /// A record with its place in the input.
 ///
@@ -21,6 +23,8 @@ pub struct Record {
     pub(super) line: u64,
     pub(super) offset: u64,
     pub(super) text: String,
+    /// What of the text is not of the encoding of the input.
+    pub(super) damage: Option<Damage>,
     pub(super) content: Content,
     /// The columns, if the content is a CSV row. Apart from `content`, like `json`, so that a
     /// record that passes from one format to another keeps its buffers.
@@ -50,6 +54,46 @@ impl<'r> Scalar<'r> {
             Self::Bool(false) => Cow::Borrowed("false"),
         }
     }
+}
+
+/// A text holds what is not of the encoding of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damage {
+    /// The character that stands for it, and for nothing else in the text.
+    pub(super) marker: char,
+    pub(super) encoding: Encoding,
+}
+
+impl Damage {
+    /// Whether this part of the text is not whole.
+    fn is_in(self, text: &str) -> bool {
+        text.contains(self.marker)
+    }
+
+    /// What is wrong with such a part, which is called `what`.
+    pub(super) fn told(self, what: &str, text: &str) -> String {
+        not_of(self.encoding, what, text.find(self.marker))
+    }
+
+    fn of_field(self, name: &str, text: &str) -> FieldError {
+        FieldError::NotOfEncoding {
+            reason: self.told(&format!("`{}`", Shown(name)), text),
+        }
+    }
+}
+
+/// Something is not of the encoding, after so many bytes.
+pub(super) fn not_of(encoding: Encoding, what: &str, bytes: Option<usize>) -> String {
+    let place = bytes.map_or_else(String::new, |bytes| {
+        format!(" after its first {bytes} bytes")
+    });
+    let instead = if encoding == Encoding::UTF_8 {
+        "say in which encoding the input is, as by --encoding latin1"
+    } else {
+        "is the input in another encoding?"
+    };
+    let encoding = encoding.to_string().to_uppercase();
+    format!("{what} is not valid {encoding}{place}: {instead}")
 }
 
 /// What `text` is.
@@ -85,7 +129,8 @@ impl Record {
     }
 
     /// The record as it stands in the input, without its line end: a line of text, a CSV row with
-    /// its quotes, a line of JSON.
+    /// its quotes, a line of JSON. Of CSV and JSON it may hold U+FFFD, or a noncharacter, in the
+    /// place of what is not of the encoding of the input; fields never do.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -95,7 +140,8 @@ impl Record {
     ///
     /// # Errors
     /// [`FieldError`]: a column that does not exist, a JSON array or object (also one that the
-    /// path leads through an array), a field of plain text.
+    /// path leads through an array), a field of plain text, a value that is not of the encoding of
+    /// the input.
     pub fn field(&self, field: &FieldSelector) -> Result<Option<Cow<'_, str>>, FieldError> {
         let text = self.scalar(field)?.map(Scalar::into_text);
         Ok(text.filter(|text| !text.is_empty()))
@@ -125,10 +171,14 @@ impl Record {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn scalar(&self, field: &FieldSelector) -> Result<Option<Scalar<'_>>, FieldError> {
+        if self.damage.is_some() {
+            self.check_damage(field)?;
+        }
         let text = match (field.name(), &self.content) {
             (None, _) => return Ok(Some(Scalar::Text(Cow::Borrowed(self.text())))),
             (Some(name), Content::Json) => return self.json.scalar(&self.text, name),
             (Some(name), Content::Csv(header)) => {
+                header.check_name(name)?;
                 let column = field.column(name, header)?;
                 self.row.get(column).unwrap_or_default()
             }
@@ -139,6 +189,43 @@ impl Record {
             }
         };
         Ok(Some(Scalar::Text(Cow::Borrowed(text))).filter(|_| !text.is_empty()))
+    }
+
+    /// A field, or its name, is not of the encoding.
+    fn check_damage(&self, field: &FieldSelector) -> Result<(), FieldError> {
+        let Some(damage) = self.damage else {
+            return Ok(());
+        };
+        let (name, value) = match (field.name(), &self.content) {
+            (None, _) | (_, Content::Text) => {
+                self.whole()?;
+                return Ok(());
+            }
+            (Some(name), Content::Json) => {
+                let value = self.json.scalar(&self.text, name)?;
+                (name, value.map(Scalar::into_text).unwrap_or_default())
+            }
+            (Some(name), Content::Csv(header)) => {
+                let value = self.row.get(field.column(name, header)?);
+                (name, Cow::Borrowed(value.unwrap_or_default()))
+            }
+        };
+        match [name, &value].into_iter().find(|text| damage.is_in(text)) {
+            Some(text) => Err(damage.of_field(name, text)),
+            None => Ok(()),
+        }
+    }
+
+    /// All of it is of the encoding of the input, with the names of its columns.
+    pub(super) fn whole(&self) -> Result<(), FieldError> {
+        if let Some(damage) = self.damage {
+            let reason = damage.told("the record", &self.text);
+            return Err(FieldError::NotOfEncoding { reason });
+        }
+        match &self.content {
+            Content::Csv(header) => header.whole(),
+            Content::Text | Content::Json => Ok(()),
+        }
     }
 
     /// The names of the fields that it has, in its order and as often as they are there: CSV
@@ -183,6 +270,47 @@ mod tests {
             assert_eq!(record.text(), text);
             let whole = record.field(&FieldSelector::whole()).unwrap();
             assert_eq!(whole.as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn only_the_field_that_is_asked_for_must_be_of_the_encoding() {
+        let inputs: [(Format, &[u8]); 2] = [
+            (Format::Csv, b"a,b,caf\xe9\nx,caf\xe9,1\n"),
+            (
+                Format::NdJson,
+                b"{\"a\":\"x\",\"b\":\"caf\xe9\",\"caf\xe9\":1}\n",
+            ),
+        ];
+        for (format, input) in inputs {
+            let read = |encoding: Option<&str>| {
+                let reader = RecordReader::new(Box::new(input), "in", format, Delimiter::COMMA);
+                let encoding = encoding.and_then(|label| label.parse().ok());
+                let mut record = Record::new();
+                let outcome = reader.encoding(encoding).next(&mut record);
+                assert_eq!(outcome.unwrap(), Outcome::Record);
+                record
+            };
+            let record = read(None);
+            let field = |name| record.field(&FieldSelector::named(name));
+            assert_eq!(field("a"), Ok(Some("x".into())));
+            assert_eq!(
+                field("b").unwrap_err().to_string(),
+                "`b` is not valid UTF-8 after its first 3 bytes: say in which encoding the input \
+                 is, as by --encoding latin1"
+            );
+            for name in record.names().filter(|name| !["a", "b"].contains(name)) {
+                let error = field(name).unwrap_err();
+                assert!(matches!(error, FieldError::NotOfEncoding { .. }), "{error}");
+            }
+            assert!(record.field(&FieldSelector::whole()).is_err());
+            assert!(record.object().is_err());
+
+            let record = read(Some("latin1"));
+            let field = |name| record.field(&FieldSelector::named(name));
+            assert_eq!(field("b"), Ok(Some("café".into())));
+            assert_eq!(field("café"), Ok(Some("1".into())));
+            assert!(record.object().unwrap().unwrap().contains("café"));
         }
     }
 

@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    BadRecord, Delimiter, Format, InputError, Outcome, ReadError, Record, RecordReader, Source,
+    BadRecord, Delimiter, Encoding, Files, Format, InputError, Outcome, ReadError, Record,
+    RecordReader, Source,
 };
 use crate::error::{BoxError, Result};
 
@@ -49,16 +50,18 @@ pub(super) struct StreamReader {
 impl StreamReader {
     pub(super) fn start(
         source: &Source,
-        format: Option<Format>,
-        delimiter: Option<Delimiter>,
+        files: &Files,
         waker: Option<Waker>,
-        idle_after: Option<Duration>,
     ) -> Result<Self, std::io::Error> {
         let (sender, portions) = sync_channel(PORTIONS);
         let source = source.clone();
         let name = source.name();
-        let format = format.unwrap_or_else(|| Format::from_name(&name));
-        let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
+        let (format, delimiter) = (files.format, files.delimiter);
+        let how = How {
+            format: format.unwrap_or_else(|| Format::from_name(&name)),
+            delimiter: delimiter.unwrap_or_else(|| Delimiter::from_name(&name)),
+            encoding: files.encoding,
+        };
         let output = Output {
             sender,
             waker,
@@ -66,11 +69,11 @@ impl StreamReader {
         };
         thread::Builder::new()
             .name(format!("read {name}"))
-            .spawn(move || read(&source, format, delimiter, &output))?;
+            .spawn(move || read(&source, how, &output))?;
         Ok(Self {
             portions,
             portion: Vec::new().into_iter(),
-            idle_after,
+            idle_after: files.idle_after,
             silent_since: None,
         })
     }
@@ -162,8 +165,16 @@ impl Read for Announcing {
     }
 }
 
-fn read(source: &Source, format: Format, delimiter: Delimiter, output: &Output) {
-    let last = match open(source, format, delimiter, output) {
+/// How records are made.
+#[derive(Clone, Copy)]
+struct How {
+    format: Format,
+    delimiter: Delimiter,
+    encoding: Option<Encoding>,
+}
+
+fn read(source: &Source, how: How, output: &Output) {
+    let last = match open(source, how, output) {
         Ok(reader) => read_records(reader, output),
         Err(error) => Some(Item::Failed(error.into())),
     };
@@ -173,22 +184,14 @@ fn read(source: &Source, format: Format, delimiter: Delimiter, output: &Output) 
     }
 }
 
-fn open(
-    source: &Source,
-    format: Format,
-    delimiter: Delimiter,
-    output: &Output,
-) -> Result<RecordReader, InputError> {
+fn open(source: &Source, how: How, output: &Output) -> Result<RecordReader, InputError> {
     let input = Announcing {
         input: source.open()?,
         output: output.clone(),
     };
-    Ok(RecordReader::new(
-        Box::new(input),
-        &source.name(),
-        format,
-        delimiter,
-    ))
+    let name = source.name();
+    let reader = RecordReader::new(Box::new(input), &name, how.format, how.delimiter);
+    Ok(reader.encoding(how.encoding))
 }
 
 /// Reads until the input ends; gives the last item, or none where the spout is gone.
@@ -200,7 +203,7 @@ fn read_records(mut reader: RecordReader, output: &Output) -> Option<Item> {
             Ok(Outcome::Record) => Item::Record(record),
             Ok(Outcome::Bad(row)) => Item::Bad(row),
             Ok(Outcome::End) => return Some(Item::End),
-            Err(error) => return Some(Item::Failed(error.into())),
+            Err(error) => return Some(Item::Failed(error.into_cause())),
         };
         if !output.put(item) {
             return None;

@@ -47,18 +47,101 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn bad_utf8_costs_one_record_in_every_format() {
+fn bad_utf8_costs_one_line_of_text_and_no_other_record() {
     let found = read(b"a\n\xffb\nc".to_vec(), Format::Text);
-    let bad = "in:2: not valid UTF-8 after the record's first 0 bytes";
+    let bad = "in:2: the record is not valid UTF-8 after its first 0 bytes: say in which encoding \
+               the input is, as by --encoding latin1";
     assert_eq!(found, ["1@0 a", bad, "3@5 c"]);
     let found = read(b"h\nab\xc3\nc\n\"\xc3\"\xa9\nd".to_vec(), Format::Csv);
-    let [first, second] = [(2, 2), (4, 1)].map(|(line, valid)| {
-        format!("in:{line}: not valid UTF-8 after the record's first {valid} bytes")
-    });
-    assert_eq!(found, [&*first, "3@6 c", &*second, "5@13 d"]);
+    let marked = "4@8 \"\u{fffd}\"\u{fffd}";
+    assert_eq!(found, ["2@2 ab\u{fffd}", "3@6 c", marked, "5@13 d"]);
     let found = read(b"{\"a\":\"\xff\"}\n{}\n".to_vec(), Format::NdJson);
-    let bad = "in:1: not valid UTF-8 after the record's first 6 bytes";
-    assert_eq!(found, [bad, "2@10 {}"]);
+    assert_eq!(found, ["1@0 {\"a\":\"\u{fffd}\"}", "2@10 {}"]);
+}
+
+#[test]
+fn an_encoding_that_is_given_is_that_of_everything() {
+    let latin = |text: &str| text.chars().map(|char| char as u8).collect::<Vec<_>>();
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let encode: [(&str, &dyn Fn(&str) -> Vec<u8>, u64); 2] =
+        [("latin1", &latin, 1), ("utf-16le", &wide, 2)];
+    for (label, encode, unit) in encode {
+        for mark in ["", "\u{feff}"] {
+            if !mark.is_empty() && unit == 1 {
+                continue;
+            }
+            let start = mark.chars().count() as u64 * unit;
+            let table = [
+                (
+                    Format::Text,
+                    "é\r\n\nü",
+                    vec![(1, 0, "é"), (2, 3, ""), (3, 4, "ü")],
+                ),
+                (
+                    Format::Csv,
+                    "é,h\r\"ä\nö\",1\rb,2",
+                    vec![(2, 4, "\"ä\nö\",1"), (4, 12, "b,2")],
+                ),
+                (
+                    Format::NdJson,
+                    "{\"é\":1}\n{}",
+                    vec![(1, 0, "{\"é\":1}"), (2, 8, "{}")],
+                ),
+            ];
+            for (format, text, expected) in table {
+                let bytes = encode(&format!("{mark}{text}"));
+                for bytes in [bytes.clone(), gzip(&bytes)] {
+                    let (found, error) = all(reader(bytes, format).encoding(label.parse().ok()));
+                    assert!(error.is_none(), "{error:?}");
+                    let expected = expected.iter().map(|(line, offset, text)| {
+                        format!("{line}@{} {text}", start + offset * unit)
+                    });
+                    assert!(
+                        found.iter().cloned().eq(expected),
+                        "{label} {format}: {found:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_text_is_told_with_what_to_do() {
+    let table: [(&[u8], &str, &str); 5] = [
+        (
+            b"\xff\xfew\0,\0v\0",
+            "",
+            "`in` looks like UTF-16 (little-endian): say so by --encoding utf-16le",
+        ),
+        (
+            b"w\0,\0v\0\n\0",
+            "",
+            "`in` looks like UTF-16 (little-endian)",
+        ),
+        (
+            b"\x28\xb5\x2f\xfd...",
+            "",
+            "`in` looks like zstd: unpack it first",
+        ),
+        (b"PK\x03\x04...", "latin1", "`in` looks like zip"),
+        (
+            b"\xfe\xff\0a",
+            "utf-16le",
+            "`in` begins with the mark of UTF-16 (big-endian), and --encoding says",
+        ),
+    ];
+    for format in [Format::Text, Format::Csv, Format::NdJson] {
+        for (bytes, encoding, told) in table {
+            let looked = reader(bytes, format).encoding(encoding.parse().ok()).look();
+            let (records, read) = all(reader(bytes, format).encoding(encoding.parse().ok()));
+            assert!(records.is_empty());
+            for error in [looked.unwrap_err(), read.unwrap()] {
+                let error = error.to_string();
+                assert!(error.starts_with(told), "{error}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -119,13 +202,13 @@ fn the_header_can_be_asked_before_and_after_reading() {
 
 #[test]
 fn a_broken_header_ends_the_reading() {
-    let (out, error) = all(reader(b"\na,\xff\n1,2\n".to_vec(), Format::Csv));
+    let (out, error) = all(reader(b"\na,\"x\n1,2\n".to_vec(), Format::Csv));
     assert_eq!(out, [""; 0]);
     let message = error.unwrap().to_string();
     assert_eq!(
         message,
-        "`in`, line 2: the header cannot be read: not valid UTF-8 after the record's first 2 \
-         bytes"
+        "`in`, line 2: the header cannot be read: a quote in the row is never closed: everything \
+         from here to the end of the file reads as one row"
     );
 }
 
@@ -183,7 +266,7 @@ fn opening_goes_by_the_name_unless_told() {
     };
     assert_eq!(columns(None, None).as_deref(), Some("`a`, `b,c`"));
     let comma = Some(Delimiter::COMMA);
-    assert_eq!(columns(None, comma).as_deref(), Some("`a\tb`, `c`"));
+    assert_eq!(columns(None, comma).as_deref(), Some("`a\\tb`, `c`"));
     assert_eq!(columns(Some(Format::Text), None), None);
     let absent = Source::File(folder.path().join("absent"));
     let error = RecordReader::open(&absent, None, None).unwrap_err();

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
-use squall::connectors::files::{Delimiter, Format, Source, resolve};
+use squall::connectors::files::{Delimiter, Encoding, Format, Source, resolve};
 use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender, StoreError};
 use squall_topologies::duration;
 
-use super::input::{Input, Item};
+use super::input::{How, Input, Item};
 use super::{Which, partitions, records_are};
 use crate::command::print;
 use crate::command::status::Ending;
@@ -64,6 +64,10 @@ pub(super) struct Append {
     /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
     #[arg(long, value_name = "CHAR")]
     delimiter: Option<Delimiter>,
+    /// The encoding of the input, such as latin1, windows-1252, shift_jis or utf-16le
+    /// [default: utf-8]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<Encoding>,
     /// The CSV column, or the dotted path of the JSON value, by which records are dealt to
     /// partitions [default: that of the depot]
     #[arg(long, value_name = "FIELD", value_parser = NonEmptyStringValueParser::new())]
@@ -119,7 +123,12 @@ impl Append {
         }
         let name = &self.which.name;
         let stopped = Arc::new(AtomicBool::new(false));
-        let look_into = |key: &str| Input::new(sources, self.format, self.delimiter, key, &stopped);
+        let how = How {
+            format: self.format,
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+        };
+        let look_into = |key: &str| Input::new(sources, how, key, &stopped);
         let (appender, input) = if let Some(key) = &self.key {
             // What is refused leaves no depot behind, whose key would be fixed.
             let input = look_into(key)?;

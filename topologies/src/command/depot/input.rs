@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use squall::Shown;
 use squall::connectors::files::{
-    Delimiter, FieldSelector, Format, Outcome, Probe, ProbeError, Record, RecordReader, Source,
-    probe,
+    Delimiter, Encoding, FieldSelector, Format, Outcome, Probe, ProbeError, Record, RecordReader,
+    Source, probe,
 };
 
 use crate::command::status::Ending;
@@ -18,11 +19,18 @@ use crate::command::status::Ending;
 /// So many items are read ahead.
 const AHEAD: usize = 128;
 
+/// How records are made, where that is not told by the names of the sources.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    pub(super) format: Option<Format>,
+    pub(super) delimiter: Option<Delimiter>,
+    pub(super) encoding: Option<Encoding>,
+}
+
 /// The records of sources, each with its key.
 pub(super) struct Input {
     sources: Vec<Source>,
-    format: Option<Format>,
-    delimiter: Option<Delimiter>,
+    how: How,
     key: FieldSelector,
     /// The reader of the first source where that is a stream, which cannot be opened twice.
     first: Option<RecordReader>,
@@ -62,15 +70,13 @@ impl Input {
     /// source where that is a stream.
     pub(super) fn new(
         sources: Vec<Source>,
-        format: Option<Format>,
-        delimiter: Option<Delimiter>,
+        how: How,
         key: &str,
         stopped: &Arc<AtomicBool>,
     ) -> Result<Self, Ending> {
         let mut input = Self {
             sources,
-            format,
-            delimiter,
+            how,
             key: FieldSelector::named(key),
             first: None,
             told: false,
@@ -78,8 +84,9 @@ impl Input {
         };
         probe(&Probe {
             sources: &input.sources,
-            format,
-            delimiter,
+            format: how.format,
+            delimiter: how.delimiter,
+            encoding: how.encoding,
             fields: std::slice::from_ref(&input.key),
             time: None,
         })
@@ -95,15 +102,19 @@ impl Input {
     /// Opens a source whose records are read next.
     fn open(&mut self, source: &Source) -> Result<RecordReader, Ending> {
         let name = source.name();
-        let format = self.format.unwrap_or_else(|| Format::from_name(&name));
-        let delimiter = self
-            .delimiter
-            .unwrap_or_else(|| Delimiter::from_name(&name));
+        let How {
+            format,
+            delimiter,
+            encoding,
+        } = self.how;
+        let format = format.unwrap_or_else(|| Format::from_name(&name));
+        let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
         let input = Stoppable {
             input: source.open().map_err(Ending::input)?,
             stopped: Arc::clone(&self.stopped),
         };
-        let mut reader = RecordReader::new(Box::new(input), &name, format, delimiter);
+        let reader = RecordReader::new(Box::new(input), &name, format, delimiter);
+        let mut reader = reader.encoding(encoding);
         if let Some(header) = reader.header().map_err(Ending::input)? {
             self.key
                 .resolve(header)
@@ -153,9 +164,12 @@ impl Input {
     }
 
     fn item(&mut self, record: &Record) -> Item {
-        let place = || format!("{}:{}", record.source(), record.line());
+        let place = || format!("{}:{}", Shown(record.source()), record.line());
         // Both formats have fields, so every record is an object.
-        let object = record.object().unwrap_or_default().into_owned();
+        let object = match record.object() {
+            Ok(object) => object.unwrap_or_default().into_owned(),
+            Err(error) => return Item::Bad(format!("{}: {error}", place())),
+        };
         let key = match record.field(&self.key) {
             Ok(key) => key.map(Cow::into_owned),
             Err(error) => return Item::Bad(format!("{}: {error}", place())),
