@@ -1,6 +1,7 @@
 //! The text of a time becomes milliseconds since 1970.
 
 mod joda;
+mod zone;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,14 +12,16 @@ use jiff::civil::{Date, DateTime, ISOWeekDate};
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use squall::{Decimal, DecimalError};
+use squall::connectors::files::plain_time;
+use squall::{Decimal, DecimalError, Shown};
 
 use joda::Pattern;
 
 /// How the time of an event is written, by Druid's names, which are read in any case.
 ///
 /// What is finer than a millisecond is cut off toward the past, and times are from -9999-01-02 to
-/// 9999-12-30.
+/// 9999-12-30. Spaces around a time and quotation marks around it do not matter. The abbreviations
+/// EST, EDT, CST, CDT, MST, MDT, PST and PDT mean one offset each, whatever the date.
 ///
 /// ```
 /// use squall_cube::TimestampFormat;
@@ -38,7 +41,7 @@ pub struct TimestampFormat(Format);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Format {
     /// Milliseconds, or else ISO 8601 with a space in place of the `T`, and behind a last space the
-    /// name of a time zone.
+    /// name of a time zone, an abbreviation such as `PST`, or an offset.
     Auto,
     /// ISO 8601; in UTC where there is no offset.
     Iso,
@@ -79,17 +82,28 @@ impl TimestampFormat {
     /// What is wrong with the text, as a sentence that names it.
     pub fn parse(&self, text: &str) -> Result<i64, String> {
         let moment = match &self.0 {
-            Format::Auto => auto(text),
+            Format::Auto => auto(&plain_time(text)),
             Format::Iso => iso(text),
-            Format::Number { unit, .. } => number(*unit, text),
-            Format::Pattern(pattern) => pattern.parse(text),
+            Format::Number { unit, .. } => number(*unit, &plain_time(text)),
+            // A pattern may have spaces and quotation marks of its own.
+            Format::Pattern(pattern) => pattern.parse(text).or_else(|error| {
+                let plain = plain_time(text);
+                if plain == text {
+                    return Err(error);
+                }
+                pattern.parse(&plain)
+            }),
         };
-        moment.map_err(|reason| format!("`{text}` is no time of the format {self}: {reason}"))
+        moment.map_err(|reason| {
+            let (text, format) = (Shown(text), Shown(self));
+            format!("`{text}` is no time of the format {format}: {reason}")
+        })
     }
 }
 
 /// A time of ISO 8601, or a part of it that begins with the year; UTC where it has no offset.
 pub(crate) fn iso(text: &str) -> Result<i64, String> {
+    let text = &*plain_time(text);
     let text = &*by_month(text);
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(floor(moment));
@@ -145,10 +159,10 @@ fn auto(text: &str) -> Result<i64, String> {
         return number(Unit::Finer(1), text);
     }
     if let Some((time, zone)) = text.rsplit_once(' ')
-        && zone.starts_with(|first: char| first.is_ascii_alphabetic())
-        && let Ok(zone) = crate::granularity::time_zone(zone)
+        && zone.starts_with(|first: char| first.is_ascii_alphabetic() || "+-".contains(first))
+        && let Some(zone) = zone::by_name(zone)
     {
-        return in_zone(time, &zone);
+        return in_zone(time.trim_end(), &zone);
     }
     iso(text)
 }
@@ -284,12 +298,96 @@ mod tests {
                 1_442_016_000_000,
             ),
             ("yyyy D", "2016 366", 1_483_142_400_000),
+            ("iso", "2015-09-12T00:46:58.77199999999999Z", MOMENT),
+            ("iso", " \"2015-09-12T00:46:58.771\" ", MOMENT),
+            ("posix", "1.442018818771E9", MOMENT),
+            ("millis", "\"1.442018818771E12\"", MOMENT),
+            ("xxxx-'W'ww-e", "2015-W37-6", 1_442_016_000_000),
+            ("xxxx-'W'ww", "2015-W01", 1_419_811_200_000),
+            ("xxxx'W'ww EEE", "2015W37 Sat", 1_442_016_000_000),
+            ("EEEE yyyy D", "Saturday 2015 255", 1_442_016_000_000),
+            (
+                "yyyy-MM-dd K:mm a",
+                "2015-09-12 0:46 PM",
+                MOMENT - 58_771 + 43_200_000,
+            ),
+            ("yyyy-MM-dd h:mm a", "2015-09-12 12:46 AM", MOMENT - 58_771),
+            ("yyyy-MM-dd kk:mm", "2015-09-12 24:46", MOMENT - 58_771),
+            (
+                "yyyy-MM-dd'T'HH:mm:ss z",
+                "2015-09-11T17:46:58 PDT",
+                MOMENT - 771,
+            ),
+            (
+                "yyyy-MM-dd HH:mm:ss z",
+                "2015-09-12 02:46:58 Europe/Prague",
+                MOMENT - 771,
+            ),
+            (
+                "yyyy-MM-dd HH:mm:ss zZ",
+                "2015-09-12 02:46:58 GMT+0200",
+                MOMENT - 771,
+            ),
+            (
+                "yyyy-MM-dd HH:mm:ss ZZZ",
+                "2015-09-12 02:46:58 Europe/Prague",
+                MOMENT - 771,
+            ),
+            (
+                "EEE MMM dd HH:mm:ss zZ z yyyy",
+                "Wed Nov 9 04:00:00 GMT-0800 PST 1994",
+                784_382_400_000,
+            ),
+            (
+                "EEE MMM dd HH:mm:ss z yyyy",
+                " \" Wed Nov 9 04:00:00 PST 1994 \"  ",
+                784_382_400_000,
+            ),
             ("'it''s' yyyy", "it's 2015", 1_420_070_400_000),
         ];
         for (format, text, moment) in table {
             let format: TimestampFormat = format.parse().unwrap();
             assert_eq!(format.parse(text), Ok(moment), "{format}: {text}");
             assert_eq!(format.to_string().parse(), Ok(format));
+        }
+    }
+
+    #[test]
+    fn every_value_that_druid_documents_for_auto_is_read() {
+        let (utc, pacific) = (1_234_567_890_000, 1_234_596_690_000);
+        let midnight = 1_234_483_200_000;
+        let table = [
+            ("1234567890000", utc),
+            ("2009-02-13T23:31:30Z", utc),
+            ("2009-02-13T23:31:30-08:00", pacific),
+            ("2009-02-13 23:31:30Z", utc),
+            ("2009-02-13 23:31:30-08:00", pacific),
+            ("2009-02-13", midnight),
+            ("\"2009-02-13\"", midnight),
+            ("2009-02-13 23:31:30", utc),
+            ("2009-02-13 23:31:30 UTC", utc),
+            ("2009-02-13 23:31:30 PST", pacific),
+            ("\"2009-02-13 23:31:30 PST\"", pacific),
+            ("  \" 2009-02-13 23:31:30  PST \" ", pacific),
+            ("2009-02-13T23:31:30 PST", pacific),
+            ("2009-02-13 23:31:30 -08:00", pacific),
+            ("2009-02-13 23:31:30 -0800", pacific),
+            ("2009-02-13 23:31:30 Z", utc),
+            ("2009-02-13 23:31:30 GMT", utc),
+            ("2009-02-13 23:31:30 EST", utc + 5 * 3_600_000),
+            ("2009-02-13 23:31:30 edt", utc + 4 * 3_600_000),
+            ("2009-02-13 23:31:30 CST", utc + 6 * 3_600_000),
+            ("2009-02-13 23:31:30 CDT", utc + 5 * 3_600_000),
+            ("2009-02-13 23:31:30 MST", utc + 7 * 3_600_000),
+            ("2009-02-13 23:31:30 MDT", utc + 6 * 3_600_000),
+            ("2009-02-13 23:31:30 PDT", utc + 7 * 3_600_000),
+            ("2009-02-13 23:31:30 +0530", utc - 19_800_000),
+            ("2009-02-13 PST", midnight + 8 * 3_600_000),
+            // An abbreviation is an offset, also when the clocks show another time.
+            ("2009-07-13 12:00:00 PST", 1_247_515_200_000),
+        ];
+        for (text, moment) in table {
+            assert_eq!(TimestampFormat::auto().parse(text), Ok(moment), "{text}");
         }
     }
 
@@ -324,16 +422,65 @@ mod tests {
                 "1442018818771",
                 "if it is milliseconds, use millis",
             ),
-            ("posix", "1e9", "expected seconds"),
+            ("posix", "1e", "expected seconds"),
             ("yyyy-MM-dd", "2015-09", "`-` is missing at byte 7"),
-            ("yyyy-MM-dd", "2015-09-12 ", "` ` is left over"),
+            ("yyyy-MM-dd", "2015-09-12 x", "` x` is left over"),
             ("yyyy-MM-dd", "2015-13-12", "no time of the format"),
             (
                 "yyyy MMM",
                 "2015 Sap",
                 "a month's name is missing at byte 5",
             ),
-            ("yyyy HH", "2015 x", "a number is missing at byte 5"),
+            ("yyyy DDD", "2015 x", "a number is missing at byte 5"),
+            (
+                "EEE, dd MMMM yyyy",
+                "Mon, 12 September 2015",
+                "2015-09-12 is a saturday, and no monday",
+            ),
+            ("yyyy-MM-dd e", "2015-09-12 1", "is a saturday"),
+            ("yyyy-MM-dd e", "2015-09-12 8", "a number is missing"),
+            (
+                "yyyy-MM-dd h a",
+                "2015-09-12 13 pm",
+                "a number is missing at byte 11",
+            ),
+            (
+                "yyyy-MM-dd h a",
+                "2015-09-12 0 pm",
+                "a number is missing at byte 11",
+            ),
+            (
+                "yyyy-MM-dd K a",
+                "2015-09-12 12 pm",
+                "a number is missing at byte 11",
+            ),
+            (
+                "yyyy-MM-dd kk",
+                "2015-09-12 00",
+                "a number is missing at byte 11",
+            ),
+            ("yyyy-MM-dd HH", "2015-09-12 24", "no time of the format"),
+            ("xxxx-'W'ww", "2015-W54", "no time of the format"),
+            (
+                "yyyy-MM-dd z",
+                "2015-09-12 Nowhere",
+                "the name of a time zone, such as PST",
+            ),
+            (
+                "yyyy-MM-dd HH:mm z Z",
+                "2015-09-12 02:46 PST +0200",
+                "contradict each other",
+            ),
+            (
+                "auto",
+                "2009-02-13 23:31:30 Hello",
+                "no time of the format auto",
+            ),
+            (
+                "auto",
+                "2009-02-13 23:31:30Z PST",
+                "no time of the format auto",
+            ),
             ("yyyy Z", "2015 +2", "an offset such as +0200 is missing"),
         ];
         for (format, text, part) in table {
@@ -348,9 +495,26 @@ mod tests {
     fn a_pattern_that_can_give_no_time_is_refused() {
         let table = [
             ("yyyy-MM-dd n", "there is no letter `n`"),
-            ("yyyy-MM-dd zzz", "`z`"),
+            ("yyyy-MM-dd G", "`G`"),
             ("HH:mm", "has no year"),
             ("", "has no year"),
+            ("yyyy-MM-DD", "a day of the year together with a month"),
+            (
+                "yyyy-mm-dd",
+                "a day of the month without a month; it has minutes without an hour",
+            ),
+            ("xxxx-MM-dd", "a year of weeks together with a month"),
+            ("yyyy-'W'ww-e", "a week without the year of weeks"),
+            ("yyyy-MM-dd hh:mm", "an hour of 12 without am or pm"),
+            ("yyyy-MM-dd HH:mm a", "am or pm without an hour of 12"),
+            ("yyyy-MM-dd HH:ss", "seconds without minutes"),
+            ("yyyy-MM-dd mm", "minutes without an hour"),
+            ("yyyy-MM HH", "an hour without a day"),
+            ("yyyy-MM-dd dd", "a day of the month twice"),
+            ("yyyy-MM-dd HH kk", "an hour of 24 twice"),
+            ("MMM M yyyy", "a month twice"),
+            ("yyyy-MM-dd SSS", "a fraction of seconds without seconds"),
+            ("EEE yyyy", "a day of the week without a day"),
             ("yyyy 'T", "a quote is not closed"),
             ("isoo", "did you mean"),
         ];

@@ -1,9 +1,12 @@
 //! Patterns of Joda Time, in which Druid's specs give other formats.
 
 use jiff::Timestamp;
-use jiff::civil::{self, DateTime};
-use jiff::tz::Offset;
+use jiff::civil::{self, Date, DateTime, ISOWeekDate, Weekday};
+use jiff::tz::{Offset, TimeZone};
+use squall::Shown;
+use squall::connectors::files::{TimePart, check_time_parts};
 
+use super::zone::{by_abbreviation, by_name};
 use crate::nearest;
 
 /// A pattern: `yyyy-MM-dd'T'HH:mm:ss.SSSZ`.
@@ -24,6 +27,8 @@ enum Field {
     /// Of at most four digits; of two, if there are two letters: 1969 to 2068.
     Year {
         short: bool,
+        /// Of the weeks of ISO 8601.
+        of_weeks: bool,
     },
     /// Of at most two digits, or three: so numbers may stand side by side.
     Number(Number),
@@ -33,6 +38,8 @@ enum Field {
     /// Digits behind the point of a second.
     Fraction,
     Offset,
+    /// The abbreviation or the name of a time zone.
+    ZoneName,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +47,16 @@ enum Number {
     Month,
     Day,
     DayOfYear,
+    Week,
+    DayOfWeek,
+    /// 0 to 23.
     Hour,
+    /// 1 to 24.
+    ClockHour,
+    /// 0 to 11.
     HourOfHalf,
+    /// 1 to 12.
+    ClockHourOfHalf,
     Minute,
     Second,
 }
@@ -85,6 +100,7 @@ impl Pattern {
                 loop {
                     match rest.next() {
                         None => {
+                            let text = Shown(text);
                             return Err(format!(
                                 "in the time format `{text}` a quote is not closed"
                             ));
@@ -113,13 +129,23 @@ impl Pattern {
         if !literal.is_empty() {
             parts.push(Part::Literal(literal));
         }
-        let is_year = |part: &Part| matches!(part, Part::Field(Field::Year { .. }));
-        if !parts.iter().any(is_year) {
-            return Err(format!(
-                "the time format `{text}` has no year: give {}, or a pattern such as `yyyy-MM-dd HH:mm:ss`",
+        let of_time = |part: &Part| match part {
+            Part::Literal(_) => None,
+            Part::Field(field) => Some(field.part()),
+        };
+        let mut of_times: Vec<TimePart> = parts.iter().filter_map(of_time).collect();
+        // Druid's patterns have a zone by its name and by its offset; values tell whether they agree.
+        let zones = of_times.extract_if(.., |part| *part == TimePart::Zone);
+        let zone = zones.last();
+        of_times.extend(zone);
+        check_time_parts(&of_times).map_err(|why| {
+            format!(
+                "the time format `{}` cannot be used: {why}; give {}, or a pattern such as \
+                 `yyyy-MM-dd HH:mm:ss`",
+                Shown(text),
                 NAMES.join(", ")
-            ));
-        }
+            )
+        })?;
         Ok(Self {
             text: text.to_owned(),
             parts,
@@ -145,11 +171,9 @@ impl Pattern {
             })?;
         }
         if !rest.is_empty() {
-            return Err(format!("`{rest}` is left over"));
+            return Err(format!("`{}` is left over", Shown(rest)));
         }
-        time.moment()
-            .map(super::floor)
-            .map_err(|error| error.to_string())
+        time.moment().map(super::floor)
     }
 }
 
@@ -157,8 +181,9 @@ fn unknown(text: &str, letter: char) -> String {
     match nearest::nearest(text, &NAMES) {
         Some(name) => format!("there is no time format `{text}`; did you mean `{name}`?"),
         None => format!(
-            "in the time format `{text}` there is no letter `{letter}`; there are y M d D E H h a m \
-             s S Z, and text in single quotes (names of time zones are not read)"
+            "in the time format `{}` there is no letter `{letter}`; there are y M d D x w e E H k K \
+             h a m s S Z z, and text in single quotes",
+            Shown(text)
         ),
     }
 }
@@ -167,20 +192,50 @@ impl Field {
     fn of(letter: char, many: usize) -> Option<Self> {
         let number = |number| Some(Self::Number(number));
         match (letter, many) {
-            ('y' | 'Y' | 'u', _) => Some(Self::Year { short: many == 2 }),
+            ('y' | 'Y' | 'u' | 'x', _) => Some(Self::Year {
+                short: many == 2,
+                of_weeks: letter == 'x',
+            }),
             ('M', 3..) => Some(Self::MonthName),
             ('M', _) => number(Number::Month),
             ('d', _) => number(Number::Day),
             ('D', _) => number(Number::DayOfYear),
             ('E', _) => Some(Self::DayName),
             ('H', _) => number(Number::Hour),
-            ('h', _) => number(Number::HourOfHalf),
+            ('w', _) => number(Number::Week),
+            ('e', _) => number(Number::DayOfWeek),
+            ('k', _) => number(Number::ClockHour),
+            ('K', _) => number(Number::HourOfHalf),
+            ('h', _) => number(Number::ClockHourOfHalf),
             ('a', _) => Some(Self::HalfOfDay),
             ('m', _) => number(Number::Minute),
             ('s', _) => number(Number::Second),
             ('S', _) => Some(Self::Fraction),
             ('Z', 1 | 2) => Some(Self::Offset),
+            ('z', _) | ('Z', 3..) => Some(Self::ZoneName),
             _ => None,
+        }
+    }
+
+    /// What it says about a time.
+    fn part(self) -> TimePart {
+        match self {
+            Self::Year {
+                of_weeks: false, ..
+            } => TimePart::Year,
+            Self::Year { of_weeks: true, .. } => TimePart::WeekYear,
+            Self::Number(Number::Month) | Self::MonthName => TimePart::Month,
+            Self::Number(Number::Day) => TimePart::Day,
+            Self::Number(Number::DayOfYear) => TimePart::DayOfYear,
+            Self::Number(Number::Week) => TimePart::Week,
+            Self::Number(Number::DayOfWeek) | Self::DayName => TimePart::Weekday,
+            Self::Number(Number::Hour | Number::ClockHour) => TimePart::Hour,
+            Self::Number(Number::HourOfHalf | Number::ClockHourOfHalf) => TimePart::HourOfHalf,
+            Self::Number(Number::Minute) => TimePart::Minute,
+            Self::Number(Number::Second) => TimePart::Second,
+            Self::HalfOfDay => TimePart::Half,
+            Self::Fraction => TimePart::Fraction,
+            Self::Offset | Self::ZoneName => TimePart::Zone,
         }
     }
 
@@ -192,13 +247,14 @@ impl Field {
             Self::DayName => "a day's name",
             Self::HalfOfDay => "am or pm",
             Self::Offset => "an offset such as +0200",
+            Self::ZoneName => "the name of a time zone, such as PST or Europe/Prague,",
         }
     }
 
     /// Reads it off the beginning of the text; gives the rest.
     fn take<'t>(self, text: &'t str, time: &mut Time) -> Option<&'t str> {
         match self {
-            Self::Year { short } => {
+            Self::Year { short, .. } => {
                 let (year, rest) = digits_of(text, if short { 2 } else { 4 })?;
                 let year = i16::try_from(year).ok()?;
                 time.year = match year {
@@ -211,7 +267,7 @@ impl Field {
             Self::Number(number) => {
                 let most = if number == Number::DayOfYear { 3 } else { 2 };
                 let (value, rest) = digits_of(text, most)?;
-                time.set(number, i16::try_from(value).ok()?);
+                time.set(number, i16::try_from(value).ok()?)?;
                 Some(rest)
             }
             Self::Fraction => {
@@ -228,13 +284,18 @@ impl Field {
                 time.month = i8::try_from(place + 1).ok()?;
                 Some(rest)
             }
-            Self::DayName => name_of(text, &DAYS).map(|(_, rest)| rest),
+            Self::DayName => {
+                let (place, rest) = name_of(text, &DAYS)?;
+                time.weekday = i8::try_from(place + 1).ok();
+                Some(rest)
+            }
             Self::HalfOfDay => {
                 let half = text.get(..2)?.to_lowercase();
                 time.afternoon = Some(half == "pm");
                 (half == "pm" || half == "am").then(|| &text[2..])
             }
             Self::Offset => offset(text, time),
+            Self::ZoneName => zone_name(text, time),
         }
     }
 }
@@ -259,10 +320,24 @@ fn name_of<'t>(text: &'t str, names: &[&str]) -> Option<(usize, &'t str)> {
     Some((place, text.get(letters..)?))
 }
 
+/// The abbreviation or the name of a time zone.
+fn zone_name<'t>(text: &'t str, time: &mut Time) -> Option<&'t str> {
+    let length = |is: fn(&u8) -> bool| text.bytes().take_while(is).count();
+    let letters = length(u8::is_ascii_alphabetic);
+    let name = length(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(byte));
+    // `GMT-0800` is an abbreviation and an offset.
+    let (zone, end) = match by_abbreviation(&text[..letters]) {
+        Some(zone) => (zone, letters),
+        None => (by_name(&text[..name])?, name),
+    };
+    time.zones.push(zone);
+    text.get(end..)
+}
+
 /// `Z`, `+0200` or `+02:00`.
 fn offset<'t>(text: &'t str, time: &mut Time) -> Option<&'t str> {
     if let Some(rest) = text.strip_prefix('Z') {
-        time.offset = Offset::UTC;
+        time.zones.push(TimeZone::UTC);
         return Some(rest);
     }
     let sign = match text.as_bytes().first()? {
@@ -276,7 +351,11 @@ fn offset<'t>(text: &'t str, time: &mut Time) -> Option<&'t str> {
     };
     let (hours, rest) = two(&text[1..])?;
     let (minutes, rest) = two(rest.strip_prefix(':').unwrap_or(rest))?;
-    time.offset = Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok()?;
+    if minutes > 59 {
+        return None;
+    }
+    let offset = Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok()?;
+    time.zones.push(TimeZone::fixed(offset));
     Some(rest)
 }
 
@@ -286,12 +365,16 @@ struct Time {
     month: i8,
     day: i8,
     day_of_year: Option<i16>,
+    /// The week, where the year is one of weeks.
+    week: Option<i8>,
+    /// From Monday, 1 to 7.
+    weekday: Option<i8>,
     hour: i8,
     afternoon: Option<bool>,
     minute: i8,
     second: i8,
     nanos: i32,
-    offset: Offset,
+    zones: Vec<TimeZone>,
 }
 
 impl Default for Time {
@@ -301,43 +384,75 @@ impl Default for Time {
             month: 1,
             day: 1,
             day_of_year: None,
+            week: None,
+            weekday: None,
             hour: 0,
             afternoon: None,
             minute: 0,
             second: 0,
             nanos: 0,
-            offset: Offset::UTC,
+            zones: Vec::new(),
         }
     }
 }
 
 impl Time {
-    fn set(&mut self, number: Number, value: i16) {
+    /// None where the number cannot be one of its kind.
+    fn set(&mut self, number: Number, value: i16) -> Option<()> {
         // At most three digits: what is above 127 is out of range for each of them.
         let small = i8::try_from(value).unwrap_or(i8::MAX);
+        let within = |least, most| (least..=most).contains(&small).then_some(small);
         match number {
             Number::Month => self.month = small,
             Number::Day => self.day = small,
             Number::DayOfYear => self.day_of_year = Some(value),
-            Number::Hour | Number::HourOfHalf => self.hour = small,
+            Number::Week => self.week = Some(small),
+            Number::DayOfWeek => self.weekday = Some(within(1, 7)?),
+            Number::Hour => self.hour = small,
+            Number::ClockHour => self.hour = within(1, 24)? % 24,
+            Number::HourOfHalf => self.hour = within(0, 11)?,
+            Number::ClockHourOfHalf => self.hour = within(1, 12)? % 12,
             Number::Minute => self.minute = small,
             Number::Second => self.second = small,
         }
+        Some(())
     }
 
-    fn moment(&self) -> Result<Timestamp, jiff::Error> {
+    fn moment(&self) -> Result<Timestamp, String> {
         let hour = match self.afternoon {
-            None => self.hour,
-            Some(afternoon) => self.hour % 12 + if afternoon { 12 } else { 0 },
+            Some(true) => self.hour + 12,
+            _ => self.hour,
         };
-        let date = match self.day_of_year {
-            Some(day) => civil::Date::new(self.year, 1, 1)?
-                .with()
-                .day_of_year(day)
-                .build()?,
-            None => civil::Date::new(self.year, self.month, self.day)?,
-        };
-        let time = civil::Time::new(hour, self.minute, self.second, self.nanos)?;
-        self.offset.to_timestamp(DateTime::from_parts(date, time))
+        let told = |error: jiff::Error| error.to_string();
+        let date = self.date().map_err(told)?;
+        if let Some(weekday) = self.weekday
+            && weekday != date.weekday().to_monday_one_offset()
+        {
+            let name = |weekday: i8| DAYS[usize::try_from(weekday - 1).unwrap_or(0) % DAYS.len()];
+            let (is, said) = (name(date.weekday().to_monday_one_offset()), name(weekday));
+            return Err(format!("{date} is a {is}, and no {said}"));
+        }
+        let time = civil::Time::new(hour, self.minute, self.second, self.nanos).map_err(told)?;
+        let civil = DateTime::from_parts(date, time);
+        let moment = |zone: &TimeZone| zone.to_timestamp(civil).map_err(told);
+        // What is called GMT or UTC beside an offset is that by which the offset is counted.
+        let named = self.zones.iter().filter(|zone| **zone != TimeZone::UTC);
+        let moments = named.map(moment).collect::<Result<Vec<_>, _>>()?;
+        match moments.as_slice() {
+            [] => moment(&TimeZone::UTC),
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(*first),
+            _ => Err("its time zone and its offset contradict each other".to_owned()),
+        }
+    }
+
+    fn date(&self) -> Result<Date, jiff::Error> {
+        match (self.week, self.day_of_year) {
+            (Some(week), _) => {
+                let weekday = Weekday::from_monday_one_offset(self.weekday.unwrap_or(1))?;
+                Ok(ISOWeekDate::new(self.year, week, weekday)?.date())
+            }
+            (None, Some(day)) => Date::new(self.year, 1, 1)?.with().day_of_year(day).build(),
+            (None, None) => Date::new(self.year, self.month, self.day),
+        }
     }
 }
