@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use squall::{Text, Timestamp};
+use squall::{Shown, Text, Timestamp};
 
 use crate::granularity::Granularity;
 use crate::schema::error_name;
@@ -87,8 +87,19 @@ impl fmt::Display for Measure {
 }
 
 impl Answer {
-    /// Each row as an object of JSON on a line of its own: `timestamp`, the dimensions, the
-    /// metrics, and for a distinct count `<metric>_error`, its standard deviation as a part of it.
+    /// What the column of times is called: `timestamp`, or `__time` where another column of the
+    /// answer has that name.
+    fn time_name(&self) -> &'static str {
+        let mut names = self.dimensions.iter().chain(&self.metrics);
+        if names.any(|name| *name == "timestamp") {
+            "__time"
+        } else {
+            "timestamp"
+        }
+    }
+
+    /// Each row as an object of JSON on a line of its own: `timestamp` (`__time` where a dimension
+    /// or metric has that name), the dimensions, the metrics, and for a distinct count `<metric>_error`, its standard deviation as a part of it.
     pub fn json(&self) -> impl Iterator<Item = String> {
         self.rows.iter().map(|row| {
             let object = JsonRow { answer: self, row };
@@ -106,7 +117,7 @@ struct JsonRow<'a> {
 impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timestamp", &self.row.timestamp.to_string())?;
+        map.serialize_entry(self.answer.time_name(), &self.row.timestamp.to_string())?;
         for (name, value) in self.answer.dimensions.iter().zip(&self.row.dimensions) {
             map.serialize_entry(name.as_str(), &value.as_deref())?;
         }
@@ -128,9 +139,9 @@ impl Serialize for JsonRow<'_> {
 impl fmt::Display for Answer {
     /// A table with a head, a line for each row. Null is `null`, and that text is `"null"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = std::iter::once("timestamp".to_owned())
-            .chain(self.dimensions.iter().map(ToString::to_string))
-            .chain(self.metrics.iter().map(ToString::to_string));
+        let names = self.dimensions.iter().chain(&self.metrics);
+        let names = names.map(|name| Shown(name).to_string());
+        let head = std::iter::once(self.time_name().to_owned()).chain(names);
         let mut lines: Vec<Vec<String>> = vec![head.collect()];
         for row in &self.rows {
             let dimensions = row.dimensions.iter().map(|value| match value {
@@ -139,8 +150,7 @@ impl fmt::Display for Answer {
                 Some(value) if value.is_empty() || value == "null" || value.starts_with('"') => {
                     format!("{:?}", value.as_str())
                 }
-                // Control characters would tear the table.
-                Some(value) => value.replace(|c: char| c.is_control(), "\u{fffd}"),
+                Some(value) => Shown(value).to_string(),
             });
             let line = std::iter::once(row.timestamp.to_string())
                 .chain(dimensions)

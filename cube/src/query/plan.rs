@@ -156,7 +156,7 @@ impl Wanted {
 
 /// Each name is there once in a row of the answer.
 fn check_names(query: &Query, metrics: &[Wanted]) -> Result<(), QueryError> {
-    let mut names = BTreeSet::from(["timestamp".to_owned()]);
+    let mut names = BTreeSet::new();
     let errors = metrics
         .iter()
         .filter(|metric| metric.kind == Kind::HyperUnique);

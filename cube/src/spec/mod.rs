@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `json` | JSON of which each value knows its line |
 //! | `object` | an object whose members are taken out one by one; what is left is told |
+//! | `interval` | intervals of ISO 8601 |
 //! | `parts` | time, dimensions, metrics and granularities of a spec |
 
+mod interval;
 mod json;
 mod object;
 mod parts;
@@ -16,6 +18,7 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use squall::Shown;
 
 use crate::granularity::{Granularity, UnknownGranularity};
 use crate::moment::TimestampFormat;
@@ -100,7 +103,7 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.name, self.line, self.what)
+        write!(f, "{}:{}: {}", Shown(&self.name), self.line, self.what)
     }
 }
 
@@ -161,7 +164,9 @@ pub fn parse(text: &str, name: &str) -> Result<(Spec, Vec<Warning>), SpecErrors>
     let mut notes = Notes::default();
     // A byte order mark is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let text = Text::new(text);
+    // A `\r` alone ends a line, too; outside of lines' ends there is none in JSON.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = Text::new(&text);
     let spec = match Node::of(&text) {
         Ok(root) => {
             Object::of(root, "the spec", &mut notes).and_then(|root| parts::spec(root, &mut notes))

@@ -1,8 +1,10 @@
 //! An object whose members are taken out one by one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::Deserialize;
+use squall::Shown;
 
 use super::json::{Member, Node};
 use crate::nearest;
@@ -34,19 +36,30 @@ pub(super) struct Object<'t> {
 }
 
 impl<'t> Object<'t> {
-    /// The object, or a mistake where it is something else; names that it has twice are mistakes.
+    /// The object, or a mistake where it is something else; names that it has twice are mistakes,
+    /// and then it has the first one.
     pub(super) fn of(node: Node<'t>, name: &str, notes: &mut Notes) -> Option<Self> {
         let line = node.line();
-        let Some(members) = node.members() else {
+        let Some(mut members) = node.members() else {
             notes.mistake(line, format!("{name} is {}: give an object", node.kind()));
             return None;
         };
-        let mut names = HashSet::new();
-        for member in &members {
-            if !names.insert(member.name.as_str()) {
-                notes.mistake(member.line, format!("{name} has `{}` twice", member.name));
+        let mut lines = HashMap::new();
+        members.retain(|member| match lines.entry(member.name.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(member.line);
+                true
             }
-        }
+            Entry::Occupied(entry) => {
+                let (first, again) = (entry.get(), member.line);
+                let twice = format!(
+                    "{name} has `{}` twice, in line {first} and in line {again}: give it once",
+                    Shown(&member.name)
+                );
+                notes.mistake(again, twice);
+                false
+            }
+        });
         Some(Self {
             name: name.to_owned(),
             line,
@@ -130,11 +143,15 @@ impl<'t> Object<'t> {
         for Member { name, line, .. } in self.members {
             match nearest::nearest(&name, &self.known) {
                 Some(known) => {
-                    let what = format!("{} has no `{name}`; did you mean `{known}`?", self.name);
+                    let (object, name) = (&self.name, Shown(name));
+                    let what = format!("{object} has no `{name}`; did you mean `{known}`?");
                     notes.mistake(line, what);
                 }
                 None => {
-                    notes.warning(line, format!("`{name}` of {} is left aside", self.name));
+                    notes.warning(
+                        line,
+                        format!("`{}` of {} is left aside", Shown(name), self.name),
+                    );
                 }
             }
         }

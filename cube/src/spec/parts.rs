@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::interval::interval;
 use super::json::Node;
 use super::object::{Notes, Object, scalar};
 use super::{Dimension, DimensionKind, Dimensions, Spec, TimestampSpec};
@@ -10,6 +11,7 @@ use crate::granularity::{Granularity, Part};
 use crate::moment::{self, TimestampFormat};
 use crate::nearest;
 use crate::schema::{Kind, Metric, Schema, error_name};
+use squall::Shown;
 
 const AGGREGATORS: [(&str, Kind); 11] = [
     ("count", Kind::Count),
@@ -73,6 +75,37 @@ fn left_aside(object: &mut Object<'_>, notes: &mut Notes) {
 fn as_it_stands(format: &mut Object<'_>, notes: &mut Notes) {
     let harmless = ["type", "useFieldDiscovery"];
     refuse(format, "flattenSpec", &harmless, notes);
+    let changing = [
+        ("listDelimiter", "a value is one text, and not a list"),
+        (
+            "skipHeaderRows",
+            "rows before the header are not passed over",
+        ),
+        ("pattern", "records are CSV or JSON"),
+        ("function", "records are CSV or JSON"),
+    ];
+    for (name, why) in changing {
+        if let Some(node) = format.take(name)
+            && holds(node)
+            && !["0", "\"\""].contains(&node.raw())
+        {
+            let what = format!("`{name}` cannot be followed: {why}; change the input beforehand");
+            notes.mistake(node.line(), what);
+        }
+    }
+    if let Some(node) = format.take("delimiter")
+        && holds(node)
+    {
+        let what = "`delimiter` is left aside: it is a tab for .tsv, a comma otherwise, or what the \
+                    run is given by --delimiter";
+        notes.warning(node.line(), what);
+    }
+    if let Some(node) = format.take("hasHeaderRow")
+        && node.value() == Some(false)
+    {
+        let what = "`hasHeaderRow` cannot be false: the first row of a CSV file names its columns";
+        notes.mistake(node.line(), what);
+    }
     let of_file = format.boolean("findColumnsFromHeader", notes) == Some(true);
     if let Some(columns) = format.take("columns")
         && !of_file
@@ -160,7 +193,7 @@ fn refuse(object: &mut Object<'_>, name: &'static str, harmless: &[&str], notes:
     if let Some(member) = members.find(|member| holds(member.value)) {
         let what = format!(
             "`{name}` cannot be followed: `{}` would change what is read, so change it beforehand",
-            member.name
+            Shown(&member.name)
         );
         notes.mistake(member.line, what);
     }
@@ -191,7 +224,10 @@ fn timestamp_spec(object: Option<Object<'_>>, notes: &mut Notes) -> TimestampSpe
     if let Some((missing, line)) = object.located("missingValue", notes) {
         match moment::iso(&missing) {
             Ok(moment) => time.missing = Some(moment),
-            Err(why) => notes.mistake(line, format!("`missingValue` {missing} is no time: {why}")),
+            Err(why) => notes.mistake(
+                line,
+                format!("`missingValue` {} is no time: {why}", Shown(missing)),
+            ),
         }
     }
     object.end(notes);
@@ -209,7 +245,7 @@ fn dimensions_spec(object: Option<Object<'_>>, notes: &mut Notes) -> (Dimensions
                 continue;
             };
             if !names.insert(dimension.name.clone()) {
-                let what = format!("the dimension `{}` is given twice", dimension.name);
+                let what = format!("the dimension `{}` is given twice", Shown(&dimension.name));
                 notes.mistake(node.line(), what);
             }
             check_name(&dimension.name, node.line(), notes);
@@ -256,7 +292,7 @@ fn dimension(node: Node<'_>, notes: &mut Notes) -> Option<Dimension> {
     let mut object = Object::of(node, "the dimension", notes)?;
     let name = object.required("name", notes);
     if let Some((name, _)) = &name {
-        object.name = format!("the dimension `{name}`");
+        object.name = format!("the dimension `{}`", Shown(name));
     }
     let kind = match object.located("type", notes) {
         None => Some(DimensionKind::Text),
@@ -281,6 +317,7 @@ fn one_of<T: Copy>(
     if found.is_none() {
         let names: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
         let hint = nearest::hint(asked, &names);
+        let asked = Shown(asked);
         notes.mistake(line, format!("there is no {what} `{asked}`; {hint}"));
     }
     found.map(|(_, value)| *value)
@@ -288,14 +325,15 @@ fn one_of<T: Copy>(
 
 /// Names that the files of a cube, or its answers, have for themselves.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    ["", "__time", "timestamp"].contains(&name) || name.ends_with("#low")
+    ["", "__time"].contains(&name) || name.ends_with("#low")
 }
 
 fn check_name(name: &str, line: usize, notes: &mut Notes) {
     if is_reserved(name) {
         let what = format!(
-            "`{name}` cannot be a name: it is not empty, not `__time` or `timestamp`, which cubes and \
-             answers have for themselves, and does not end in `#low`"
+            "`{}` cannot be a name: it is not empty, not `__time`, which cubes have for themselves, \
+             and does not end in `#low`",
+            Shown(name)
         );
         notes.mistake(line, what);
     }
@@ -315,10 +353,13 @@ fn metrics_spec(
         let name = &metric.name;
         check_name(name, line, notes);
         if !names.insert(name.clone()) {
-            notes.mistake(line, format!("the metric `{name}` is given twice"));
+            notes.mistake(line, format!("the metric `{}` is given twice", Shown(name)));
         }
         if dimensions.contains(name) {
-            notes.mistake(line, format!("`{name}` is both a dimension and a metric"));
+            notes.mistake(
+                line,
+                format!("`{}` is both a dimension and a metric", Shown(name)),
+            );
         }
         metrics.push(metric);
         lines.push(line);
@@ -328,8 +369,9 @@ fn metrics_spec(
         let taken = dimensions.contains(&error) || names.contains(&error);
         if metric.kind == Kind::HyperUnique && taken {
             let what = format!(
-                "answers have the error of `{}` as `{error}`, so nothing else can have this name",
-                metric.name
+                "answers have the error of `{}` as `{}`, so nothing else can have this name",
+                Shown(&metric.name),
+                Shown(error)
             );
             notes.mistake(line, what);
         }
@@ -345,7 +387,7 @@ fn metric(node: Node<'_>, notes: &mut Notes) -> Option<(Metric, usize)> {
         .and_then(|(asked, line)| one_of(&asked, line, "aggregator", &AGGREGATORS, notes));
     let name = object.required("name", notes);
     if let Some((name, _)) = &name {
-        object.name = format!("the metric `{name}`");
+        object.name = format!("the metric `{}`", Shown(name));
     }
     let kind = kind?;
     let field = match kind {
@@ -410,35 +452,16 @@ fn granularity_spec(mut object: Object<'_>, notes: &mut Notes) -> Granularities 
         let text: String = scalar(node, "a text", "an interval", notes)?;
         let interval = interval(&text);
         if let Err(why) = &interval {
-            notes.mistake(node.line(), format!("`{text}` is no interval: {why}"));
+            notes.mistake(
+                node.line(),
+                format!("`{}` is no interval: {why}", Shown(text)),
+            );
         }
         interval.ok()
     });
     let intervals = intervals.collect();
     object.end(notes);
     (segment, query, rollup, intervals)
-}
-
-/// `2015-09-12/2015-09-13`, or `2015-09-12/P1D`.
-fn interval(text: &str) -> Result<Range<i64>, String> {
-    let (from, to) = text
-        .split_once('/')
-        .ok_or("give two moments with `/` between them")?;
-    let from = moment::iso(from)?;
-    let to = if to.starts_with('P') {
-        let period = Granularity::period(
-            to,
-            None,
-            Some(&squall::Timestamp::from_millis(from).to_string()),
-        );
-        period.map_err(|why| why.to_string())?.bucket(from).end
-    } else {
-        moment::iso(to)?
-    };
-    if from >= to {
-        return Err("it ends before it begins".to_owned());
-    }
-    Ok(from..to)
 }
 
 pub(super) fn granularity(node: Node<'_>, name: &str, notes: &mut Notes) -> Option<Granularity> {

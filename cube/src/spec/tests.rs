@@ -206,7 +206,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
       "dimensionsSpec": {"dimensions": ["a",
         "a",
         {"name": "g", "type": "spatial"},
-        "__time", "timestamp", "h_error"
+        "__time", "h_error"
       ]},
       "metricsSpec": [
         {"type": "longMedian", "name": "m", "fieldName": "x"},
@@ -236,7 +236,6 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
         "s:7: the dimension `a` is given twice",
         "s:8: there is no dimension type `spatial`; there are string, auto, long, double, float",
         "s:9: `__time` cannot be a name",
-        "s:9: `timestamp` cannot be a name",
         "s:12: there is no aggregator `longMedian`; there are count, longSum, longMin",
         "s:13: there is no aggregator `doubleSumm`; did you mean `doubleSum`? there are count",
         "s:14: the metric `s` needs `fieldName`",
@@ -272,7 +271,11 @@ fn a_spec_that_cannot_be_followed_is_refused() {
         ("{\n\"spec\": 5}", "s:2: `spec` is a number: give an object"),
         (
             "{\"granularitySpec\":{},\n\"granularitySpec\":{}}",
-            "s:2: the spec has `granularitySpec` twice",
+            "s:2: the spec has `granularitySpec` twice, in line 1 and in line 2: give it once",
+        ),
+        (
+            "{\"granularitySpec\":{},\r\"granularitySpec\":{}}",
+            "s:2: the spec has `granularitySpec` twice, in line 1 and in line 2: give it once",
         ),
         (
             r#"{"granularitySpec":"day"}"#,
