@@ -2,21 +2,48 @@
 
 use std::time::Duration;
 
-/// Reads `10s`, `500ms`, `2m`, `1h`, `1d`, and combinations such as `1m30s`.
+/// Units whose length depends on the calendar, as they are written.
+const WITHOUT_LENGTH: [(&[&str], &str); 4] = [
+    (
+        &["M", "mo", "mos", "mon", "mons", "month", "months"],
+        "a month",
+    ),
+    (&["Q", "q", "quarter", "quarters"], "a quarter"),
+    (&["y", "Y", "yr", "yrs", "year", "years"], "a year"),
+    (&["decade", "decades", "century", "centuries"], "that"),
+];
+
+/// Reads `10s`, `500ms`, `2m`, `1h`, `1d`, `1w`, and combinations such as `1m30s`. A month and a
+/// year have no fixed length, and are refused.
 ///
 /// ```
 /// use squall_topologies::duration::parse;
 ///
 /// assert_eq!(parse("1m30s").unwrap().as_secs(), 90);
 /// assert!(parse("10").unwrap_err().contains("500ms"));
+/// assert!(parse("1month").unwrap_err().contains("no fixed length"));
 /// ```
 ///
 /// # Errors
 /// What is wrong with the text, and how a duration is written.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| {
-        format!("{error}; a duration is numbers with units, such as 500ms, 10s, 1m30s, 24h or 7d")
-    })
+    const SHAPE: &str =
+        "a duration is numbers with units, such as 500ms, 10s, 1m30s, 24h, 7d or 4w";
+    let mut units = text.split(|char: char| !char.is_alphabetic());
+    let without_length = units.find_map(|unit| {
+        let mut known = WITHOUT_LENGTH.iter();
+        let like = |name: &&str| {
+            // `m` is a minute, and no other unit is told from another one by its case.
+            *name == unit || (unit.len() > 1 && name.eq_ignore_ascii_case(unit))
+        };
+        known.find(|(names, _)| names.iter().any(like))
+    });
+    if let Some((_, what)) = without_length {
+        return Err(format!(
+            "{what} has no fixed length: give days or weeks; {SHAPE}"
+        ));
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; {SHAPE}"))
 }
 
 /// As [`parse`], and refuses 0.
@@ -27,5 +54,46 @@ pub fn parse_above_zero(text: &str) -> Result<Duration, String> {
     match parse(text)? {
         Duration::ZERO => Err("it is 0: give at least 1ms".to_owned()),
         span => Ok(span),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_of_a_fixed_length_are_read() {
+        const DAY: u64 = 86_400_000;
+        let table = [
+            ("500ms", 500),
+            ("1s", 1_000),
+            ("1 min", 60_000),
+            ("1m30s", 90_000),
+            ("1h 2m", 3_720_000),
+            ("2 days", 2 * DAY),
+            ("7d", 7 * DAY),
+            ("1w", 7 * DAY),
+            ("1week 1day", 8 * DAY),
+        ];
+        for (text, millis) in table {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_month_a_quarter_and_a_year_are_refused_however_they_are_written() {
+        for text in [
+            "1month", "1 month", "2months", "1M", "1 M", "1mo", "1mon", "1Month", "1MONTHS", "1y",
+            "1Y", "1 year", "2years", "1yr", "2yrs", "1q", "1Q", "1quarter", "1d1M", "1y2d",
+        ] {
+            for parsed in [parse(text), parse_above_zero(text)] {
+                let error = parsed.unwrap_err();
+                assert!(error.contains("has no fixed length"), "{text}: {error}");
+                assert!(error.contains("such as 500ms, 10s"), "{error}");
+            }
+        }
+        for text in ["", "10", "1x", "month", "-1s"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 }
