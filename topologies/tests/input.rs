@@ -139,7 +139,11 @@ fn bad_rows_go_to_the_dead_letters_and_the_rest_is_counted_right() {
     let reasons = [
         ("a.csv", 3, "the row has 1 column, the header has 2"),
         ("a.csv", 4, "`soon` is not a time of the format rfc3339"),
-        ("a.csv", 7, "not valid UTF-8"),
+        (
+            "a.csv",
+            7,
+            "`text` is not valid UTF-8 after its first byte: say in which encoding",
+        ),
         ("a.csv", 8, "the row has 3 columns, the header has 2"),
         ("a.csv", 9, "it has no time"),
         ("b.ndjson", 2, "not a JSON object"),

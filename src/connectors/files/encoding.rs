@@ -5,7 +5,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use encoding_rs::{DecoderResult, ISO_2022_JP, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{
+    BIG5, DecoderResult, GB18030, GBK, ISO_2022_JP, REPLACEMENT, SHIFT_JIS, UTF_8, UTF_16BE,
+    UTF_16LE,
+};
 
 use crate::text::Shown;
 
@@ -52,6 +55,13 @@ impl Encoding {
     /// Whether it is UTF-16; whether the first byte of a unit is its upper half.
     pub(super) fn utf16(self) -> Option<bool> {
         (self.0 == UTF_16BE || self.0 == UTF_16LE).then_some(self.0 == UTF_16BE)
+    }
+
+    /// Whether a byte of ASCII may be a part of a character of several bytes. Line ends, quotes and
+    /// commas never are.
+    pub(super) fn hides(self, byte: u8) -> bool {
+        let multi = [BIG5, GBK, GB18030, SHIFT_JIS].contains(&self.0);
+        multi && (byte >= b'@' || byte.is_ascii_digit())
     }
 
     /// Makes text of the bytes of a record. What stands for nothing becomes a character that the

@@ -24,6 +24,8 @@ pub struct RecordReader {
     kind: Kind,
     /// None where it was not said: UTF-8.
     encoding: Option<Encoding>,
+    /// Of CSV.
+    delimiter: Option<Delimiter>,
     /// Set at the end of the input and by an error: nothing is read after either.
     done: bool,
 }
@@ -88,8 +90,8 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The input is no text that can be read, by its first bytes: it is packed in another way than
-    /// by gzip, or is in another encoding.
+    /// The input is no text that can be read, by its first bytes (it is packed in another way than
+    /// by gzip, or is in another encoding), or cannot be cut as it was asked.
     #[error("`{}` {what}", Shown(name))]
     Foreign {
         /// The name of the source.
@@ -156,6 +158,7 @@ impl RecordReader {
             cutter,
             kind,
             encoding: None,
+            delimiter: (format == Format::Csv).then_some(delimiter),
             done: false,
         }
     }
@@ -174,6 +177,7 @@ impl RecordReader {
     /// # Errors
     /// [`ReadError`], which also ends the reading.
     pub fn look(&mut self) -> Result<(), ReadError> {
+        self.check_delimiter()?;
         let looked = self.cutter.look();
         self.done |= looked.is_err();
         looked.map_err(|error| self.broken(error))
@@ -346,6 +350,7 @@ impl RecordReader {
         if self.done {
             return Ok(Cut::End);
         }
+        self.check_delimiter()?;
         let cut = self.cutter.next(bytes);
         self.done = match &cut {
             Ok(Cut::End) => !self.cutter.is_growing(),
@@ -353,6 +358,23 @@ impl RecordReader {
             Err(_) => true,
         };
         cut.map_err(|error| self.broken(error))
+    }
+
+    /// Rows are cut before they are decoded.
+    fn check_delimiter(&mut self) -> Result<(), ReadError> {
+        match (self.encoding, self.delimiter) {
+            (Some(encoding), Some(delimiter)) if encoding.hides(delimiter.byte()) => {
+                self.done = true;
+                Err(ReadError::Foreign {
+                    name: Arc::clone(&self.name),
+                    what: format!(
+                        "cannot be cut at `{delimiter}`, which is a part of characters in \
+                         {encoding}: convert it to UTF-8, as by `iconv`"
+                    ),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn broken(&self, source: io::Error) -> ReadError {

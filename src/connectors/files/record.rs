@@ -84,9 +84,11 @@ impl Damage {
 
 /// Something is not of the encoding, after so many bytes.
 pub(super) fn not_of(encoding: Encoding, what: &str, bytes: Option<usize>) -> String {
-    let place = bytes.map_or_else(String::new, |bytes| {
-        format!(" after its first {bytes} bytes")
-    });
+    let place = match bytes {
+        None => String::new(),
+        Some(1) => " after its first byte".to_owned(),
+        Some(bytes) => format!(" after its first {bytes} bytes"),
+    };
     let instead = if encoding == Encoding::UTF_8 {
         "say in which encoding the input is, as by --encoding latin1"
     } else {

@@ -107,6 +107,25 @@ fn an_encoding_that_is_given_is_that_of_everything() {
 }
 
 #[test]
+fn a_delimiter_that_is_a_part_of_characters_is_refused() {
+    let open = |label: &str, delimiter: &str| {
+        let input = Box::new(Cursor::new(b"a|b\n\x83\x7c|1\n".to_vec()));
+        let delimiter = delimiter.parse().unwrap();
+        let reader = RecordReader::new(input, "in", Format::Csv, delimiter);
+        reader.encoding(label.parse().ok())
+    };
+    for label in ["shift_jis", "gbk", "big5", "gb18030"] {
+        let told = format!("`in` cannot be cut at `|`, which is a part of characters in {label}");
+        let error = open(label, "|").look().unwrap_err().to_string();
+        assert!(error.starts_with(&told), "{error}");
+        assert!(open(label, "|").next(&mut Record::new()).is_err());
+    }
+    for (label, delimiter) in [("shift_jis", ","), ("gbk", ";"), ("latin1", "|"), ("", "|")] {
+        assert!(open(label, delimiter).look().is_ok());
+    }
+}
+
+#[test]
 fn what_is_no_text_is_told_with_what_to_do() {
     let table: [(&[u8], &str, &str); 5] = [
         (
