@@ -140,6 +140,9 @@ fn by_month(text: &str) -> Cow<'_, str> {
 /// A time of ISO 8601 without an offset.
 fn in_zone(text: &str, zone: &TimeZone) -> Result<i64, String> {
     let text = &*by_month(text);
+    if text.ends_with(['Z', 'z']) {
+        return Err("`Z` belongs behind a time of day, and beside no time zone".to_owned());
+    }
     // A year, a year with a month, a day with an hour.
     let longer = match text.len() {
         4 => format!("{text}-01-01"),

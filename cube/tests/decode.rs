@@ -214,7 +214,7 @@ fn dimensions_are_discovered() {
         "metricsSpec": [{"type": "hyperUnique", "name": "u", "fieldName": "user"}],
         "granularitySpec": {}
     }"#;
-    for name in ["timestamp", "u_error"] {
+    for name in ["__time", "u_error"] {
         let input = format!("{{\"time\":0,\"{name}\":1}}");
         let found = lines(&mut decoder(other), Format::NdJson, &input);
         let part = format!("`{name}` cannot be a dimension");

@@ -103,7 +103,8 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", Shown(&self.name), self.line, self.what)
+        let (name, what) = (Shown(&self.name), Shown(&self.what));
+        write!(f, "{name}:{}: {what}", self.line)
     }
 }
 
