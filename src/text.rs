@@ -172,8 +172,11 @@ impl PartialEq<&str> for Text {
 }
 
 impl fmt::Debug for Text {
+    /// As that of `str`, but for marks and joiners, which stay as they are: with them escaped,
+    /// words of many languages could not be read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        let text = self.replace('\\', "\\\\").replace('"', "\\\"");
+        write!(f, "\"{}\"", Shown(text))
     }
 }
 
@@ -206,6 +209,15 @@ mod tests {
         samples.sort();
         samples.dedup();
         samples
+    }
+
+    #[test]
+    fn a_text_is_quoted_with_its_marks_and_without_what_acts() {
+        for text in ["", "a \"b\" \\", "a\n\u{1b}\u{202e}", "čaj 😀"] {
+            assert_eq!(format!("{:?}", Text::from(text)), format!("{text:?}"));
+        }
+        let word = Text::from("हिन्दी cafe\u{301}");
+        assert_eq!(format!("{word:?}"), format!("\"{word}\""));
     }
 
     #[test]

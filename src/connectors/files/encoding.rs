@@ -131,11 +131,27 @@ fn joined(parts: &[String]) -> Result<(String, Option<char>), ()> {
     Ok((parts.join(marker.encode_utf8(&mut [0; 4])), Some(marker)))
 }
 
+/// By its label, or by one that differs in case and in what is no letter and no digit: `latin-1`
+/// is no label, and neither is `utf16le`.
+fn by_label(label: &str) -> Option<&'static encoding_rs::Encoding> {
+    let plain: String = label.chars().filter(char::is_ascii_alphanumeric).collect();
+    let plain = plain.to_ascii_lowercase();
+    let spelt = |from: &str, to: &str| Some(format!("{to}{}", plain.strip_prefix(from)?));
+    let others = [
+        spelt("utf", "utf-"),
+        spelt("windows", "windows-"),
+        spelt("latin", "l"),
+    ];
+    let spelt = [Some(label.to_owned()), Some(plain.clone())];
+    let mut labels = spelt.into_iter().chain(others).flatten();
+    labels.find_map(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
+}
+
 impl FromStr for Encoding {
     type Err = EncodingError;
 
     fn from_str(label: &str) -> Result<Self, EncodingError> {
-        match encoding_rs::Encoding::for_label(label.as_bytes()) {
+        match by_label(label) {
             None => Err(EncodingError::Unknown(label.to_owned())),
             Some(stateful) if stateful == REPLACEMENT || stateful == ISO_2022_JP => {
                 Err(EncodingError::Stateful(label.to_owned()))
@@ -188,7 +204,27 @@ mod tests {
             let encoding: Encoding = label.parse().unwrap();
             assert_eq!(encoding.to_string().parse(), Ok(encoding), "{label}");
         }
-        for label in ["", "latin", "iso-2022-jp", "hz-gb-2312", "utf-7"] {
+        for (label, name) in [
+            ("latin-1", "windows-1252"),
+            ("Latin_1", "windows-1252"),
+            ("latin-9", "iso-8859-15"),
+            ("UTF16LE", "utf-16le"),
+            ("utf_16be", "utf-16be"),
+            ("utf8", "utf-8"),
+            ("Windows1250", "windows-1250"),
+            ("Shift-JIS", "shift_jis"),
+        ] {
+            let encoding: Encoding = label.parse().unwrap();
+            assert_eq!(encoding.to_string(), name, "{label}");
+        }
+        for label in [
+            "",
+            "latin",
+            "latin-one",
+            "iso-2022-jp",
+            "hz-gb-2312",
+            "utf-7",
+        ] {
             assert!(label.parse::<Encoding>().is_err(), "{label}");
         }
     }

@@ -16,7 +16,7 @@ use crate::text::Shown;
 
 /// How a time is written.
 ///
-/// As text: `rfc3339`, `unix`, `unix-ms`, `unix-us`, `unix-ns`, or else a pattern with `%`
+/// As text: `rfc3339`, `unix` (also `unix-s`), `unix-ms`, `unix-us`, `unix-ns`, or else a pattern with `%`
 /// directives. Spaces around a time and quotation marks around it do not matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TimeFormat {
@@ -197,7 +197,7 @@ impl FromStr for TimeFormat {
     fn from_str(text: &str) -> Result<Self, TimeFormatError> {
         match text {
             "rfc3339" => Ok(TimeFormat::Rfc3339),
-            "unix" => Ok(TimeFormat::Unix),
+            "unix" | "unix-s" => Ok(TimeFormat::Unix),
             "unix-ms" => Ok(TimeFormat::UnixMs),
             "unix-us" => Ok(TimeFormat::UnixUs),
             "unix-ns" => Ok(TimeFormat::UnixNs),
