@@ -438,9 +438,9 @@ mod tests {
             (
                 "EEE, dd MMMM yyyy",
                 "Mon, 12 September 2015",
-                "2015-09-12 is a saturday, and no monday",
+                "2015-09-12 is a Saturday, and no Monday",
             ),
-            ("yyyy-MM-dd e", "2015-09-12 1", "is a saturday"),
+            ("yyyy-MM-dd e", "2015-09-12 1", "is a Saturday"),
             ("yyyy-MM-dd e", "2015-09-12 8", "a number is missing"),
             (
                 "yyyy-MM-dd h a",

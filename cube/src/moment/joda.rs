@@ -428,7 +428,10 @@ impl Time {
         if let Some(weekday) = self.weekday
             && weekday != date.weekday().to_monday_one_offset()
         {
-            let name = |weekday: i8| DAYS[usize::try_from(weekday - 1).unwrap_or(0) % DAYS.len()];
+            let name = |weekday: i8| {
+                let name = DAYS[usize::try_from(weekday - 1).unwrap_or(0) % DAYS.len()];
+                format!("{}{}", name[..1].to_uppercase(), &name[1..])
+            };
             let (is, said) = (name(date.weekday().to_monday_one_offset()), name(weekday));
             return Err(format!("{date} is a {is}, and no {said}"));
         }

@@ -160,7 +160,7 @@ fn a_pattern_that_contradicts_itself_is_refused_with_its_line() {
     let event = ("a.ndjson", wrong_day.as_bytes());
     let error = rolled(&by_time("EEE, dd MMMM yyyy"), event, &["--by", "d"]).unwrap_err();
     assert!(
-        error.contains("2015-09-12 is a saturday, and no monday"),
+        error.contains("2015-09-12 is a Saturday, and no Monday"),
         "{error}"
     );
 }
