@@ -100,6 +100,7 @@ mod error;
 mod fault;
 mod key;
 mod operator;
+pub mod private;
 mod ranking;
 mod runtime;
 mod sink;

@@ -5,7 +5,7 @@ mod begun;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,9 @@ use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
-use squall::{Bolt, Context, Epoch, Out, Result, States, Table, Timestamp, Transient, Value};
+use squall::{
+    Bolt, Context, Epoch, Out, Result, States, Table, Timestamp, Transient, Value, private,
+};
 
 use begun::Begun;
 
@@ -193,7 +195,7 @@ impl Archive {
         archived: Archived,
     ) -> Result<impl Read + Send + use<>, ArchiveError> {
         let path = Self::file(dir, segment);
-        let mut file = File::open(&path).map_err(failed("read", &path))?;
+        let mut file = private::open_to_read(&path).map_err(failed("read", &path))?;
         long_enough(&path, &file, archived.bytes)?;
         let start = file.seek(SeekFrom::Start(archived.start));
         start.map_err(failed("read", &path))?;
@@ -222,10 +224,25 @@ impl Archive {
         }
     }
 
+    /// Makes the directory, for this user alone. One that is there and has files of others may be
+    /// meant for others too: it stays as it is, and only the archive's own files are closed.
+    fn make_dir(&self) -> io::Result<()> {
+        let mut there = match std::fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return private::make_dir(&self.dir).map(drop);
+            }
+            there => there?,
+        };
+        if there.next().is_none() || private::is_file(&self.dir.join(OWNER))? {
+            return private::take_dir(&self.dir);
+        }
+        Ok(())
+    }
+
     /// Notes in the directory whose archive it is; several would cut off each other's events.
     fn own(&self) -> Result<(), ArchiveError> {
         let path = self.dir.join(OWNER);
-        match std::fs::read_to_string(&path) {
+        match private::open_to_read(&path).and_then(io::read_to_string) {
             Ok(owner) if owner == self.owner => return Ok(()),
             // A crash or a full disk has left the file without what was to be in it.
             Ok(owner) if owner.is_empty() => {}
@@ -251,7 +268,7 @@ impl Archive {
         }
         for (segment, archived) in self.lengths.iter() {
             let path = Self::file(&self.dir, *segment);
-            let file = File::options().write(true).open(&path);
+            let file = private::open(File::options().write(true), &path);
             let file = file.map_err(failed("go on with", &path))?;
             long_enough(&path, &file, archived.bytes)?;
             cut(&path, archived.bytes).map_err(failed("go on with", &path))?;
@@ -316,7 +333,7 @@ fn cut(path: &Path, at: u64) -> io::Result<()> {
     if length(path)? <= at {
         return Ok(());
     }
-    let file = File::options().write(true).open(path)?;
+    let file = private::open(File::options().write(true), path)?;
     file.set_len(at)?;
     file.sync_all()
 }
@@ -324,12 +341,7 @@ fn cut(path: &Path, at: u64) -> io::Result<()> {
 /// Appends a member at this position; gives the length of the file. Where that fails the file is
 /// as long as it was, as far as the disk allows it.
 fn append(path: &Path, at: u64, lines: &[u8]) -> io::Result<u64> {
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
+    let mut file = private::open_or_make(path)?;
     let written = write_member(&mut file, at, lines);
     if written.is_err() {
         // Part of a member makes the whole file unreadable for others. The next run cuts it off
@@ -354,7 +366,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
     let unfinished = Path::new(&unfinished);
-    let written = File::create(unfinished).and_then(|mut file| {
+    let written = private::create(unfinished).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
     });
@@ -383,7 +395,7 @@ impl Bolt for Archive {
     type Output = ();
 
     fn prepare(&mut self, context: &Context) -> Result {
-        std::fs::create_dir_all(&self.dir).map_err(failed("make", &self.dir))?;
+        self.make_dir().map_err(failed("make", &self.dir))?;
         self.own()?;
         if context.resumed_from.is_none() {
             *self.complete = true;

@@ -5,7 +5,7 @@ mod whole;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
-use squall::{BoxError, DataDir, DataDirError, Text};
+use squall::{BoxError, DataDir, DataDirError, Text, private};
 
 use crate::query::{Answer, Portion, Query, QueryError, RowSource};
 use crate::rows::Rows;
@@ -68,13 +68,16 @@ impl Cube {
         let failed = |path: &Path, error: std::io::Error| {
             BoxError::from(format!("cannot copy `{}`: {error}", path.display()))
         };
-        std::fs::create_dir_all(to).map_err(|error| failed(to, error))?;
+        private::make_dir_inside(to).map_err(|error| failed(to, error))?;
         for (name, file) in self.files()?.files() {
             let from = self.folder.join(name);
             let copy = to.join(name);
-            let copied = std::fs::copy(&from, &copy);
-            let synced = copied.and_then(|_| std::fs::File::open(&copy)?.sync_all());
-            synced.map_err(|error| failed(&from, error))?;
+            let copied = private::open_to_read(&from).and_then(|mut from| {
+                let mut copy = private::create(&copy)?;
+                std::io::copy(&mut from, &mut copy)?;
+                copy.sync_all()
+            });
+            copied.map_err(|error| failed(&from, error))?;
             if let Err(differs) = SegmentReader::open(&copy, file) {
                 // The original may be what is not as it was.
                 SegmentReader::open(&from, file)?;

@@ -222,12 +222,7 @@ impl DepotError {
     #[must_use]
     pub fn is_wrong_use(&self) -> bool {
         match self {
-            Self::Store(error) => matches!(
-                **error,
-                StoreError::InUse { .. }
-                    | StoreError::NotADataDirectory { .. }
-                    | StoreError::OtherFormat { .. }
-            ),
+            Self::Store(error) => error.is_wrong_use(),
             Self::Damaged { .. }
             | Self::Thread(_)
             | Self::Ended { .. }

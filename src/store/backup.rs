@@ -9,6 +9,7 @@ use super::dir;
 use super::engine::View;
 use super::error::StoreError;
 use crate::error::BoxError;
+use crate::private;
 
 /// The copy is written in batches of about this size, so that it needs no more memory.
 const BATCH_BYTES: usize = 8 << 20;
@@ -82,10 +83,10 @@ impl PartialBackup {
             let name = partial.to.file_name().unwrap_or_default();
             let name = format!("{}.{}-{}", name.display(), dir::PARTIAL, std::process::id());
             partial.at.set_file_name(name);
-            dir::make_dir(&partial.at)?;
         }
+        dir::make_dir(&partial.at)?;
         let notice = partial.at.join(dir::PARTIAL);
-        let written = fs::File::create_new(&notice).and_then(|mut file| {
+        let written = private::create(&notice).and_then(|mut file| {
             file.write_all(NOTICE)?;
             file.sync_all()
         });

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::engine::{Engine, Place};
 use super::error::StoreError;
 use super::lock::{self, Lock};
+use crate::private;
 
 /// The store's file.
 pub(super) const STORE: &str = "store.redb";
@@ -37,11 +38,10 @@ enum Found {
 
 /// Locks the data directory; makes it where there is none.
 pub(super) fn open(dir: &Path) -> Result<Lock, StoreError> {
-    match find(dir)? {
-        Found::Nothing => make_dir(dir)?,
-        Found::Partial => return Err(partial(dir)),
-        Found::Empty | Found::Ours => {}
+    if find(dir)? == Found::Partial {
+        return Err(partial(dir));
     }
+    make_dir(dir)?;
     let mut lock = Lock::take(dir)?;
     if !has_store(dir)? {
         if lock.had_holder {
@@ -60,6 +60,7 @@ pub(super) fn open_existing(dir: &Path) -> Result<Lock, StoreError> {
         Found::Partial => return Err(partial(dir)),
         Found::Nothing | Found::Empty => return Err(none_there(dir)),
     }
+    make_dir(dir)?;
     let mut lock = Lock::take(dir)?;
     if !has_store(dir)? {
         return Err(if lock.had_holder {
@@ -122,18 +123,26 @@ fn fill(
     let engine = Engine::create(&Place::File(unfinished.clone()))?;
     write(&engine)?;
     drop(engine);
-    let synced = fs::File::open(&unfinished).and_then(|file| file.sync_all());
+    let synced = private::open_to_read(&unfinished).and_then(|file| file.sync_all());
     synced.map_err(StoreError::io("write", &unfinished))?;
     fs::rename(&unfinished, dir.join(STORE)).map_err(StoreError::io("rename", &unfinished))?;
     sync_dir(dir)
 }
 
+/// Makes the directory where there is none. It is this user's alone, and what is in it under our
+/// names is ours: of anything else, such as a pipe that opening would wait for, nothing is opened.
 pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(dir).map_err(StoreError::io("make", dir))?;
-    match dir.parent() {
-        Some(parent) if parent != Path::new("") => sync_dir(parent),
-        _ => Ok(()),
+    let made = private::make_dir(dir).map_err(StoreError::io("make", dir))?;
+    if made && let Some(parent) = dir.parent().filter(|parent| *parent != Path::new("")) {
+        sync_dir(parent)?;
     }
+    for name in [lock::NAME, STORE, UNFINISHED] {
+        let path = dir.join(name);
+        private::is_file(&path).map_err(StoreError::io("open", &path))?;
+    }
+    let socket = dir.join(SOCKET);
+    private::is_file_or_socket(&socket).map_err(StoreError::io("open", &socket))?;
+    Ok(())
 }
 
 /// Makes the names in a directory durable, where the operating system has that.
@@ -147,7 +156,7 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 
 fn has_store(dir: &Path) -> Result<bool, StoreError> {
     let store = dir.join(STORE);
-    store.try_exists().map_err(StoreError::io("open", &store))
+    private::is_file(&store).map_err(StoreError::io("open", &store))
 }
 
 fn partial(dir: &Path) -> StoreError {

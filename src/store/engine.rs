@@ -16,7 +16,7 @@ use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::backends::InMemoryBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
     Builder, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, Table, TableDefinition,
@@ -26,6 +26,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::batch::{Batch, Change};
 use super::error::StoreError;
 use crate::error::BoxError;
+use crate::private;
 
 /// The format of our own that this version reads and writes. In the first one counts had their
 /// keys beside them.
@@ -217,8 +218,8 @@ impl Engine {
     pub(super) fn open(place: &Place) -> Result<Self, StoreError> {
         let file = place.file();
         if let Place::File(path) = place {
-            let about = path.metadata().map_err(StoreError::io("open", path))?;
-            if about.len() == 0 {
+            let about = private::open_to_read(path).and_then(|file| file.metadata());
+            if about.map_err(StoreError::io("open", path))?.len() == 0 {
                 // The engine would make a new database of it.
                 return Err(StoreError::damaged(path, "it is empty"));
             }
@@ -245,15 +246,22 @@ impl Engine {
     }
 
     fn start(place: &Place) -> Result<Self, StoreError> {
+        let file = match place {
+            Place::File(path) => {
+                let file = private::open_or_make(path);
+                Some(file.map_err(StoreError::io("open", path))?)
+            }
+            _ => None,
+        };
         let database = guarded("open", place.file(), || {
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE_BYTES);
             builder.set_check_integrity_on_open(place.lasts());
-            Ok(match place {
-                Place::Memory => builder.create_with_backend(InMemoryBackend::new())?,
-                Place::File(path) => builder.create(path)?,
+            Ok(match (place, file) {
+                (_, Some(file)) => builder.create_with_backend(FileBackend::new(file)?)?,
                 #[cfg(test)]
-                Place::Disk(disk) => builder.create_with_backend(disk.handle())?,
+                (Place::Disk(disk), None) => builder.create_with_backend(disk.handle())?,
+                (_, None) => builder.create_with_backend(InMemoryBackend::new())?,
             })
         })?;
         Ok(Self {

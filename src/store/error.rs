@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::private::NotPrivate;
+
 /// Why a data directory could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -24,6 +26,15 @@ pub enum StoreError {
         dir: PathBuf,
         /// What was found there, and what to do.
         why: &'static str,
+    },
+    /// A link, a pipe or something else stands in place of a file or directory, or it belongs to
+    /// somebody else.
+    #[error("`{path}` is not used: {why}", path = path.display())]
+    NotPrivate {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was found there, and what to do.
+        why: NotPrivate,
     },
     /// Another version of squall wrote the directory.
     #[error(
@@ -80,11 +91,30 @@ pub enum StoreError {
 impl StoreError {
     /// What to give to `map_err` where the operating system refuses `doing` something to `path`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            path: path.to_owned(),
-            doing,
-            source,
+        move |source| {
+            let path = path.to_owned();
+            let why = source.get_ref().and_then(|why| why.downcast_ref());
+            match why.copied() {
+                Some(why) => Self::NotPrivate { path, why },
+                None => Self::Io {
+                    path,
+                    doing,
+                    source,
+                },
+            }
         }
+    }
+
+    /// Whether the user has to change something, such as the directory that is given.
+    #[must_use]
+    pub fn is_wrong_use(&self) -> bool {
+        matches!(
+            self,
+            Self::InUse { .. }
+                | Self::NotADataDirectory { .. }
+                | Self::NotPrivate { .. }
+                | Self::OtherFormat { .. }
+        )
     }
 
     /// The error that `file` is damaged.

@@ -3,7 +3,7 @@
 //! The operating system holds the lock on `DIR/lock` and lets go of it however its holder ends,
 //! so a lock is never left behind. The file's content says who the holder is, or was.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use crate::private;
 use crate::time::Timestamp;
 
 /// The file's name in the data directory.
@@ -37,9 +38,8 @@ impl Lock {
     /// Takes the lock of `dir`, which exists.
     pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(NAME);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(StoreError::io("open", &path))?;
+        let file = private::open_or_make(&path);
+        let mut file = file.map_err(StoreError::io("open", &path))?;
         let locked = file.try_lock();
         let mut content = String::new();
         // Where it cannot be read, the holder stays unknown; the lock itself is what counts.

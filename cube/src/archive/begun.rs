@@ -1,11 +1,11 @@
 //! Which files of an archive no commit counts yet.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use squall::private;
 
 use super::replace;
 
@@ -40,8 +40,9 @@ struct Note {
 impl Begun {
     /// What was begun in this life.
     pub(super) fn read(dir: &Path, life: Option<u64>) -> Self {
-        let note = fs::read(dir.join(NAME)).ok();
-        let note = note.and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
+        let note = private::open_to_read(&dir.join(NAME)).ok();
+        let note =
+            note.and_then(|file| serde_json::from_reader::<_, Note>(BufReader::new(file)).ok());
         let note = note.filter(|note| Some(note.life) == life);
         Self {
             life,

@@ -43,9 +43,10 @@ impl Folder {
         epoch.len() >= 10 && number.len() >= 4 && is_number(epoch) && is_number(number)
     }
 
-    /// Makes the folder where there is none.
+    /// Makes the folder where there is none, for this user alone. A link in its place is refused.
     pub(super) fn make(&self) -> Result<(), SegmentError> {
-        fs::create_dir_all(&self.path).map_err(SegmentError::io("make", &self.path))?;
+        let made = squall::private::make_dir_inside(&self.path);
+        made.map_err(SegmentError::io("make", &self.path))?;
         match self.path.parent() {
             Some(parent) if parent != Path::new("") => sync(parent),
             _ => Ok(()),

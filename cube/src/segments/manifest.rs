@@ -1,7 +1,6 @@
 //! The list of the files, for others to read.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -83,7 +82,7 @@ impl Sink for Manifest {
 /// Replaces the file as a whole: whoever reads it sees the old or the new one.
 pub(super) fn write(folder: &Folder, text: &[u8]) -> Result<(), SegmentError> {
     let path = folder.file(UNFINISHED);
-    let written = File::create(&path).and_then(|mut file| {
+    let written = squall::private::create(&path).and_then(|mut file| {
         file.write_all(text)?;
         file.sync_all()
     });

@@ -1,6 +1,5 @@
 //! A segment's file being read.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -252,7 +251,7 @@ fn hash(mut file: impl Read) -> io::Result<u64> {
 
 /// Opens a file of so many bytes, which has so many rows.
 fn open(path: &Path, bytes: u64, rows: u64) -> Result<Opened, SegmentError> {
-    let opened = match File::open(path) {
+    let opened = match squall::private::open_to_read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(SegmentError::Missing {
                 path: path.to_owned(),

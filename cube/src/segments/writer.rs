@@ -41,7 +41,7 @@ impl SegmentWriter {
         schema: &Arc<Schema>,
         dimensions: &[Text],
     ) -> Result<Self, SegmentError> {
-        let file = File::create(path).map_err(SegmentError::io("write", path))?;
+        let file = squall::private::create(path).map_err(SegmentError::io("write", path))?;
         let parquet = SegmentError::parquet(path);
         let message = layout::message(schema, dimensions).map_err(&parquet)?;
         let properties = Arc::new(layout::properties(schema, dimensions));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{BoxError, DataDirError, Fatal, RunError, Shown, StoreError};
+use squall::{BoxError, DataDirError, Fatal, RunError, Shown};
 #[cfg(feature = "cube")]
 use squall_cube::{NoCube, ReindexError};
 use squall_topologies::ready::NotReady;
@@ -74,16 +74,8 @@ impl Ending {
             Self::NobodyReads => 0,
             Self::NotReady(_)
             | Self::Input(_)
-            | Self::Run(
-                RunError::Plan(_)
-                | RunError::Start { .. }
-                | RunError::Misfit(_)
-                | RunError::Store(
-                    StoreError::InUse { .. }
-                    | StoreError::NotADataDirectory { .. }
-                    | StoreError::OtherFormat { .. },
-                ),
-            ) => 2,
+            | Self::Run(RunError::Plan(_) | RunError::Start { .. } | RunError::Misfit(_)) => 2,
+            Self::Run(RunError::Store(error)) if error.is_wrong_use() => 2,
             Self::Run(RunError::Failed { cause, .. }) if wrong_input(&**cause).is_some() => 2,
             #[cfg(feature = "cube")]
             Self::Cube(_) | Self::NotWhole(_) => 1,
