@@ -125,7 +125,7 @@ pub use depot::{
 };
 pub use durable::{
     AppendTo, Commit, DataDir, DataDirError, DepotAppender, InspectedComponent, InspectedState,
-    Inspection, KeptComponent, Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Snapshot,
+    Inspection, KeptComponent, Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Rows, Snapshot,
     TableChange, TableChanges, TableView, ViewError, Views,
 };
 pub use error::{BoxError, Fatal, Result, Transient};

@@ -371,3 +371,40 @@ fn who_appends_answers_others_meanwhile() {
     one.append(purchase("eve")).unwrap();
     assert_eq!(data_dir.inspect().unwrap().depots[0].records(), 3);
 }
+
+/// The process that has the directory ends, and those that append through it take it over, one
+/// after the other.
+#[test]
+fn an_appender_survives_the_process_that_it_appends_through() {
+    for id in [Some("shop".to_owned()), None] {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        let to = AppendTo {
+            key: Some("user".to_owned()),
+            id: id.clone(),
+            ..AppendTo::depot("purchases")
+        };
+        let owner = DataDir::opened(&path).unwrap();
+        let mut first = DataDir::at(&path).appender(to.clone()).unwrap();
+        let other = AppendTo {
+            id: id.as_ref().map(|_| "other shop".to_owned()),
+            ..to
+        };
+        let mut second = DataDir::at(&path).appender(other).unwrap();
+        first.append(vec![purchase("ann", 1)]).unwrap();
+        second.append(vec![purchase("bob", 1)]).unwrap();
+        drop(owner);
+        // It has the directory now, and the second one appends through it.
+        first.append(vec![purchase("ann", 2)]).unwrap();
+        second.append(vec![purchase("bob", 2)]).unwrap();
+        drop(first);
+        second.append(vec![purchase("bob", 3)]).unwrap();
+        assert_eq!(second.appended(), 3);
+        drop(second);
+        let depot = DataDir::at(&path).depot("purchases").unwrap();
+        assert_eq!(depot.records(), 5, "{id:?}");
+        if let Some(id) = id {
+            assert_eq!(depot.appended_by(&id).unwrap(), 2);
+        }
+    }
+}

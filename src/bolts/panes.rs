@@ -49,7 +49,11 @@ pub(super) fn open_windows(
 
 /// Whether a closed pane that holds something is in a window that does not end with a closed one;
 /// `held` is the last one of those panes, and a window has so many.
-pub(super) fn ends_later(held: Option<i64>, panes: Option<usize>, last_closed: Option<i64>) -> bool {
+pub(super) fn ends_later(
+    held: Option<i64>,
+    panes: Option<usize>,
+    last_closed: Option<i64>,
+) -> bool {
     let (Some(held), Some(panes), Some(closed)) = (held, panes, last_closed) else {
         return false;
     };

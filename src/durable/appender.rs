@@ -1,7 +1,12 @@
 //! Appending to a depot of a data directory, whoever has that.
 
+#[cfg(unix)]
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+#[cfg(unix)]
+use super::data_dir::patiently_for;
 use super::data_dir::{DataDir, patiently};
 use super::error::DataDirError;
 use super::protocol::AppendingTo;
@@ -27,11 +32,19 @@ pub struct AppendTo {
 
 /// Appends records to a depot: into its data directory or, where another process has that,
 /// through that process. Made by [`DataDir::appender`].
+///
+/// Where that process ends, the appender goes on: through whoever has the directory then, or it
+/// takes the directory itself. With an id nothing is appended twice and nothing left out. Without
+/// one it says so where it cannot know ([`DataDirError::Unacknowledged`]): where the process was
+/// killed between taking records and acknowledging them.
 pub struct DepotAppender {
+    data_dir: DataDir,
     to: To,
     asked: AppendTo,
     /// What the depot is, with what was there of the id before.
     begun: AppendingTo,
+    /// What the id has appended up to the last acknowledgement.
+    known: Appended,
     /// How many records of the id are appended, or of this where there is no id.
     appended: u64,
     /// What of that which was there before was found again.
@@ -41,8 +54,18 @@ pub struct DepotAppender {
 enum To {
     Here(Here),
     #[cfg(unix)]
-    There(super::socket::Appending),
+    There(super::asking::Appending),
+    /// The process is gone, and another place was not found yet.
+    Nowhere,
 }
+
+/// A batch is sent to so many processes, one after the other.
+#[cfg(unix)]
+const MOST_TRIES: usize = 16;
+
+/// So long is waited for the next process to open the directory.
+#[cfg(unix)]
+const TAKES_OVER: Duration = Duration::from_secs(30);
 
 /// The depot of a directory that this appender has opened. Others who want something of the
 /// directory ask it meanwhile.
@@ -85,15 +108,26 @@ impl DataDir {
     /// assert_eq!((appender.key(), appender.appended()), ("word", 1));
     /// # Ok::<(), squall::BoxError>(())
     /// ```
-    #[allow(clippy::needless_pass_by_value)] // it goes into what is made, by the last attempt
     pub fn appender(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
-        patiently(
-            || self.appender_now(to.clone()),
-            |error| matches!(error, DataDirError::NoAnswer { .. }),
-        )
+        let begin = || self.begin_appending(&to, None);
+        let (begun_at, begun) = patiently(begin, DataDirError::passes)?;
+        Ok(DepotAppender {
+            data_dir: self.clone(),
+            to: begun_at,
+            known: begun.appended,
+            appended: begun.appended.records,
+            begun,
+            found: Appended::default(),
+            asked: to,
+        })
     }
 
-    fn appender_now(&self, to: AppendTo) -> Result<DepotAppender, DataDirError> {
+    /// Opens the depot, or finds who has it. What is appended first comes after `from` records.
+    fn begin_appending(
+        &self,
+        to: &AppendTo,
+        from: Option<u64>,
+    ) -> Result<(To, AppendingTo), DataDirError> {
         // What is refused leaves nothing behind: no data directory either.
         let store = if to.key.is_some() {
             Depot::check_possible(&to.depot, to.partitions.unwrap_or(PARTITIONS))?;
@@ -105,56 +139,47 @@ impl DataDir {
             Ok(store) => {
                 let partitions = to.partitions;
                 let depot = Depot::open_or_make(&store, &to.depot, partitions, to.key.as_deref())?;
-                let begun = AppendingTo::new(&depot, &to)?;
+                let begun = AppendingTo::new(&depot, to)?;
                 let here = Here {
                     #[cfg(unix)]
                     _socket: super::socket::Socket::open(&store),
                     depot,
                 };
-                Ok(DepotAppender::new(To::Here(here), begun, to))
+                Ok((To::Here(here), begun))
             }
-            Err(in_use @ StoreError::InUse { .. }) => self.appender_there(in_use, to),
+            Err(in_use @ StoreError::InUse { .. }) => self.begin_there(in_use, to, from),
             Err(error) => Err(error.into()),
         }
     }
 
     #[cfg(unix)]
-    fn appender_there(
+    fn begin_there(
         &self,
         in_use: StoreError,
-        to: AppendTo,
-    ) -> Result<DepotAppender, DataDirError> {
-        use super::socket::Appending;
+        to: &AppendTo,
+        from: Option<u64>,
+    ) -> Result<(To, AppendingTo), DataDirError> {
+        use super::asking::Appending;
         let Some(dir) = self.path() else {
             return Err(in_use.into());
         };
-        let begun = Appending::begin(dir, &to).map_err(|error| error.with(in_use))?;
-        let (holder, begun) = begun;
-        Ok(DepotAppender::new(To::There(holder), begun, to))
+        let begun = Appending::begin(dir, to, from).map_err(|error| error.with(in_use))?;
+        Ok((To::There(begun.0), begun.1))
     }
 
     #[cfg(not(unix))]
     #[allow(clippy::unused_self)] // elsewhere it tells where the holder is
-    fn appender_there(
+    fn begin_there(
         &self,
         in_use: StoreError,
-        _: AppendTo,
-    ) -> Result<DepotAppender, DataDirError> {
+        _: &AppendTo,
+        _: Option<u64>,
+    ) -> Result<(To, AppendingTo), DataDirError> {
         Err(in_use.into())
     }
 }
 
 impl DepotAppender {
-    fn new(to: To, begun: AppendingTo, asked: AppendTo) -> Self {
-        Self {
-            to,
-            asked,
-            appended: begun.appended.records,
-            begun,
-            found: Appended::default(),
-        }
-    }
-
     /// The field by which the depot's records are dealt to partitions.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -235,24 +260,111 @@ impl DepotAppender {
     /// Appends records, each after its key, as one commit, and waits for the acknowledgement.
     ///
     /// # Errors
-    /// Where they cannot be appended, or, where that is asked for, are not processed. Where the
-    /// process that has the directory ends meanwhile, only an id tells what is there.
+    /// Where they cannot be appended, or, where that is asked for, are not processed; and where
+    /// the process that has the directory ends meanwhile and nobody knows what is there.
     pub fn append(&mut self, records: Vec<(String, String)>) -> Result<(), DataDirError> {
         let count = records.len() as u64;
-        match &mut self.to {
-            To::Here(here) => {
-                let appender = self.asked.id.as_ref().map(|id| Appender {
-                    id: id.clone(),
-                    from: self.appended,
-                });
-                let acknowledge = self.asked.acknowledge;
-                here.depot
-                    .append_for(appender.as_ref(), records, acknowledge, &|| false)?;
-            }
+        let known = if self.asked.id.is_some() {
+            let digests = records.iter().map(|(key, record)| Digest::of(key, record));
+            digests.fold(self.known, Appended::and)
+        } else {
+            self.known
+        };
+        match self.to {
+            To::Here(_) => self.append_here(records)?,
             #[cfg(unix)]
-            To::There(there) => there.append(&records)?,
+            _ => self.append_there(records, known)?,
+            #[cfg(not(unix))]
+            To::Nowhere => return Err(DataDirError::Ended),
         }
+        self.known = known;
         self.appended += count;
+        Ok(())
+    }
+
+    fn append_here(&self, records: Vec<(String, String)>) -> Result<(), DataDirError> {
+        let To::Here(here) = &self.to else {
+            return Err(DataDirError::Ended);
+        };
+        let appender = self.asked.id.as_ref().map(|id| Appender {
+            id: id.clone(),
+            from: self.appended,
+        });
+        let acknowledge = self.asked.acknowledge;
+        let appender = appender.as_ref();
+        let appended = here
+            .depot
+            .append_for(appender, records, acknowledge, &|| false);
+        Ok(appended?)
+    }
+
+    /// Appends through the process that has the directory, or through the next one. `known` is
+    /// what the id has appended with these.
+    #[cfg(unix)]
+    fn append_there(
+        &mut self,
+        records: Vec<(String, String)>,
+        known: Appended,
+    ) -> Result<(), DataDirError> {
+        use super::asking::NotAppended;
+        let count = records.len() as u64;
+        for _ in 0..MOST_TRIES {
+            let done = match &mut self.to {
+                To::There(there) => there.append(&records),
+                To::Here(_) => return self.append_here(records),
+                To::Nowhere => Err(NotAppended::Nothing),
+            };
+            match done {
+                Ok(()) => return Ok(()),
+                Err(NotAppended::Refused(error)) => return Err(error),
+                Err(NotAppended::Nothing) => {}
+                Err(NotAppended::Unknown) if self.asked.id.is_some() => {}
+                Err(NotAppended::Unknown) => {
+                    self.to = To::Nowhere;
+                    return Err(DataDirError::Unacknowledged {
+                        acknowledged: self.appended,
+                        unknown: count,
+                    });
+                }
+            }
+            self.go_on(known)?;
+        }
+        Err(DataDirError::Unacknowledged {
+            acknowledged: self.appended,
+            unknown: count,
+        })
+    }
+
+    /// Finds who has the directory now, or takes it, and compares what the id has appended there.
+    #[cfg(unix)]
+    fn go_on(&mut self, known: Appended) -> Result<(), DataDirError> {
+        // First of all the connection is let go of.
+        self.to = To::Nowhere;
+        // It is there: a depot that was deleted is not made anew.
+        let to = AppendTo {
+            key: None,
+            ..self.asked.clone()
+        };
+        let from = to.id.as_ref().map(|_| self.appended);
+        let begin = || self.data_dir.begin_appending(&to, from);
+        let (place, begun) = patiently_for(TAKES_OVER, begin, DataDirError::passes)?;
+        let Some(id) = &to.id else {
+            self.to = place;
+            return Ok(());
+        };
+        let there = begun.appended;
+        if there.records < self.known.records {
+            return Err(DataDirError::Lost {
+                id: id.clone(),
+                acknowledged: self.known.records,
+                lost: self.known.records - there.records,
+            });
+        }
+        // A commit has all of a batch or nothing of it.
+        if there != self.known && there != known {
+            return Err(self.other_records());
+        }
+        self.to = place;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::DataDirError;
 use super::layout::{self, Commit};
@@ -29,17 +30,34 @@ pub(super) fn has_sections(shape: &Shape) -> bool {
     shape.kind != "table"
 }
 
-/// What the values of a unit, in the order of their epochs, add up to.
-pub(super) fn replay(values: &[Vec<u8>], sections: bool) -> Result<Image> {
+/// What is stored of a unit is looked through once for each so many bytes of it.
+const PART_BYTES: usize = 16 << 20;
+
+/// Calls `each` with what the values of a unit, in the order of their epochs, add up to; in parts,
+/// of which each has some of the keys, where that is much: decoded it takes many times as much as
+/// what is stored.
+pub(super) fn replay_in_parts(
+    values: &[Vec<u8>],
+    sections: bool,
+    each: &mut dyn FnMut(Image) -> Result,
+) -> Result {
+    let bytes: usize = values.iter().map(Vec::len).sum();
+    let parts = (bytes / PART_BYTES + 1) as u64;
+    (0..parts).try_for_each(|part| each(replay(values, sections, (part, parts))?))
+}
+
+/// One of so many parts of a unit.
+fn replay(values: &[Vec<u8>], sections: bool, (part, parts): (u64, u64)) -> Result<Image> {
     let mut image = Image::new();
     let at = |section: Option<&[u8]>| section.filter(|_| sections).map(<[u8]>::to_vec);
+    let is_in = |key: &[u8]| parts == 1 || xxh3_64(key) % parts == part;
     for entry in entries(values) {
         match entry? {
-            AnyEntry::Put(section, key, value) => {
+            AnyEntry::Put(section, key, value) if is_in(key) => {
                 let section = image.entry(at(section)).or_default();
                 section.insert(key.to_vec(), value.to_vec());
             }
-            AnyEntry::Delete(section, key) => {
+            AnyEntry::Delete(section, key) if is_in(key) => {
                 if let Some(section) = image.get_mut(&at(section)) {
                     section.remove(key);
                 }
@@ -47,6 +65,7 @@ pub(super) fn replay(values: &[Vec<u8>], sections: bool) -> Result<Image> {
             AnyEntry::Drop(section) => {
                 image.remove(&at(Some(section)));
             }
+            AnyEntry::Put(..) | AnyEntry::Delete(..) => {}
         }
     }
     Ok(image)
@@ -165,4 +184,39 @@ impl<'r> Contents<'r> {
 pub(super) fn damaged(dir: Option<&Path>, what: String) -> StoreError {
     let file = dir.map_or_else(|| "(in memory)".into(), |dir| dir.join("store.redb"));
     StoreError::Damaged { file, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Changes;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn the_parts_of_a_unit_are_all_of_it_and_each_key_is_in_one() {
+        let mut changes = Changes::new(1, Timestamp::from_millis(0), |_| false, |_| true);
+        for section in 0..3_u8 {
+            changes.section(&section).unwrap();
+            for key in 0..100_u32 {
+                changes.put(0, &key, &section).unwrap();
+            }
+        }
+        changes.section(&1_u8).unwrap();
+        changes.delete(0, &7_u32).unwrap();
+        let values: Vec<_> = changes.into_units().collect();
+        let whole = replay(&values, true, (0, 1)).unwrap();
+        assert_eq!(whole.values().map(HashMap::len).sum::<usize>(), 299);
+        let mut together = Image::new();
+        for part in 0..5 {
+            let part = replay(&values, true, (part, 5)).unwrap();
+            assert!(part.values().all(|keys| keys.len() < 40));
+            for (section, keys) in part {
+                let section = together.entry(section).or_default();
+                for (key, value) in keys {
+                    assert_eq!(section.insert(key, value), None);
+                }
+            }
+        }
+        assert_eq!(together, whole);
+    }
 }

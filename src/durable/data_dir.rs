@@ -10,6 +10,7 @@ use super::error::DataDirError;
 use super::inspect::Inspection;
 use super::layout;
 use super::protocol::{Line, Question, answer};
+use super::sorted::{Rows, Sorter};
 use super::view::Row;
 use super::views::Views;
 use crate::depot::{Depot, DepotError, Dropped, Retention};
@@ -70,13 +71,22 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Tries again for a [`MOMENT`], as long as the error is such a one.
 pub(super) fn patiently<T, E>(
+    attempt: impl FnMut() -> Result<T, E>,
+    passes: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    patiently_for(MOMENT, attempt, passes)
+}
+
+/// Tries again for so long.
+pub(super) fn patiently_for<T, E>(
+    span: Duration,
     mut attempt: impl FnMut() -> Result<T, E>,
     passes: impl Fn(&E) -> bool,
 ) -> Result<T, E> {
     let begun = Instant::now();
     loop {
         match attempt() {
-            Err(error) if passes(&error) && begun.elapsed() < MOMENT => {
+            Err(error) if passes(&error) && begun.elapsed() < span => {
                 std::thread::park_timeout(PAUSE);
             }
             done => return done,
@@ -90,7 +100,7 @@ fn waiting(
     open: impl FnMut() -> Result<Store, StoreError>,
 ) -> Result<Store, StoreError> {
     #[cfg(unix)]
-    let is_moment = || !super::socket::answers(path);
+    let is_moment = || !super::asking::answers(path);
     #[cfg(not(unix))]
     let is_moment = || {
         let _ = path;
@@ -180,7 +190,7 @@ impl DataDir {
     /// # Errors
     /// Where it is no data directory, is damaged, or its holder cannot be asked.
     pub fn inspect(&self) -> Result<Inspection, DataDirError> {
-        let lines = self.ask(&Question::Inspect {})?;
+        let lines = self.ask_all(&Question::Inspect {})?;
         let inspection = lines.into_iter().find_map(|line| match line {
             Line::Inspection(inspection) => Some(*inspection),
             _ => None,
@@ -198,15 +208,38 @@ impl DataDir {
     /// # Errors
     /// As [`DataDir::inspect`], and where there is no such table.
     pub fn view(&self, table: &str, key: Option<&str>) -> Result<Vec<Row>, DataDirError> {
-        let lines = self.ask(&Question::View {
+        self.rows(table, key, None)?.collect()
+    }
+
+    /// As [`DataDir::view`], row by row, of however large a table: what is too much for memory
+    /// waits in a temporary file. With a limit the first so many.
+    ///
+    /// All rows are as of one commit, also while a run goes on, which does not wait for whoever
+    /// reads them. It keeps that commit on disk until they are in the temporary file, for at most
+    /// ten minutes.
+    ///
+    /// # Errors
+    /// As [`DataDir::view`], and where the temporary file cannot be written.
+    pub fn rows(
+        &self,
+        table: &str,
+        key: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<Rows, DataDirError> {
+        let question = Question::View {
             table: table.to_owned(),
             key: key.map(str::to_owned),
-        })?;
-        let rows = lines.into_iter().filter_map(|line| match line {
-            Line::Row(row) => Some(row),
-            _ => None,
-        });
-        Ok(rows.collect())
+            limit,
+        };
+        let rows = self.ask(
+            &question,
+            || Sorter::new(limit),
+            |rows, line| match line {
+                Line::Row(row) => rows.push(row),
+                _ => Ok(()),
+            },
+        )?;
+        rows.finish()
     }
 
     /// Copies everything as of the last commit into a new data directory, also while a run
@@ -233,7 +266,7 @@ impl DataDir {
     ) -> Result<(), DataDirError> {
         let partial = PartialBackup::begin(to.as_ref(), self.path())?;
         let at = partial.path();
-        self.ask(&Question::Backup { to: at.to_owned() })?;
+        self.ask_all(&Question::Backup { to: at.to_owned() })?;
         let copy = Self(Place::Open(Opened {
             #[cfg(unix)]
             _socket: None,
@@ -323,7 +356,7 @@ impl DataDir {
         force: bool,
         always: bool,
     ) -> Result<Dropped, DataDirError> {
-        let lines = self.ask(&Question::Retain {
+        let lines = self.ask_all(&Question::Retain {
             depot: depot.to_owned(),
             keep,
             force,
@@ -342,7 +375,7 @@ impl DataDir {
     /// # Errors
     /// As [`DataDir::retain_depot`].
     pub fn forget_reader(&self, depot: &str, reader: &str) -> Result<bool, DataDirError> {
-        let lines = self.ask(&Question::Forget {
+        let lines = self.ask_all(&Question::Forget {
             depot: depot.to_owned(),
             reader: reader.to_owned(),
         })?;
@@ -376,14 +409,33 @@ impl DataDir {
     }
 
     /// Answers from the store, or lets whoever has it answer.
-    fn ask(&self, question: &Question) -> Result<Vec<Line>, DataDirError> {
-        patiently(
-            || self.ask_now(question),
-            |error| matches!(error, DataDirError::NoAnswer { .. }),
-        )
+    fn ask_all(&self, question: &Question) -> Result<Vec<Line>, DataDirError> {
+        self.ask(question, Vec::new, |lines, line| {
+            lines.push(line);
+            Ok(())
+        })
     }
 
-    fn ask_now(&self, question: &Question) -> Result<Vec<Line>, DataDirError> {
+    /// As [`DataDir::ask_all`]; takes the lines in as they come.
+    fn ask<T>(
+        &self,
+        question: &Question,
+        begin: impl Fn() -> T,
+        take: impl Fn(&mut T, Line) -> Result<(), DataDirError>,
+    ) -> Result<T, DataDirError> {
+        let attempt = || {
+            let mut taken = begin();
+            self.ask_now(question, &mut |line| take(&mut taken, line))?;
+            Ok(taken)
+        };
+        patiently(attempt, DataDirError::passes)
+    }
+
+    fn ask_now(
+        &self,
+        question: &Question,
+        hear: &mut dyn FnMut(Line) -> Result<(), DataDirError>,
+    ) -> Result<(), DataDirError> {
         let store = match &self.0 {
             Place::At(path) => Store::open_existing(path),
             Place::Open(opened) => Ok(opened.store.clone()),
@@ -393,9 +445,9 @@ impl DataDir {
                 if matches!(question, Question::Inspect {}) {
                     store.read()?.verify()?;
                 }
-                answer(&store, question, &|| false)
+                answer(&store, question, &|| false, hear)
             }
-            Err(in_use @ StoreError::InUse { .. }) => self.ask_holder(in_use, question),
+            Err(in_use @ StoreError::InUse { .. }) => self.ask_holder(in_use, question, hear),
             Err(error) => Err(error.into()),
         }
     }
@@ -405,17 +457,23 @@ impl DataDir {
         &self,
         in_use: StoreError,
         question: &Question,
-    ) -> Result<Vec<Line>, DataDirError> {
-        use super::socket::ask;
+        hear: &mut dyn FnMut(Line) -> Result<(), DataDirError>,
+    ) -> Result<(), DataDirError> {
+        use super::asking::ask;
         let Some(dir) = self.path() else {
             return Err(in_use.into());
         };
-        ask(dir, question).map_err(|error| error.with(in_use))
+        ask(dir, question, hear).map_err(|error| error.with(in_use))
     }
 
     #[cfg(not(unix))]
     #[allow(clippy::unused_self)] // elsewhere it tells where the holder is
-    fn ask_holder(&self, in_use: StoreError, _: &Question) -> Result<Vec<Line>, DataDirError> {
+    fn ask_holder(
+        &self,
+        in_use: StoreError,
+        _: &Question,
+        _: &mut dyn FnMut(Line) -> Result<(), DataDirError>,
+    ) -> Result<(), DataDirError> {
         Err(in_use.into())
     }
 }

@@ -74,6 +74,46 @@ pub enum DataDirError {
         /// What became of the question.
         why: String,
     },
+    /// The process that has the directory has too much to do just now, and has done nothing.
+    #[error("{message}")]
+    Busy {
+        /// What it said.
+        message: String,
+    },
+    /// Rows cannot be put in order in a temporary file.
+    #[error("cannot put rows in order in a temporary file in `{dir}`", dir = dir.display())]
+    Temporary {
+        /// The directory of temporary files; `TMPDIR` names another one.
+        dir: std::path::PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The process that appended for this one ended before it acknowledged.
+    #[error(
+        "the process that has the directory has ended: {acknowledged} records are acknowledged, \
+         and whether the next {unknown} are appended is not known; with an id they are appended \
+         exactly once"
+    )]
+    Unacknowledged {
+        /// How many records were acknowledged by this appender.
+        acknowledged: u64,
+        /// How many came next.
+        unknown: u64,
+    },
+    /// Records that were acknowledged before they were on disk were lost with the process that
+    /// was to write them.
+    #[error(
+        "the process that has the directory has ended, and of {acknowledged} records of `{id}` \
+         {lost} were not on disk: append the same input with this id again"
+    )]
+    Lost {
+        /// Whose records they are.
+        id: String,
+        /// How many were acknowledged.
+        acknowledged: u64,
+        /// How many of them are not there.
+        lost: u64,
+    },
     /// The run that has the directory open answered with an error.
     #[error("{message}")]
     Answered {
@@ -88,25 +128,31 @@ pub enum DataDirError {
 }
 
 impl DataDirError {
+    /// Whether somebody has the directory for a moment, or has too much to do.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. } | Self::Busy { .. })
+    }
+
     /// Whether asking otherwise helps: another directory, table or component, or another
     /// time. Everything else is a failure.
     #[must_use]
     pub fn is_wrong_use(&self) -> bool {
         match self {
-            Self::Store(error) => matches!(
-                error,
-                StoreError::InUse { .. }
-                    | StoreError::NotADataDirectory { .. }
-                    | StoreError::OtherFormat { .. }
-            ),
+            Self::Store(error) => error.is_wrong_use(),
             Self::Depot(error) => error.is_wrong_use(),
             Self::NothingCommitted { .. }
             | Self::UnknownTable { .. }
             | Self::UnknownComponent { .. }
             | Self::NotEditable { .. }
+            | Self::Busy { .. }
             | Self::NoAnswer { .. } => true,
             Self::Answered { wrong_use, .. } => *wrong_use,
-            Self::Edit { .. } | Self::Backup { .. } | Self::Ended => false,
+            Self::Edit { .. }
+            | Self::Backup { .. }
+            | Self::Ended
+            | Self::Lost { .. }
+            | Self::Temporary { .. }
+            | Self::Unacknowledged { .. } => false,
         }
     }
 }

@@ -3,26 +3,33 @@
 //! | what | for whom |
 //! |---|---|
 //! | `layout`, `manifest` | the runtime, which writes it |
-//! | `contents`, `inspect`, `view`, `json` | people, who look into it without its types |
+//! | `contents`, `inspect`, `view`, `sorted`, `json` | people, who look into it without its types |
 //! | `views`, `table_view`, `following`, `bell` | programs, which read tables with their types |
 //! | `edit` | tools, which change a table while no run has the directory |
-//! | `protocol`, `socket` | other processes, while one has the directory |
+//! | `protocol`; `socket`, `serving`, `heard`; `asking` | other processes, while one has the directory: what is said, who answers, who asks |
 //! | `appender` | who appends to a depot, whoever has the directory |
 
 mod appender;
+#[cfg(unix)]
+mod asking;
 mod bell;
 mod contents;
 mod data_dir;
 mod edit;
 mod error;
 mod following;
+#[cfg(unix)]
+mod heard;
 mod inspect;
 mod json;
 pub(crate) mod layout;
 mod manifest;
 mod protocol;
 #[cfg(unix)]
+mod serving;
+#[cfg(unix)]
 mod socket;
+mod sorted;
 mod table_view;
 mod view;
 mod views;
@@ -37,6 +44,7 @@ pub use layout::Commit;
 pub use manifest::{KeptComponent, Manifest, Misfit, MisfitOf};
 #[cfg(unix)]
 pub(crate) use socket::Socket;
+pub use sorted::Rows;
 pub use table_view::TableView;
 pub use view::Row;
 pub use views::{Snapshot, ViewError, Views};

@@ -2,7 +2,7 @@
 //! lines of JSON of which the last is an end or an error, so that one that is cut off is
 //! noticed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +25,22 @@ pub(super) enum Question {
         table: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
+        /// No more than the first so many are needed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<usize>,
     },
     /// Copy it to this absolute path.
     Backup { to: PathBuf },
     /// I am going to append to a depot. Answered by [`Line::Appending`]; then each line is an
     /// array of pairs of a key and a record, answered by [`Line::Appended`], until the end.
-    Append(AppendTo),
+    Append {
+        #[serde(flatten)]
+        to: AppendTo,
+        /// How many of its appender's records come before the first one; by default as many as
+        /// are there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<u64>,
+    },
     /// Drop the oldest records of a depot.
     Retain {
         depot: String,
@@ -48,7 +58,7 @@ pub(super) enum Question {
 pub(super) enum Line {
     /// Of the answer to [`Question::Inspect`] the only one.
     Inspection(Box<Inspection>),
-    /// One of the answer to [`Question::View`].
+    /// One of the answer to [`Question::View`], in no order.
     Row(Row),
     /// Records can be appended to the depot, which is this one.
     Appending(AppendingTo),
@@ -58,6 +68,8 @@ pub(super) enum Line {
     Dropped(Dropped),
     /// The reader was there, and is not any more.
     Forgotten {},
+    /// There is no answer now, and nothing was done: there may be one later.
+    Busy { message: String },
     /// There is no answer, or no more of it.
     Error { message: String, wrong_use: bool },
     /// That was all.
@@ -86,38 +98,37 @@ impl AppendingTo {
     }
 }
 
-/// Answers a question from a store. The answer is complete, and nothing of the store is held
-/// any more, before anything of it is sent.
+/// Answers a question from a store: calls `say` with each line but the end. The rows of a table
+/// are read while they are said, all as of one commit, which the store keeps on disk meanwhile.
 pub(super) fn answer(
     store: &Store,
     question: &Question,
     given_up: &dyn Fn() -> bool,
-) -> Result<Vec<Line>, DataDirError> {
-    let look = |look: &dyn Fn(&Contents<'_>) -> Result<Vec<Line>, DataDirError>| {
-        let reader = store.read()?;
-        look(&Contents::new(&reader, store.dir(), given_up))
-    };
+    say: &mut dyn FnMut(Line) -> Result<(), DataDirError>,
+) -> Result<(), DataDirError> {
     match question {
-        Question::Inspect {} => look(&|contents| {
-            let mut inspection = inspect(contents, store.bytes_on_disk())?;
-            for depot in Depot::all(store)? {
-                inspection.depots.push(depot.inspect()?);
-            }
-            Ok(vec![Line::Inspection(Box::new(inspection))])
-        }),
-        Question::View { table, key } => look(&|contents| {
-            let rows = view(contents, table, key.as_deref())?;
-            Ok(rows.into_iter().map(Line::Row).collect())
-        }),
-        Question::Backup { to } => {
-            copy(store, to, given_up)?;
-            Ok(Vec::new())
+        Question::Inspect {} => {
+            let inspection = {
+                let reader = store.read()?;
+                let contents = Contents::new(&reader, store.dir(), given_up);
+                let mut inspection = inspect(&contents, store.bytes_on_disk())?;
+                for depot in Depot::all(store)? {
+                    inspection.depots.push(depot.inspect()?);
+                }
+                inspection
+            };
+            say(Line::Inspection(Box::new(inspection)))
         }
-        Question::Append(to) => {
-            // It is answered line by line, by who has the connection.
-            Depot::open(store, &to.depot)?;
-            Ok(Vec::new())
+        Question::View { table, key, limit } => {
+            let reader = store.read()?;
+            let contents = Contents::new(&reader, store.dir(), given_up);
+            view(&contents, table, key.as_deref(), *limit, &mut |row| {
+                say(Line::Row(row))
+            })
         }
+        Question::Backup { to } => Ok(store.backup(to, given_up)?),
+        // It is answered line by line, by who has the connection.
+        Question::Append { to, .. } => Ok(Depot::open(store, &to.depot).map(drop)?),
         Question::Retain {
             depot,
             keep,
@@ -128,18 +139,13 @@ pub(super) fn answer(
             if *always {
                 depot.keep(*keep)?;
             }
-            Ok(vec![Line::Dropped(depot.retain(*keep, *force)?)])
+            say(Line::Dropped(depot.retain(*keep, *force)?))
         }
         Question::Forget { depot, reader } => {
-            let forgotten = Depot::open(store, depot)?.forget(reader)?;
-            Ok(forgotten
-                .then_some(Line::Forgotten {})
-                .into_iter()
-                .collect())
+            if Depot::open(store, depot)?.forget(reader)? {
+                say(Line::Forgotten {})?;
+            }
+            Ok(())
         }
     }
-}
-
-fn copy(store: &Store, to: &Path, given_up: &dyn Fn() -> bool) -> Result<(), DataDirError> {
-    Ok(store.backup(to, given_up)?)
 }

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contents::{Contents, has_sections, replay};
+use super::contents::{Contents, has_sections, replay_in_parts};
 use super::error::DataDirError;
 use super::json;
 use super::manifest::KeptComponent;
+use super::sorted::Sorter;
 use crate::state::Shape;
 use crate::text::Shown;
 
@@ -57,26 +58,36 @@ impl Row {
 
 /// Lines of cells, each column as wide as its widest cell; the last one is left as it is.
 pub(super) fn aligned(lines: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = Vec::new();
+    let mut widths = Vec::new();
     for line in lines {
-        widths.resize(widths.len().max(line.len()), 0);
-        for (width, cell) in widths.iter_mut().zip(&line[..line.len().saturating_sub(1)]) {
-            *width = (*width).max(cell.chars().count());
-        }
+        widen(&mut widths, line);
     }
     let mut text = String::new();
     for line in lines {
-        for (column, cell) in line.iter().enumerate() {
-            if column + 1 < line.len() {
-                let width = widths[column];
-                text.push_str(&format!("{cell:width$}  "));
-            } else {
-                text.push_str(cell);
-            }
-        }
-        text.push('\n');
+        padded(line, &widths, &mut text);
     }
     text
+}
+
+/// Makes columns wide enough for a line of cells, but for its last one.
+pub(super) fn widen(widths: &mut Vec<usize>, line: &[String]) {
+    widths.resize(widths.len().max(line.len()), 0);
+    for (width, cell) in widths.iter_mut().zip(&line[..line.len().saturating_sub(1)]) {
+        *width = (*width).max(cell.chars().count());
+    }
+}
+
+/// Appends a line of cells for columns of these widths.
+pub(super) fn padded(line: &[String], widths: &[usize], text: &mut String) {
+    for (column, cell) in line.iter().enumerate() {
+        if column + 1 < line.len() {
+            let width = widths[column];
+            text.push_str(&format!("{cell:width$}  "));
+        } else {
+            text.push_str(cell);
+        }
+    }
+    text.push('\n');
 }
 
 /// A key that was asked for by a person: as text, or as JSON.
@@ -135,54 +146,68 @@ pub(super) fn find(
     }
 }
 
-/// The rows of a table, or those of one key, in the order of their tasks, sections and keys.
-pub(crate) fn view(
+/// Of so many rows the first ones are chosen where the rows are read.
+const FEW_ROWS: usize = 10_000;
+
+/// Calls `each` with the rows of a table, or those of one key, in no order. Where a few of the
+/// first ones are asked for, and the table has more, the others are left out.
+pub(super) fn view(
     contents: &Contents<'_>,
     asked: &str,
     key: Option<&str>,
-) -> Result<Vec<Row>, DataDirError> {
+    limit: Option<usize>,
+    each: &mut dyn FnMut(Row) -> Result<(), DataDirError>,
+) -> Result<(), DataDirError> {
     let (component, state, kept, shape) = find(contents, asked)?;
-    rows(contents, (&component, &kept), (&state, &shape), key)
+    let (component, state) = ((&*component, &kept), (&*state, &shape));
+    if limit.is_none_or(|limit| limit > FEW_ROWS) {
+        return each_row(contents, component, state, key, each);
+    }
+    let mut first = Sorter::new(limit);
+    each_row(contents, component, state, key, &mut |row| first.push(row))?;
+    first.finish()?.try_for_each(|row| each(row?))
 }
 
-/// All rows of a state, or those of one key.
+/// All rows of a state in the order of their tasks, sections and keys.
 pub(super) fn rows(
+    contents: &Contents<'_>,
+    component: (&str, &KeptComponent),
+    state: (&str, &Shape),
+) -> Result<Vec<Row>, DataDirError> {
+    let mut rows = Sorter::new(None);
+    each_row(contents, component, state, None, &mut |row| rows.push(row))?;
+    rows.finish()?.collect()
+}
+
+/// Calls `each` with all rows of a state, or those of one key, in no order. A part of a unit is in
+/// memory at a time.
+fn each_row(
     contents: &Contents<'_>,
     (component, kept): (&str, &KeptComponent),
     (state, shape): (&str, &Shape),
     key: Option<&str>,
-) -> Result<Vec<Row>, DataDirError> {
+    each: &mut dyn FnMut(Row) -> Result<(), DataDirError>,
+) -> Result<(), DataDirError> {
     let wanted = key.map(Wanted::new);
     let by_task = !(kept.by_shard && shape.by_key) && kept.tasks > 1;
-    let mut rows = Vec::new();
     contents.units(component, state, |unit, values| {
-        for (section, entries) in replay(values, has_sections(shape))? {
-            let section = section.map(|section| json::read(&section)).transpose()?;
-            for (key, value) in entries {
-                let key = json::read(&key)?;
-                if wanted.as_ref().is_some_and(|wanted| !wanted.is(&key)) {
-                    continue;
+        replay_in_parts(values, has_sections(shape), &mut |image| {
+            for (section, entries) in image {
+                let section = section.map(|section| json::read(&section)).transpose()?;
+                for (key, value) in entries {
+                    let key = json::read(&key)?;
+                    if wanted.as_ref().is_some_and(|wanted| !wanted.is(&key)) {
+                        continue;
+                    }
+                    each(Row {
+                        task: by_task.then_some(unit),
+                        section: section.clone(),
+                        key: (!shape.key.is_empty()).then_some(key),
+                        value: json::read(&value)?,
+                    })?;
                 }
-                rows.push(Row {
-                    task: by_task.then_some(unit),
-                    section: section.clone(),
-                    key: (!shape.key.is_empty()).then_some(key),
-                    value: json::read(&value)?,
-                });
             }
-        }
-        Ok(())
-    })?;
-    let null = Value::Null;
-    rows.sort_by(|one, other| {
-        let part = |part: fn(&Row) -> &Option<Value>| {
-            let [one, other] = [one, other].map(|row| part(row).as_ref().unwrap_or(&null));
-            json::order(one, other)
-        };
-        let tasks = one.task.cmp(&other.task);
-        tasks
-            .then_with(|| part(|row| &row.section))
-            .then_with(|| part(|row| &row.key))
-    });
-    Ok(rows)
+            Ok(())
+        })
+    })
 }

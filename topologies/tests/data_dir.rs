@@ -121,6 +121,39 @@ fn a_directory_is_inspected_and_its_tables_are_shown() {
     assert_eq!(json(&text), [json!({"key": "storm", "value": 2})]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_table_is_shown_alike_at_rest_and_through_a_process_and_as_far_as_is_asked() {
+    let folder = Folder::with(&[]);
+    let dir = folder.path("data");
+    let words: Vec<_> = (0..5_000)
+        .map(|word| format!("word-{}", word % 3_000))
+        .collect();
+    counted(&dir, &words.join(" "));
+    let view = |more: &[&str]| {
+        let mut command = squall(&["view", &dir, "totals"]);
+        output(command.args(more)).0
+    };
+    let shown = || {
+        let all = [view(&[]), view(&["--json"])];
+        for text in &all {
+            let lines: Vec<_> = text.lines().collect();
+            assert_eq!(lines.len(), 3_000);
+            assert!(lines.is_sorted());
+        }
+        for limit in [0, 1, 17, 4_000] {
+            let first: String = all[1].split_inclusive('\n').take(limit).collect();
+            assert_eq!(view(&["--json", "--limit", &limit.to_string()]), first);
+        }
+        assert_eq!(view(&["--limit", "2"]), "word-0  2\nword-1  2\n");
+        all
+    };
+    let at_rest = shown();
+    let holder = DataDir::opened(&dir).unwrap();
+    assert!(shown() == at_rest);
+    drop(holder);
+}
+
 #[test]
 fn what_is_not_there_is_said_with_what_is() {
     let folder = Folder::with(&[("letter.txt", b"Dear reader")]);

@@ -120,3 +120,53 @@ fn a_record_without_the_key_is_told_once() {
     );
     assert_eq!(logged.matches("nothing in").count(), 1, "{logged}");
 }
+
+/// Waits until the depot has so many records, asked through whoever has it.
+fn wait_for_records(dir: &str, wanted: u64) {
+    loop {
+        let depots = DataDir::at(dir).inspect().unwrap().depots;
+        if depots
+            .first()
+            .is_some_and(|depot| depot.records() >= wanted)
+        {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn those_that_append_through_another_process_survive_that_it_is_killed() {
+    for id in [&["--id", "other"][..], &[]] {
+        let folder = Folder::with(&[]);
+        let dir = folder.path("data");
+        let append = [
+            "depot", "append", &dir, "said", "--input", "-", "--format", "csv", "--key", "user",
+        ];
+        let mut owner = Session::of(&append);
+        owner.write("user,cents\nann,1\n");
+        let more = [&append[..], &["--json"], id].concat();
+        while !std::fs::exists(folder.path("data/socket")).unwrap() {
+            std::thread::yield_now();
+        }
+        wait_for_records(&dir, 1);
+        let mut other = Session::of(&more);
+        other.write("user,cents\nbob,1\n");
+        assert_eq!(other.line(), "{\"appended\":1}");
+        owner.kill();
+        // It has nobody to append through any more.
+        other.write("bob,2\nbob,3\n");
+        wait_for_records(&dir, 4);
+        // Now it has the directory, and others append through it.
+        let csv = Folder::with(&[("eve.csv", b"user,cents\neve,1\n")]);
+        let input = csv.path("eve.csv");
+        output(&mut squall(&[
+            "depot", "append", &dir, "said", "--input", &input,
+        ]));
+        drop(other.stdin.take());
+        let (status, logged) = other.end();
+        assert!(status.success(), "{logged}");
+        assert!(logged.contains("3 records are appended"), "{logged}");
+        assert_eq!(records(&dir), 5, "{id:?}");
+    }
+}

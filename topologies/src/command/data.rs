@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use squall::{DataDir, Row};
+use squall::DataDir;
 
-use super::print;
 use super::status::Ending;
+use super::{print, print_all};
 
 /// The directory that all of these take.
 #[derive(Args)]
@@ -58,7 +58,9 @@ each is named.";
 
 /// What stands under the help of `view`.
 const KEY_STATUS: &str = "\
-The exit status is 1 where there is no such key, as for a search that finds nothing.";
+All entries are as of one commit, also while a run goes on; of a large table most wait in a \
+temporary file (TMPDIR says where), so that a slow reader holds nothing up. The exit status is 1 \
+where there is no such key, as for a search that finds nothing.";
 
 #[derive(Args)]
 #[command(after_help = KEY_STATUS)]
@@ -71,6 +73,9 @@ pub(crate) struct View {
     /// Show this key alone: as text, or as JSON where it is not text
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     key: Option<String>,
+    /// Show only the first so many entries
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -78,19 +83,20 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn run(&self) -> Result<(), Ending> {
-        let rows = self.dir.data_dir().view(&self.table, self.key.as_deref())?;
-        if rows.is_empty()
-            && let Some(key) = &self.key
-        {
-            return Err(Ending::NoKey {
+        let (data_dir, key) = (self.dir.data_dir(), self.key.as_deref());
+        let rows = data_dir.rows(&self.table, key, self.limit)?;
+        let printed = if self.json {
+            print_all(rows.map(|row| row.map(|row| line(&row))))
+        } else {
+            print_all(rows.aligned())
+        }?;
+        match &self.key {
+            Some(key) if printed == 0 && self.limit != Some(0) => Err(Ending::NoKey {
                 table: self.table.clone(),
                 key: key.clone(),
-            });
+            }),
+            _ => Ok(()),
         }
-        if self.json {
-            return print(&rows.iter().map(line).collect::<String>());
-        }
-        print(&Row::aligned(&rows))
     }
 }
 

@@ -9,7 +9,7 @@ mod progress;
 mod run;
 mod status;
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use clap::{Args, Parser, Subcommand};
 use squall::topology::PlanFormat;
@@ -137,8 +137,28 @@ fn print(text: &str) -> Result<(), Ending> {
     let printed = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
-    printed.map_err(|error| match error.kind() {
+    printed.map_err(not_printed)
+}
+
+/// Prints the lines of an answer as they come; says how many there were.
+fn print_all<E>(lines: impl Iterator<Item = Result<String, E>>) -> Result<usize, Ending>
+where
+    Ending: From<E>,
+{
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    let mut printed = 0;
+    for line in lines {
+        let written = stdout.write_all(line?.as_bytes());
+        written.map_err(not_printed)?;
+        printed += 1;
+    }
+    stdout.flush().map_err(not_printed)?;
+    Ok(printed)
+}
+
+fn not_printed(error: io::Error) -> Ending {
+    match error.kind() {
         io::ErrorKind::BrokenPipe => Ending::NobodyReads,
         _ => Ending::Print(error),
-    })
+    }
 }

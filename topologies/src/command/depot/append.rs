@@ -43,7 +43,9 @@ enum Ack {
 
 /// What stands under the help of `append`.
 const AGAIN: &str = "\
-With --id the depot keeps how many records came from it, and a hash of them: the same command, \
+Where another process has the data directory, that process appends. When it ends, this one goes \
+on by itself or through the next one. With --id the depot keeps how many records came from it, and \
+a hash of them: nothing is appended twice or left out then, and the same command, \
 given again after a crash or when the file has grown, appends what is not there yet, and refuses \
 an input that does not begin with what is there. Rows of CSV become JSON objects of text. A \
 record that cannot be read is told and left out. Of standard input a record is appended at most \
@@ -151,7 +153,8 @@ impl Append {
         };
         stop_at_signals(&stopped).map_err(Ending::input)?;
         let is_stream = input.is_stream();
-        let ended = appending.take_all(&input.start()?, is_stream, &stopped)?;
+        let ended = appending.take_all(&input.start()?, is_stream, &stopped);
+        let ended = ended.inspect_err(|_| appending.tell_how_far())?;
         let (seen, bad, there) = (
             appending.seen,
             appending.bad,
@@ -320,6 +323,19 @@ impl Appending<'_> {
         self.bad += 1;
         if self.bad <= MOST_TOLD {
             tracing::warn!("{what}");
+        }
+    }
+
+    /// Where it breaks off: what is certainly there.
+    fn tell_how_far(&self) {
+        let appended = self.appender.appended() - self.there;
+        if appended > 0 {
+            let records_are = records_are(appended);
+            let again = match &self.options.id {
+                Some(_) => "the same command appends the rest",
+                None => "the same command appends them again: with --id it would go on",
+            };
+            tracing::warn!("{records_are} acknowledged before it broke off: {again}");
         }
     }
 
