@@ -276,7 +276,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     #[inline]
     fn find(&mut self, slot: i64) -> &mut Open<i64> {
         let (closed, end, spare) = (&self.closed, self.index.end(), &mut self.spare);
-        self.open.find(slot, || {
+        self.open.find(&slot, || {
             // As the one before it, most likely.
             let before = closed.back();
             before.map_or_else(Counts::default, |before| {
@@ -333,7 +333,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     pub fn close(&mut self, slot: i64) {
         self.zeros.clear();
         self.changed.clear();
-        if let Some(open) = self.open.remove(slot) {
+        if let Some(open) = self.open.remove(&slot) {
             self.sum_up(open);
         }
         self.leave_before(slot);
@@ -418,7 +418,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
             return;
         };
         while let Some(slot) = self.open.first().filter(|slot| *slot <= last) {
-            if let Some(open) = self.open.remove(slot) {
+            if let Some(open) = self.open.remove(&slot) {
                 self.sum_up(open);
             }
         }

@@ -1,6 +1,7 @@
 //! Ready bolts over a failure, and from run to run: what they emit before and after.
 
 mod aggregates;
+pub(super) mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

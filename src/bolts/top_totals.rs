@@ -1,6 +1,8 @@
 //! Ranks the totals of all keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::totals::{ShardTotals, TopMode};
@@ -8,7 +10,7 @@ use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Origin, Ranking, check_places, top_of};
+use crate::ranking::{Origin, Ranking, check_places};
 use crate::state::{States, Value};
 use crate::stream::Out;
 use crate::time::{Window, WindowError, WindowShape};
@@ -19,8 +21,9 @@ const LOGGED_PLACES: usize = 20;
 /// The top N of the totals of all keys, made from what each task of
 /// [`Totals`](crate::bolts::Totals) tells of its own; read it by global grouping.
 ///
-/// It is right after each epoch, and kept as a value named `top`: who looks into it, while the
-/// topology runs or later, sees the ranking of a commit, the same as that of the table of totals.
+/// It is kept as a value named `top`: who looks into it, while the topology runs or later, sees
+/// the ranking of a commit, the same as that of the table of totals. An epoch costs as much as has
+/// changed in it; all places are gone through only where the ranking is committed or emitted.
 /// It is emitted on a timer ([`TopTotals::every`]), whether anything has changed or not, and at
 /// the end of the run. Its window is [`Window::ALL`].
 ///
@@ -35,6 +38,7 @@ const LOGGED_PLACES: usize = 20;
 ///     origin: origin.into(),
 ///     mode: TopMode::Exact,
 ///     places: 3,
+///     whole: true,
 ///     entries: entries.to_vec(),
 /// };
 /// let out = BoltTest::new(TopTotals::top(3))
@@ -54,10 +58,10 @@ pub struct TopTotals<K> {
     logged: bool,
     origin: Origin,
     mode: Option<TopMode>,
-    /// Exact: the best of each task.
-    parts: BTreeMap<Origin, Vec<(K, u64)>>,
-    /// Monotonic: what was sent since the last epoch.
-    sent: HashMap<K, u64, ahash::RandomState>,
+    standing: Standing<K>,
+    /// The tasks that have sent something, by their numbers in `standing`.
+    origins: Vec<Origin>,
+    /// `top` is not what stands.
     changed: bool,
     top: Value<Vec<(K, u64)>>,
     /// The number of the slide that the last epoch was in.
@@ -102,8 +106,8 @@ impl<K: KeyValue> TopTotals<K> {
             logged: false,
             origin: Origin::from(""),
             mode: None,
-            parts: BTreeMap::new(),
-            sent: HashMap::default(),
+            standing: Standing::default(),
+            origins: Vec::new(),
             changed: false,
             top: Value::default(),
             slide: None,
@@ -149,18 +153,13 @@ impl<K: KeyValue> TopTotals<K> {
         Ok(())
     }
 
-    /// The ranking after this epoch. What has come in one epoch is placed at once, so that it
-    /// makes no difference whose totals came first.
-    fn ranked(&mut self) -> Vec<(K, u64)> {
-        let sent = std::mem::take(&mut self.sent);
-        let parts = self.parts.values().flatten();
-        let before = self
-            .top
-            .iter()
-            .filter(|(key, _)| self.mode == Some(TopMode::Monotonic) && !sent.contains_key(key));
-        let entries = parts.chain(before).map(|(key, total)| (key, *total));
-        let sent = sent.iter().map(|(key, total)| (key, *total));
-        top_of(self.places, entries.chain(sent))
+    /// The number of a task.
+    fn number(&mut self, origin: &Origin) -> usize {
+        let known = self.origins.iter().position(|known| known == origin);
+        known.unwrap_or_else(|| {
+            self.origins.push(origin.clone());
+            self.origins.len() - 1
+        })
     }
 
     fn emit(&self, out: &mut Out<Ranking<K>>) {
@@ -179,6 +178,75 @@ impl<K: KeyValue> TopTotals<K> {
             }
         }
         out.emit(ranking(&self.top));
+    }
+}
+
+/// Totals in their order.
+#[derive(Debug)]
+struct Standing<K> {
+    /// Best first.
+    order: BTreeSet<(Reverse<u64>, K)>,
+    /// The total of each key, and who has sent it.
+    totals: HashMap<K, (u64, usize), ahash::RandomState>,
+}
+
+impl<K> Default for Standing<K> {
+    fn default() -> Self {
+        Self {
+            order: BTreeSet::new(),
+            totals: HashMap::default(),
+        }
+    }
+}
+
+impl<K: KeyValue> Standing<K> {
+    /// The total of a key is another one; of 0 it has no place.
+    fn set(&mut self, key: &K, total: u64, origin: usize) {
+        let before = match self.totals.entry(key.clone()) {
+            Entry::Occupied(place) if total == 0 => Some(place.remove().0),
+            Entry::Occupied(mut place) => Some(place.insert((total, origin)).0),
+            Entry::Vacant(_) if total == 0 => None,
+            Entry::Vacant(place) => {
+                place.insert((total, origin));
+                None
+            }
+        };
+        if before == Some(total) {
+            return;
+        }
+        if let Some(before) = before {
+            self.order.remove(&(Reverse(before), key.clone()));
+        }
+        if total > 0 {
+            self.order.insert((Reverse(total), key.clone()));
+        }
+    }
+
+    /// Forgets all that a task has sent.
+    fn forget(&mut self, origin: usize) {
+        let order = &mut self.order;
+        self.totals.retain(|key, (total, sent_by)| {
+            let stays = *sent_by != origin;
+            if !stays {
+                order.remove(&(Reverse(*total), key.clone()));
+            }
+            stays
+        });
+    }
+
+    /// Forgets those without a place.
+    fn cut(&mut self, places: usize) {
+        while self.order.len() > places
+            && let Some((_, key)) = self.order.pop_last()
+        {
+            self.totals.remove(&key);
+        }
+    }
+
+    /// The best, best first.
+    fn top(&self, places: usize) -> Vec<(K, u64)> {
+        let best = self.order.iter().take(places);
+        best.map(|(total, key)| (key.clone(), total.0)).collect()
     }
 }
 
@@ -207,26 +275,37 @@ impl<K: KeyValue> Bolt for TopTotals<K> {
 
     fn execute(&mut self, shard: &ShardTotals<K>, _: &mut Out<Ranking<K>>) -> Result {
         self.check(shard)?;
+        let origin = self.number(&shard.origin);
+        if self.mode.is_none() && shard.mode == TopMode::Monotonic {
+            // What was pushed out in an earlier run is not told again.
+            for (key, total) in self.top.iter() {
+                self.standing.set(key, *total, origin);
+            }
+        }
         self.mode = Some(shard.mode);
         self.changed = true;
-        let entries = shard.entries.iter().cloned();
-        match shard.mode {
-            TopMode::Exact => {
-                self.parts.insert(shard.origin.clone(), entries.collect());
-            }
-            TopMode::Monotonic => self.sent.extend(entries),
+        if shard.whole {
+            self.standing.forget(origin);
+        }
+        for (key, total) in &shard.entries {
+            self.standing.set(key, *total, origin);
         }
         Ok(())
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
-        if std::mem::take(&mut self.changed) {
-            *self.top = self.ranked();
+        // Only now, so that it makes no difference whose totals came first.
+        if self.mode == Some(TopMode::Monotonic) {
+            self.standing.cut(self.places);
         }
         let slide = self.shape()?.and_then(WindowShape::slide_ms);
         let slide = slide.map(|slide| epoch.time.millis().div_euclid(slide));
         let due = self.slide.is_some() && slide > self.slide;
         self.slide = slide;
+        let wanted = due || epoch.last || epoch.commit;
+        if wanted && std::mem::take(&mut self.changed) {
+            *self.top = self.standing.top(self.places);
+        }
         if due || epoch.last {
             self.emit(out);
         }
@@ -240,5 +319,42 @@ impl<K: KeyValue> Bolt for TopTotals<K> {
     fn window(&self) -> Option<WindowShape> {
         // What cannot be is refused when the bolt is prepared.
         self.shape().ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bolts::tests::steps::{Counted, steps};
+    use crate::testing::BoltTest;
+
+    /// All places were gone through at each epoch, however little had changed: 400,000 users took
+    /// more than four times as long as 200,000.
+    #[test]
+    fn an_epoch_costs_what_has_changed_in_it() {
+        let of = |keys: u32| {
+            let epochs = 100;
+            let shard = |keys: std::ops::Range<u32>| ShardTotals {
+                origin: Origin::from("one"),
+                mode: TopMode::Exact,
+                places: usize::MAX,
+                whole: false,
+                entries: keys
+                    .map(|key| (Counted(key), 1 + u64::from(key % 97)))
+                    .collect(),
+            };
+            let mut test = BoltTest::new(TopTotals::top(usize::MAX)).send(shard(0..keys));
+            for epoch in 0..epochs {
+                test = test.epoch().send(shard(keys + epoch..keys + epoch + 1));
+            }
+            let (out, taken) = steps(|| test.last_epoch().run().unwrap());
+            let [ranking] = out.emitted() else {
+                panic!("{:?}", out.emitted().len());
+            };
+            assert_eq!(ranking.entries.len(), (keys + epochs) as usize);
+            taken / keys as usize
+        };
+        let (few, many) = (of(1_000), of(30_000));
+        assert!(many < few * 2, "{few} and {many} steps a key");
     }
 }

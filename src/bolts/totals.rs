@@ -64,9 +64,12 @@ pub struct ShardTotals<K> {
     pub mode: TopMode,
     /// How many places a ranking of these may have.
     pub places: usize,
-    /// Exact: the best of all the task's totals, best first, in place of those sent before.
-    /// Monotonic: those that have changed, in no order. A total of 0 or less, which has no
-    /// place, is 0.
+    /// Whether the entries stand in place of all that the task has sent before.
+    pub whole: bool,
+    /// Exact: of the best totals and some behind them those that have changed since the message
+    /// before; 0 for one that is not among them any more. Monotonic: those that have changed. A
+    /// total of 0 or less, which has no place, is 0. In no order, but best first where they are
+    /// whole.
     pub entries: Vec<(K, u64)>,
 }
 
@@ -89,10 +92,10 @@ pub struct TotalOutOfRange {
 /// number of tasks. A total that would leave 64 bits stays as it is, and the tuple goes to the
 /// dead letters with key, total and amount ([`TotalOutOfRange`]).
 ///
-/// [`TopTotals`](crate::bolts::TopTotals) ranks them. With [`TopMode::Exact`] a task sends the
-/// best of its shard whenever these may have changed: what is summed by key is summed whole in
-/// one task, so the best of all are among the best of each. Most changes are of keys far
-/// below the last place, and cost one comparison.
+/// [`TopTotals`](crate::bolts::TopTotals) ranks them. With [`TopMode::Exact`] a task sends what
+/// has changed among the best of its shard: what is summed by key is summed whole in one task, so
+/// the best of all are among the best of each. Most changes are of keys far below the last place,
+/// and cost one comparison.
 ///
 /// ```
 /// use squall::bolts::{TopMode, Totals};
@@ -111,7 +114,7 @@ pub struct TotalOutOfRange {
 ///     .epoch()
 ///     .run()?;
 /// let shard = &out.emitted()[0];
-/// assert_eq!(shard.entries, [("ann".into(), 300), ("bob".into(), 200)]);
+/// assert_eq!(shard.entries, [("ann".into(), 300), ("bob".into(), 200), ("eve".into(), 200)]);
 /// assert_eq!(out.emitted().len(), 1);
 /// # Ok::<(), squall::BoxError>(())
 /// ```
@@ -167,28 +170,39 @@ impl<K: KeyValue, F> Totals<K, F> {
     }
 
     /// What the ranking has to know now; nothing where nothing has changed.
-    fn news(&mut self) -> Option<Vec<(K, u64)>> {
+    fn news(&mut self) -> Option<News<K>> {
         let begins = std::mem::take(&mut self.begins) && !self.totals.is_empty();
-        if self.touched.is_empty() && !begins {
-            return None;
-        }
         let totals = &self.totals;
         let entry = |key: K| {
             let total = totals.get(&key).copied().map_or(0, placed);
             (key, total)
         };
         let touched = self.touched.drain().map(entry);
-        if self.mode == TopMode::Exact {
-            self.leaders.update(touched, totals);
-            return Some(self.leaders.top());
-        }
-        let mut entries: Vec<_> = touched.collect();
-        if begins {
-            // What has no place in its shard has none among all.
-            entries.extend(best(self.places, totals));
-        }
-        Some(entries)
+        let news = match self.mode {
+            TopMode::Exact => {
+                let news = self.leaders.update(touched, totals);
+                if begins { self.leaders.all() } else { news }
+            }
+            TopMode::Monotonic => {
+                let mut entries: Vec<_> = touched.collect();
+                if begins {
+                    // What has no place in its shard has none among all.
+                    entries.extend(best(self.places, totals));
+                }
+                News {
+                    whole: false,
+                    entries,
+                }
+            }
+        };
+        (news.whole || !news.entries.is_empty()).then_some(news)
     }
+}
+
+/// See [`ShardTotals`].
+struct News<K> {
+    whole: bool,
+    entries: Vec<(K, u64)>,
 }
 
 /// A total as it is ranked: 0, which has no place, where it is not above that.
@@ -244,11 +258,12 @@ where
     }
 
     fn on_epoch(&mut self, _: &Epoch, out: &mut Out<ShardTotals<K>>) -> Result {
-        if let Some(entries) = self.news() {
+        if let Some(News { whole, entries }) = self.news() {
             out.emit(ShardTotals {
                 origin: self.origin.clone(),
                 mode: self.mode,
                 places: self.places,
+                whole,
                 entries,
             });
         }
@@ -291,23 +306,45 @@ impl<K: KeyValue> Leaders<K> {
         self.floor.as_ref().is_none_or(|(_, least)| total >= *least)
     }
 
-    /// Takes in the totals that have changed, each once.
-    fn update(&mut self, changed: impl Iterator<Item = (K, u64)>, totals: &Table<K, i64>) {
+    /// Takes in the totals that have changed, each once; gives what has changed of the known.
+    fn update(
+        &mut self,
+        changed: impl Iterator<Item = (K, u64)>,
+        totals: &Table<K, i64>,
+    ) -> News<K> {
+        let mut entries = Vec::new();
         for (key, total) in changed {
             let below =
                 |(worst, least): &(K, u64)| rank_order((&key, total), (worst, *least)).is_gt();
             if total == 0 || self.floor.as_ref().is_some_and(below) {
-                self.known.remove(&key);
-            } else {
-                self.known.insert(key, total);
+                if self.known.remove(&key).is_some() {
+                    entries.push((key, 0));
+                }
+            } else if self.known.insert(key.clone(), total) != Some(total) {
+                entries.push((key, total));
             }
         }
         if self.known.len() < self.places && self.floor.is_some() {
             self.find(totals);
-        } else if self.known.len() > self.most().saturating_mul(2) {
+            return self.all();
+        }
+        if self.known.len() > self.most().saturating_mul(2) {
             let known = self.best(self.most());
             self.floor = known.last().cloned();
             self.known = known.into_iter().collect();
+            return self.all();
+        }
+        News {
+            whole: false,
+            entries,
+        }
+    }
+
+    /// All that are known, for who knows nothing of them.
+    fn all(&self) -> News<K> {
+        News {
+            whole: true,
+            entries: self.best(self.known.len().max(1)),
         }
     }
 
@@ -326,10 +363,6 @@ impl<K: KeyValue> Leaders<K> {
 
     fn best(&self, places: usize) -> Vec<(K, u64)> {
         top_of(places, self.known.iter().map(|(key, total)| (key, *total)))
-    }
-
-    fn top(&self) -> Vec<(K, u64)> {
-        self.best(self.places)
     }
 }
 
@@ -442,8 +475,15 @@ mod tests {
                 }
             }
             let out = test.run().unwrap();
-            let sent = out.emitted().iter().map(|shard| shard.entries.clone());
-            let mut sent: Vec<_> = std::iter::once(Vec::new()).chain(sent).collect();
+            let (mut told, mut sent) = (BTreeMap::new(), vec![Vec::new()]);
+            for shard in out.emitted() {
+                if shard.whole {
+                    told.clear();
+                }
+                let entries = shard.entries.iter();
+                told.extend(entries.map(|(user, total)| (*user, i64::try_from(*total).unwrap())));
+                sent.push(sorted(&told, places));
+            }
             sent.dedup();
             prop_assert_eq!(&sent[1..], expected);
         }

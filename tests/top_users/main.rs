@@ -351,6 +351,7 @@ fn totals_that_do_not_fit_the_ranking_are_refused_with_both_sides() {
         origin: origin.into(),
         mode,
         places,
+        whole: true,
         entries: vec![(1_u64, 5)],
     };
     let out = BoltTest::new(TopTotals::top(10))

@@ -27,7 +27,7 @@ pub(super) struct OpenSlots<S> {
     latest: usize,
 }
 
-impl<S: Copy + Ord> OpenSlots<S> {
+impl<S: Clone + Ord> OpenSlots<S> {
     pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
@@ -38,20 +38,20 @@ impl<S: Copy + Ord> OpenSlots<S> {
 
     /// Makes a slot the latest one; `counts` gives the counts of one that was not open.
     #[inline]
-    pub(super) fn find(&mut self, slot: S, counts: impl FnOnce() -> Counts) {
+    pub(super) fn find(&mut self, slot: &S, counts: impl FnOnce() -> Counts) {
         let at = self.slots.get(self.latest);
-        if at.is_none_or(|latest| latest.slot != slot) {
+        if at.is_none_or(|latest| latest.slot != *slot) {
             self.look_for(slot, counts);
         }
     }
 
     #[cold]
-    fn look_for(&mut self, slot: S, counts: impl FnOnce() -> Counts) {
+    fn look_for(&mut self, slot: &S, counts: impl FnOnce() -> Counts) {
         let end = self.slots.len();
-        self.latest = *self.positions.entry(slot).or_insert(end);
+        self.latest = *self.positions.entry(slot.clone()).or_insert(end);
         if self.latest == end {
             self.slots.push(Open {
-                slot,
+                slot: slot.clone(),
                 counts: counts(),
                 unsaved: true,
                 stored: false,
@@ -73,15 +73,15 @@ impl<S: Copy + Ord> OpenSlots<S> {
 
     /// The least slot.
     pub(super) fn first(&self) -> Option<S> {
-        self.positions.keys().next().copied()
+        self.positions.keys().next().cloned()
     }
 
-    pub(super) fn remove(&mut self, slot: S) -> Option<Open<S>> {
-        let position = self.positions.remove(&slot)?;
+    pub(super) fn remove(&mut self, slot: &S) -> Option<Open<S>> {
+        let position = self.positions.remove(slot)?;
         self.forget_latest();
         let open = self.slots.swap_remove(position);
         if let Some(moved) = self.slots.get(position) {
-            self.positions.insert(moved.slot, position);
+            self.positions.insert(moved.slot.clone(), position);
         }
         Some(open)
     }
@@ -92,7 +92,7 @@ impl<S: Copy + Ord> OpenSlots<S> {
 
     /// In ascending order.
     pub(super) fn numbers(&self) -> impl Iterator<Item = S> {
-        self.positions.keys().copied()
+        self.positions.keys().cloned()
     }
 
     /// In no order.
@@ -108,66 +108,31 @@ impl<S: Copy + Ord> OpenSlots<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::cmp::Ordering;
-
     use super::*;
-
-    thread_local! {
-        static COMPARED: Cell<usize> = const { Cell::new(0) };
-    }
-
-    /// A number that counts how often any was compared.
-    #[derive(Clone, Copy, Debug)]
-    struct Counted(u32);
-
-    impl Ord for Counted {
-        fn cmp(&self, other: &Self) -> Ordering {
-            COMPARED.with(|compared| compared.set(compared.get() + 1));
-            self.0.cmp(&other.0)
-        }
-    }
-
-    impl PartialOrd for Counted {
-        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-            Some(self.cmp(other))
-        }
-    }
-
-    impl PartialEq for Counted {
-        fn eq(&self, other: &Self) -> bool {
-            self.cmp(other).is_eq()
-        }
-    }
-
-    impl Eq for Counted {}
+    use crate::bolts::tests::steps::{Counted, steps};
 
     /// Open slots were once searched from one end to the other: 40,000 of them took nine times as
     /// long as 10,000.
     #[test]
     fn a_slot_is_found_in_few_steps_however_many_are_open() {
-        let steps = |slots: u32| {
-            COMPARED.with(|compared| compared.set(0));
+        let of = |slots: u32| {
             let mut open = OpenSlots::new();
             // Out of order: neighbours come far from each other.
-            for round in 0..2 {
-                for n in 0..slots {
-                    let slot = Counted(n * 7_919 % slots);
-                    open.find(slot, Counts::default);
-                    open.latest().counts.add(n, 1, 1);
-                    assert_eq!(open.latest().slot.0, slot.0, "in round {round}");
-                }
+            for n in (0..slots).chain(0..slots) {
+                let slot = n * 7_919 % slots;
+                open.find(&Counted(slot), Counts::default);
+                open.latest().counts.add(n, 1, 1);
+                assert_eq!(open.latest().slot.0, slot);
             }
             assert_eq!(open.len(), slots as usize);
             for slot in 0..slots {
                 assert_eq!(open.first().map(|first| first.0), Some(slot));
-                let removed = open.remove(Counted(slot)).unwrap();
-                assert_eq!(removed.slot.0, slot);
+                assert_eq!(open.remove(&Counted(slot)).unwrap().slot.0, slot);
             }
-            assert!(open.first().is_none() && open.remove(Counted(0)).is_none());
-            COMPARED.with(Cell::get) / slots as usize
+            assert!(open.first().is_none() && open.remove(&Counted(0)).is_none());
         };
-        let (few, many) = (steps(1_000), steps(32_000));
-        assert!(many < few * 3, "{few} and {many} comparisons a slot");
+        let each = |slots: u32| steps(|| of(slots)).1 / slots as usize;
+        let (few, many) = (each(1_000), each(32_000));
+        assert!(many < few * 3, "{few} and {many} steps a slot");
     }
 }
