@@ -1,7 +1,9 @@
 //! The tasks of the repository: `cargo xtask test` is everything that is checked before a
-//! change lands.
+//! change lands; `cargo xtask growth` shows how the time of runs grows with their input.
 
 #![forbid(unsafe_code)]
+
+mod growth;
 
 use std::process::{Command, ExitCode};
 
@@ -68,10 +70,24 @@ const STEPS: &[Step] = &[
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if arguments.as_slice() != ["test"] {
-        eprintln!("usage: cargo xtask test");
-        return ExitCode::from(2);
+    match arguments.as_slice() {
+        ["test"] => test(),
+        ["growth"] => match growth::print() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("xtask: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("usage: cargo xtask test|growth");
+            ExitCode::from(2)
+        }
     }
+}
+
+fn test() -> ExitCode {
     for step in STEPS {
         println!("== {}: cargo {}", step.what, step.arguments.join(" "));
         let mut command = Command::new(env!("CARGO"));
