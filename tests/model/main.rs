@@ -1,11 +1,23 @@
 //! squall beside a model that keeps every event: the same rankings for any events, windows,
 //! parallelism, batch size, credits, levels of mergers, drivers and orders of delivery.
+//!
+//! Cases are numbered, and each has a seed of its own: the same number is the same case, on every
+//! machine. The first 2,000 are run where nothing is said. More are run by
+//!
+//! ```text
+//! SQUALL_CASES=2000..50000 cargo test --test model -- --nocapture
+//! ```
+//!
+//! which says now and then how far it has come: what was stopped goes on with the number that was
+//! named last, and a case that failed is run again by its number alone (`SQUALL_CASES=4711..4712`).
 
+mod cases;
 mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use cases::{Draw, each_case};
 use proptest::prelude::*;
 use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic};
 use squall::testing::{Collected, Event, Events, TopologyTest};
@@ -16,7 +28,7 @@ use squall::{
 
 #[derive(Tuple, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Click {
-    page: u8,
+    page: u16,
     /// The time again, to tell tuples apart.
     at: i64,
 }
@@ -106,7 +118,7 @@ fn idle_clicks(case: &Case) -> Vec<Click> {
     times.map(|at| Click { page: 3, at: *at }).collect()
 }
 
-fn top(places: usize, clicks: impl Iterator<Item = u8>, total: fn(u64) -> u64) -> Vec<(u8, u64)> {
+fn top(places: usize, clicks: impl Iterator<Item = u16>, total: fn(u64) -> u64) -> Vec<(u16, u64)> {
     let mut counts = BTreeMap::new();
     for page in clicks {
         *counts.entry(page).or_insert(0_u64) += 1;
@@ -121,7 +133,7 @@ fn top(places: usize, clicks: impl Iterator<Item = u8>, total: fn(u64) -> u64) -
     entries
 }
 
-type Rankings = Vec<(Window, Vec<(u8, u64)>)>;
+type Rankings = Vec<(Window, Vec<(u16, u64)>)>;
 
 /// What is ranked of a number of clicks.
 fn as_counted(count: u64) -> u64 {
@@ -134,24 +146,23 @@ fn rising_and_falling(count: u64) -> u64 {
 }
 
 fn expected(case: &Case, clicks: &[Click], total: fn(u64) -> u64) -> Rankings {
+    let mut clicks = clicks.to_vec();
+    clicks.sort_by_key(|click| click.at);
     let within = |window: Window| {
-        let inside = move |click: &&Click| {
-            let time = Timestamp::from_millis(click.at);
-            window.start <= time && time < window.end
-        };
-        top(
-            case.places,
-            clicks.iter().filter(inside).map(|click| click.page),
-            total,
-        )
+        let before =
+            |end: Timestamp| clicks.partition_point(|click| Timestamp::from_millis(click.at) < end);
+        let inside = &clicks[before(window.start)..before(window.end)];
+        top(case.places, inside.iter().map(|click| click.page), total)
     };
     let everything = top(case.places, clicks.iter().map(|click| click.page), total);
-    let panes = |slide: i64| clicks.iter().map(move |click| click.at.div_euclid(slide));
+    let panes = |slide: i64| -> BTreeSet<i64> {
+        let panes = clicks.iter().map(|click| click.at.div_euclid(slide));
+        panes.collect()
+    };
     match case.windows {
         Windows::All => vec![(Window::ALL, everything)],
         Windows::Running { slide } => {
-            let panes: BTreeSet<i64> = panes(slide).collect();
-            let ends = panes.into_iter().map(|pane| Window {
+            let ends = panes(slide).into_iter().map(|pane| Window {
                 start: Timestamp::MIN,
                 end: Timestamp::from_millis((pane + 1) * slide),
             });
@@ -160,21 +171,24 @@ fn expected(case: &Case, clicks: &[Click], total: fn(u64) -> u64) -> Rankings {
             rankings
         }
         Windows::Sliding { length, slide } => {
-            let (Some(first), Some(last)) = (panes(slide).min(), panes(slide).max()) else {
-                return Vec::new();
-            };
             let mut rankings: Rankings = Vec::new();
-            for pane in first..last + length / slide {
-                let end = (pane + 1) * slide;
-                let window = Window {
-                    start: Timestamp::from_millis(end - length),
-                    end: Timestamp::from_millis(end),
-                };
-                let ranking = within(window);
-                let in_gap = rankings.last().is_some_and(|(_, before)| before.is_empty());
-                if !(ranking.is_empty() && in_gap) {
-                    rankings.push((window, ranking));
+            let mut next = None;
+            for pane in panes(slide) {
+                // A gap has one empty ranking, however long it is.
+                let first = next.filter(|next| *next < pane);
+                let last = pane + length / slide;
+                for pane in first
+                    .into_iter()
+                    .chain(next.unwrap_or(pane).max(pane)..last)
+                {
+                    let end = (pane + 1) * slide;
+                    let window = Window {
+                        start: Timestamp::from_millis(end - length),
+                        end: Timestamp::from_millis(end),
+                    };
+                    rankings.push((window, within(window)));
                 }
+                next = Some(last);
             }
             rankings
         }
@@ -196,7 +210,7 @@ fn options(case: &Case) -> RunOptions {
 
 /// What a topology gives.
 struct Results {
-    rankings: Collected<Ranking<u8>>,
+    rankings: Collected<Ranking<u16>>,
     late: Collected<Click>,
     /// Where every late click is refused by a further bolt.
     letters: Option<Collected<DeadLetter>>,
@@ -245,11 +259,11 @@ enum Ranks {
 /// Ranks counts in the first number of tasks; the second makes totals of them that fall.
 fn rank<'t>(
     topology: &'t Topology,
-    counts: &Stream<'t, Count<u8>>,
+    counts: &Stream<'t, Count<u16>>,
     [rankers, others]: [usize; 2],
     places: usize,
     ranks: Ranks,
-) -> Stream<'t, Ranking<u8>> {
+) -> Stream<'t, Ranking<u16>> {
     let all = || {
         topology
             .bolt("rankings", move || Rank::top(places))
@@ -263,7 +277,7 @@ fn rank<'t>(
             .fields_grouping(counts, Count::KEY)
             .main_stream(),
         Ranks::Falling => {
-            let fall = |count: &Count<u8>| {
+            let fall = |count: &Count<u16>| {
                 Ok(Count {
                     count: rising_and_falling(count.count),
                     ..count.clone()
@@ -388,23 +402,119 @@ fn declare(
 
 // --- cases ---
 
-/// Times of a split: mostly ascending with jitter, some jumps and gaps.
+/// Which keys there are: few at a time, and many over time where others come every so often.
+#[derive(Clone, Copy, Debug)]
+struct Keys {
+    at_a_time: u16,
+    /// After so many milliseconds so many are others.
+    turn: Option<(i64, u16)>,
+}
+
+impl Keys {
+    /// The key that `drawn` stands for at this time.
+    fn at(self, drawn: u16, at: i64) -> u16 {
+        let turned = self.turn.map_or(0, |(every, keys)| {
+            at.div_euclid(every).wrapping_mul(i64::from(keys))
+        });
+        // As many as there are numbers: after some time the first ones come again.
+        let turned = u16::try_from(turned.rem_euclid(i64::from(u16::MAX))).unwrap_or(0);
+        turned.wrapping_add(drawn % self.at_a_time)
+    }
+}
+
+fn keys() -> impl Strategy<Value = Keys> {
+    let turn = prop::option::of((1_i64..400, 1_u16..60));
+    (prop_oneof![3 => 1_u16..7, 1 => 7_u16..60], turn)
+        .prop_map(|(at_a_time, turn)| Keys { at_a_time, turn })
+}
+
+/// Times of a split: mostly ascending with jitter, some jumps, and gaps over many windows.
 fn split() -> impl Strategy<Value = Vec<Event<Click>>> {
-    let step = prop_oneof![8 => -15_i64..25, 1 => 200_i64..600, 1 => Just(0)];
-    let event = (step, 0_u8..6, prop::bool::weighted(0.95));
+    let step = prop_oneof![
+        24 => -15_i64..25,
+        2 => 200_i64..600,
+        1 => 600_i64..40_000_000,
+        3 => Just(0),
+    ];
+    let event = (step, any::<u16>(), prop::bool::weighted(0.95));
     (-300_i64..300, prop::collection::vec(event, 0..40)).prop_map(|(start, events)| {
         let mut at = start;
         let events = events.into_iter().map(|(step, page, emits)| {
             at += step;
-            let time = Timestamp::from_millis(at);
-            if emits {
-                Event::Tuple(time, Click { page, at })
-            } else {
-                Event::Nothing(time)
-            }
+            event_at(at, page, emits)
         });
         events.collect()
     })
+}
+
+fn event_at(at: i64, page: u16, emits: bool) -> Event<Click> {
+    let time = Timestamp::from_millis(at);
+    if emits {
+        Event::Tuple(time, Click { page, at })
+    } else {
+        Event::Nothing(time)
+    }
+}
+
+/// What makes a case a large one.
+#[derive(Clone, Copy, Debug)]
+enum Large {
+    /// So many windows are open at once, since times come in no order and the lateness allows it.
+    Open { windows: i64 },
+    /// So many keys are in each of the windows that close in one step.
+    Burst { keys: u16 },
+}
+
+impl Large {
+    /// Puts what is large about it into a case.
+    fn put_into(self, case: &mut Case, seed: u64) {
+        // Over all numbers in an order that has nothing to do with theirs.
+        case.idle = None;
+        let scattered = |number: i64, of: i64| (number * 7_919 + seed.cast_signed() % 1_000) % of;
+        match self {
+            Self::Open { windows } => {
+                let slide = 1 + seed.cast_signed().rem_euclid(50);
+                let times = (0..windows).map(|n| scattered(n, windows) * slide);
+                let events = times.map(|at| event_at(at, u16::try_from(at % 13).unwrap(), true));
+                case.splits.push(events.collect());
+                case.lateness = windows * slide;
+                case.windows = Windows::Sliding {
+                    length: slide * (1 + seed.cast_signed().rem_euclid(3)),
+                    slide,
+                };
+            }
+            Self::Burst { keys } => {
+                let times = (0..keys).map(|key| event_at(i64::from(key) / 1_000, key, true));
+                case.splits.push(times.collect());
+                case.windows = Windows::Sliding {
+                    length: 40,
+                    slide: 5,
+                };
+                case.places = usize::from(keys / 2);
+                case.largest = false;
+            }
+        }
+    }
+}
+
+fn large() -> impl Strategy<Value = Large> {
+    prop_oneof![
+        (10_000_i64..30_000).prop_map(|windows| Large::Open { windows }),
+        (4_000_u16..16_000).prop_map(|keys| Large::Burst { keys }),
+    ]
+}
+
+/// One draw in 500 is a large one.
+fn case_of(draw: Draw) -> BoxedStrategy<Case> {
+    match draw {
+        Draw::Usual => case().boxed(),
+        Draw::Large => (case(), large(), any::<u64>())
+            .prop_map(|(mut case, large, seed)| {
+                large.put_into(&mut case, seed);
+                case
+            })
+            .boxed(),
+    }
 }
 
 fn windows() -> impl Strategy<Value = Windows> {
@@ -424,7 +534,7 @@ fn when() -> impl Strategy<Value = When> {
 
 fn case() -> impl Strategy<Value = Case> {
     let input = (
-        prop::collection::vec(split(), 0..4),
+        (prop::collection::vec(split(), 0..4), keys()),
         prop::option::weighted(0.2, prop::collection::vec(0_i64..200, 0..5)),
         any::<bool>(),
         prop_oneof![Just(0_i64), 1_i64..40],
@@ -449,7 +559,12 @@ fn case() -> impl Strategy<Value = Case> {
         prop_oneof![4 => any::<u64>().prop_map(Some), 1 => Just(None)],
     );
     (input, job, runtime).prop_map(|(input, job, runtime)| {
-        let (splits, idle, interleaved, lateness, shape) = input;
+        let ((mut splits, keys), idle, interleaved, lateness, shape) = input;
+        for event in splits.iter_mut().flatten() {
+            if let Event::Tuple(_, click) = event {
+                click.page = keys.at(click.page, click.at);
+            }
+        }
         let (windows, places, largest, parallelism) = job;
         let (merger_levels, batch_tuples, credit_tuples, spans, whens, seed) = runtime;
         let ((epoch_ms, linger_ms), (combine, chain)) = (spans, whens);
@@ -488,15 +603,9 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn any_run_gives_the_rankings_of_the_model(case in case()) {
+#[test]
+fn any_run_gives_the_rankings_of_the_model() {
+    each_case(0..11, case_of, |case| {
         let (counted, mut late) = judge(&case);
         let wanted = expected(&case, &counted, as_counted);
         let (rankings, mut diverted, late_count) = run(&case);
@@ -505,57 +614,73 @@ proptest! {
         diverted.sort();
         prop_assert_eq!(late_count, late.len() as u64);
         prop_assert_eq!(diverted, late);
-    }
+        Ok(())
+    });
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 100,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
-    /// By processing time the moments are the run's own, but every tuple counts once in
-    /// each window that it falls into, and there is a ranking at every slide.
-    #[test]
-    fn by_processing_time_every_tuple_counts_and_no_slide_is_left_out(
-        waits in prop::collection::vec((0_u64..400, 0_u8..4), 0..40),
-        slide in 1_u64..5,
-        panes in 1_u64..4,
-        parallelism in 1_usize..4,
-        seed in any::<u64>(),
-    ) {
-        let script = waits.iter().flat_map(|(wait, page)| {
-            let click = Click { page: *page, at: 0 };
-            [Event::Wait(millis(*wait)), Event::Tuple(Timestamp::MIN, click)]
-        });
-        let events = Events::splits(TimeDomain::Processing, vec![script.collect()]);
-        let slide_ms = slide * 100;
-        let topology = Topology::named("processing-time");
-        let clicks = topology.spout("clicks", move || events.clone());
-        let counts = topology
-            .keyed("counts", move || {
-                RollingCount::over(millis(slide_ms * panes)).every(millis(slide_ms))
-            })
-            .parallelism(parallelism)
-            .fields_grouping(&clicks, Click::PAGE);
-        let ranked = topology
-            .bolt("rankings", || Rank::top(10))
-            .parallelism(parallelism)
-            .fields_grouping(&counts, Count::KEY);
-        let merged = topology.bolt("merged", || MergeRankings::top(10)).global_grouping(&ranked);
-        let rankings = Collected::of(&topology, "collected", &merged);
-        let began = Timestamp::from_millis(1_000_000_000_007);
-        TopologyTest::new(topology).seed(seed).begin_at(began).run().expect("it ends well");
-        let rankings = rankings.take();
-        let counted: u64 =
-            rankings.iter().flat_map(|ranking| &ranking.entries).map(|(_, count)| count).sum();
-        prop_assert_eq!(counted, waits.len() as u64 * panes);
-        let ends: Vec<_> = rankings.iter().map(|ranking| ranking.window.end.millis()).collect();
-        for pair in ends.windows(2) {
-            prop_assert_eq!(pair[1] - pair[0], i64::try_from(slide_ms).unwrap());
-        }
-        let total: Duration = waits.iter().map(|(wait, _)| millis(*wait)).sum();
-        prop_assert!(ends.len() as u128 >= total.as_millis() / u128::from(slide_ms));
-    }
+/// By processing time the moments are the run's own, but every tuple counts once in
+/// each window that it falls into, and there is a ranking at every slide.
+#[test]
+fn by_processing_time_every_tuple_counts_and_no_slide_is_left_out() {
+    let drawn = (
+        prop::collection::vec((0_u64..400, 0_u16..4), 0..40),
+        1_u64..5,
+        1_u64..4,
+        1_usize..4,
+        any::<u64>(),
+    );
+    each_case(
+        19..20,
+        |_| drawn.clone(),
+        |(waits, slide, panes, parallelism, seed)| {
+            let script = waits.iter().flat_map(|(wait, page)| {
+                let click = Click { page: *page, at: 0 };
+                [
+                    Event::Wait(millis(*wait)),
+                    Event::Tuple(Timestamp::MIN, click),
+                ]
+            });
+            let events = Events::splits(TimeDomain::Processing, vec![script.collect()]);
+            let slide_ms = slide * 100;
+            let topology = Topology::named("processing-time");
+            let clicks = topology.spout("clicks", move || events.clone());
+            let counts = topology
+                .keyed("counts", move || {
+                    RollingCount::over(millis(slide_ms * panes)).every(millis(slide_ms))
+                })
+                .parallelism(parallelism)
+                .fields_grouping(&clicks, Click::PAGE);
+            let ranked = topology
+                .bolt("rankings", || Rank::top(10))
+                .parallelism(parallelism)
+                .fields_grouping(&counts, Count::KEY);
+            let merged = topology
+                .bolt("merged", || MergeRankings::top(10))
+                .global_grouping(&ranked);
+            let rankings = Collected::of(&topology, "collected", &merged);
+            let began = Timestamp::from_millis(1_000_000_000_007);
+            TopologyTest::new(topology)
+                .seed(seed)
+                .begin_at(began)
+                .run()
+                .expect("it ends well");
+            let rankings = rankings.take();
+            let counted: u64 = rankings
+                .iter()
+                .flat_map(|ranking| &ranking.entries)
+                .map(|(_, count)| count)
+                .sum();
+            prop_assert_eq!(counted, waits.len() as u64 * panes);
+            let ends: Vec<_> = rankings
+                .iter()
+                .map(|ranking| ranking.window.end.millis())
+                .collect();
+            for pair in ends.windows(2) {
+                prop_assert_eq!(pair[1] - pair[0], i64::try_from(slide_ms).unwrap());
+            }
+            let total: Duration = waits.iter().map(|(wait, _)| millis(*wait)).sum();
+            prop_assert!(ends.len() as u128 >= total.as_millis() / u128::from(slide_ms));
+            Ok(())
+        },
+    );
 }

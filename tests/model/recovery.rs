@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use squall::testing::{Event, Fault, Faults, TopologyTest};
 use squall::{DataDir, Restarts, RunOptions, Topology, millis};
 
+use super::cases::{Draw, each_case};
 use super::{
-    Case, Click, Rankings, Ranks, Windows, as_counted, case, declare, expected, judge, options,
-    rising_and_falling,
+    Case, Click, Rankings, Ranks, Windows, as_counted, case, case_of, declare, expected, judge,
+    options, rising_and_falling,
 };
 
 /// How many tasks the components have, and the levels of mergers.
@@ -136,20 +137,28 @@ fn totals() -> impl Strategy<Value = Windows> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 600,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+/// A case with totals in place of its windows, perhaps, and what goes wrong.
+fn recovering(draw: Draw) -> BoxedStrategy<(Case, Trouble)> {
+    let cases = match draw {
+        Draw::Usual => prop_oneof![case(), slow_case()].boxed(),
+        Draw::Large => case_of(draw),
+    };
+    let windows = match draw {
+        Draw::Usual => prop::option::weighted(0.3, totals()).boxed(),
+        Draw::Large => Just(None).boxed(),
+    };
+    let trouble = trouble(prop_oneof![Just(Ranks::All), Just(Ranks::Monotonic)]);
+    (cases, windows, trouble)
+        .prop_map(|(mut case, totals, trouble)| {
+            case.windows = totals.unwrap_or(case.windows);
+            (case, trouble)
+        })
+        .boxed()
+}
 
-    #[test]
-    fn runs_that_fail_and_go_on_give_the_rankings_of_the_model(
-        mut case in prop_oneof![case(), slow_case()],
-        totals in prop::option::weighted(0.3, totals()),
-        trouble in trouble(prop_oneof![Just(Ranks::All), Just(Ranks::Monotonic)]),
-    ) {
-        case.windows = totals.unwrap_or(case.windows);
+#[test]
+fn runs_that_fail_and_go_on_give_the_rankings_of_the_model() {
+    each_case(11..16, recovering, |(case, trouble)| {
         let (counted, mut late) = judge(&case);
         let wanted = expected(&case, &counted, as_counted);
         let (rankings, mut diverted, mut letters) = run(&case, &trouble);
@@ -161,18 +170,29 @@ proptest! {
         reasons.sort();
         letters.sort();
         prop_assert_eq!(letters, reasons);
-    }
+        Ok(())
+    });
+}
 
-    #[test]
-    fn totals_that_rise_and_fall_are_right_whatever_the_parallelism_becomes(
-        mut case in slow_case(),
-        totals in totals(),
-        trouble in trouble(Just(Ranks::Falling)),
-    ) {
-        case.windows = totals;
-        let (counted, _) = judge(&case);
-        let wanted = expected(&case, &counted, rising_and_falling);
-        let (rankings, ..) = run(&case, &trouble);
-        prop_assert_eq!(rankings, wanted);
-    }
+#[test]
+fn totals_that_rise_and_fall_are_right_whatever_the_parallelism_becomes() {
+    let drawn = || {
+        (slow_case(), totals(), trouble(Just(Ranks::Falling))).prop_map(
+            |(mut case, totals, trouble)| {
+                case.windows = totals;
+                (case, trouble)
+            },
+        )
+    };
+    each_case(
+        16..19,
+        |_| drawn(),
+        |(case, trouble)| {
+            let (counted, _) = judge(&case);
+            let wanted = expected(&case, &counted, rising_and_falling);
+            let (rankings, ..) = run(&case, &trouble);
+            prop_assert_eq!(rankings, wanted);
+            Ok(())
+        },
+    );
 }
