@@ -61,10 +61,10 @@ fn bad_utf8_costs_one_line_of_text_and_no_other_record() {
 
 #[test]
 fn an_encoding_that_is_given_is_that_of_everything() {
-    let latin = |text: &str| text.chars().map(|char| char as u8).collect::<Vec<_>>();
-    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let encode: [(&str, &dyn Fn(&str) -> Vec<u8>, u64); 2] =
-        [("latin1", &latin, 1), ("utf-16le", &wide, 2)];
+    type Encode = fn(&str) -> Vec<u8>;
+    let latin: Encode = |text| text.chars().map(|char| char as u8).collect();
+    let wide: Encode = |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let encode = [("latin1", latin, 1), ("utf-16le", wide, 2)];
     for (label, encode, unit) in encode {
         for mark in ["", "\u{feff}"] {
             if !mark.is_empty() && unit == 1 {
