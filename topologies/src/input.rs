@@ -19,7 +19,7 @@ pub struct Input {
     /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
     #[arg(long, value_name = "CHAR", requires = "input")]
     pub delimiter: Option<Delimiter>,
-    /// The encoding of the input, such as latin1, windows-1252, shift_jis or utf-16le
+    /// The encoding of the input, such as latin1, windows-1252, gbk or utf-16le
     /// [default: utf-8]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub encoding: Option<Encoding>,

@@ -66,7 +66,7 @@ pub(super) struct Append {
     /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
     #[arg(long, value_name = "CHAR")]
     delimiter: Option<Delimiter>,
-    /// The encoding of the input, such as latin1, windows-1252, shift_jis or utf-16le
+    /// The encoding of the input, such as latin1, windows-1252, gbk or utf-16le
     /// [default: utf-8]
     #[arg(long, value_name = "NAME")]
     encoding: Option<Encoding>,
