@@ -321,8 +321,10 @@ mod system {
 
 use system::{close_to_others, dir_builder, flags, is_mine};
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use std::io::Write;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -99,17 +99,8 @@ impl Appending {
 
 /// One line of an answer; an error where that is one.
 fn read(line: &str) -> Result<Line, NotAnswered> {
-    match serde_json::from_str(line) {
-        Ok(Line::Error { message, wrong_use }) => {
-            Err(NotAnswered::Refused(DataDirError::Answered {
-                message,
-                wrong_use,
-            }))
-        }
-        Ok(Line::Busy { message }) => Err(NotAnswered::Refused(DataDirError::Busy { message })),
-        Ok(line) => Ok(line),
-        Err(_) => Err(broken_off()),
-    }
+    let line: Line = serde_json::from_str(line).map_err(|_| broken_off())?;
+    line.heard().map_err(NotAnswered::Refused)
 }
 
 fn broken_off() -> NotAnswered {

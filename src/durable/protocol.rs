@@ -70,10 +70,40 @@ pub(super) enum Line {
     Forgotten {},
     /// There is no answer now, and nothing was done: there may be one later.
     Busy { message: String },
+    /// As [`DataDirError::UnknownTable`].
+    UnknownTable { asked: String, tables: Vec<String> },
+    /// As [`DataDirError::NothingCommitted`].
+    NothingCommitted { dir: String },
     /// There is no answer, or no more of it.
     Error { message: String, wrong_use: bool },
     /// That was all.
     End {},
+}
+
+impl Line {
+    /// What is said of an error. Those that callers tell apart stay what they are.
+    pub(super) fn of(error: DataDirError) -> Self {
+        match error {
+            DataDirError::UnknownTable { asked, tables } => Self::UnknownTable { asked, tables },
+            DataDirError::NothingCommitted { dir } => Self::NothingCommitted { dir },
+            DataDirError::Busy { message } => Self::Busy { message },
+            error => Self::Error {
+                message: error.to_string(),
+                wrong_use: error.is_wrong_use(),
+            },
+        }
+    }
+
+    /// The line, or the error that it says.
+    pub(super) fn heard(self) -> Result<Self, DataDirError> {
+        Err(match self {
+            Self::UnknownTable { asked, tables } => DataDirError::UnknownTable { asked, tables },
+            Self::NothingCommitted { dir } => DataDirError::NothingCommitted { dir },
+            Self::Busy { message } => DataDirError::Busy { message },
+            Self::Error { message, wrong_use } => DataDirError::Answered { message, wrong_use },
+            line => return Ok(line),
+        })
+    }
 }
 
 /// The depot that somebody is going to append to.

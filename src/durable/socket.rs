@@ -194,10 +194,7 @@ fn converse(stream: &UnixStream, present: &Present, store: &WeakStore) -> io::Re
     match done {
         // By an end that says nothing of it the client knows that nobody knows.
         Err(_) if serving.is_ending() => Ok(()),
-        Err(error) => {
-            let (message, wrong_use) = (error.to_string(), error.is_wrong_use());
-            say(stream, &Line::Error { message, wrong_use })
-        }
+        Err(error) => say(stream, &Line::of(error)),
         Ok(()) => say(stream, &Line::End {}),
     }
 }

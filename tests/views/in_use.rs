@@ -53,6 +53,8 @@ fn a_run_answers_for_its_directory() {
         error.is_wrong_use() && error.to_string().contains("accounts.balances"),
         "{error}"
     );
+    // As at rest, so that callers can tell it from others.
+    assert!(matches!(error, DataDirError::UnknownTable { .. }));
 
     let copy = DataDir::at(root.path().join("copy"));
     data_dir.backup(copy.path().unwrap()).unwrap();
