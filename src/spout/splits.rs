@@ -1,6 +1,6 @@
 //! The times of a spout's splits: what is late, and how far the watermark has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,12 @@ struct Split {
     name: String,
     greatest: Timestamp,
     read: bool,
-    idle: bool,
     /// Since the last commit.
     changed: bool,
+    /// Its time in [`Splits::order`]; none where it is idle.
+    listed: Option<Timestamp>,
+    /// Something was read of it since the order was brought up, so that it is not idle.
+    touched: bool,
 }
 
 /// What is stored of a split: the greatest time that was read of it.
@@ -47,6 +50,11 @@ pub(crate) struct Splits {
     lateness_ms: i64,
     splits: Vec<Option<Split>>,
     open: usize,
+    /// The splits that are open and not idle, by their greatest times as they were when the order
+    /// was brought up: with tens of thousands of splits the least one is not searched for.
+    order: BTreeSet<(Timestamp, usize)>,
+    /// Those whose times have changed since.
+    touched: Vec<usize>,
     watermark: Timestamp,
     /// The splits that are not open, as they are stored.
     closed: BTreeMap<String, Stored>,
@@ -63,6 +71,8 @@ impl Splits {
             lateness_ms: i64::try_from(lateness.as_millis()).unwrap_or(i64::MAX),
             splits: Vec::new(),
             open: 0,
+            order: BTreeSet::new(),
+            touched: Vec::new(),
             watermark: Timestamp::MIN,
             closed: BTreeMap::new(),
             newly_closed: Vec::new(),
@@ -74,12 +84,15 @@ impl Splits {
     pub(crate) fn open(&mut self, name: &str, first: Option<Timestamp>) -> SplitId {
         let before = self.closed.remove(name);
         let greatest = before.map(|stored| stored.greatest).or(first);
+        let greatest = greatest.unwrap_or(Timestamp::MIN);
+        self.order.insert((greatest, self.splits.len()));
         self.splits.push(Some(Split {
             name: name.to_owned(),
-            greatest: greatest.unwrap_or(Timestamp::MIN),
+            greatest,
             read: before.is_some(),
-            idle: false,
             changed: false,
+            listed: Some(greatest),
+            touched: false,
         }));
         self.open += 1;
         SplitId(self.splits.len() - 1)
@@ -92,8 +105,11 @@ impl Splits {
         let Some(split) = &mut self.splits[id.0] else {
             return true;
         };
-        split.idle = false;
         split.changed = true;
+        if !split.touched {
+            split.touched = true;
+            self.touched.push(id.0);
+        }
         let late = split.read && time < split.greatest.back(self.lateness_ms);
         if split.read {
             split.greatest = split.greatest.max(time);
@@ -111,6 +127,9 @@ impl Splits {
         }
         if let Some(split) = self.splits[id.0].take() {
             self.open -= 1;
+            if let Some(listed) = split.listed {
+                self.order.remove(&(listed, id.0));
+            }
             if self.tracked && split.read {
                 let greatest = split.greatest;
                 self.newly_closed.push(split.name.clone());
@@ -121,19 +140,40 @@ impl Splits {
 
     pub(crate) fn idle(&mut self, id: SplitId) {
         if let Some(split) = &mut self.splits[id.0] {
-            split.idle = true;
+            split.touched = false;
+            if let Some(listed) = split.listed.take() {
+                self.order.remove(&(listed, id.0));
+            }
+        }
+    }
+
+    /// Brings the order up to what was read.
+    fn bring_up(&mut self) {
+        for id in self.touched.drain(..) {
+            let Some(split) = &mut self.splits[id] else {
+                continue;
+            };
+            let touched = std::mem::take(&mut split.touched);
+            if !touched || split.listed == Some(split.greatest) {
+                continue;
+            }
+            if let Some(listed) = split.listed.replace(split.greatest) {
+                self.order.remove(&(listed, id));
+            }
+            self.order.insert((split.greatest, id));
         }
     }
 
     /// The other spouts have come so far: where all splits are idle, the watermark follows.
     pub(crate) fn follow(&mut self, floor: Timestamp) {
+        self.bring_up();
         if self.all_idle() {
             self.watermark = self.watermark.max(floor);
         }
     }
 
     fn all_idle(&self) -> bool {
-        self.open > 0 && self.splits.iter().flatten().all(|split| split.idle)
+        self.open > 0 && self.order.is_empty()
     }
 
     /// The least watermark of the splits that are open and not idle, never less than
@@ -141,10 +181,9 @@ impl Splits {
     ///
     /// Closed splits do not make an end: the spout says that itself.
     pub(crate) fn progress(&mut self) -> Progress {
-        let lateness_ms = self.lateness_ms;
-        let active = self.splits.iter().flatten().filter(|split| !split.idle);
-        if let Some(least) = active.map(|split| split.greatest.back(lateness_ms)).min() {
-            self.watermark = self.watermark.max(least);
+        self.bring_up();
+        if let Some((greatest, _)) = self.order.first() {
+            self.watermark = self.watermark.max(greatest.back(self.lateness_ms));
         }
         Progress {
             watermark: self.watermark,
@@ -223,7 +262,74 @@ impl State for Splits {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// What a look at all splits gives, the order gives without one.
+        #[test]
+        fn the_least_of_all_splits_is_known_whatever_happens_to_them(
+            steps in prop::collection::vec((0_u8..8, any::<usize>(), 0_i64..90), 1..200),
+        ) {
+            let mut splits = Splits::new(Duration::from_millis(5));
+            let (mut ids, mut quiet) = (Vec::new(), BTreeSet::new());
+            let mut watermark = Timestamp::MIN;
+            for (step, which, time) in steps {
+                let id = (!ids.is_empty()).then(|| ids[which % ids.len()]);
+                match (step, id) {
+                    (0, _) | (_, None) => {
+                        let first = (time % 3 > 0).then(|| at(time));
+                        ids.push(splits.open(&ids.len().to_string(), first));
+                    }
+                    (1, Some(id)) => {
+                        splits.idle(id);
+                        quiet.insert(id.0);
+                    }
+                    (2, Some(id)) if splits.open > 1 => splits.close(id),
+                    (_, Some(id)) => {
+                        splits.record(id, at(time));
+                        quiet.remove(&id.0);
+                    }
+                }
+                let open = || (0..).zip(&splits.splits).filter_map(|(id, split)| {
+                    Some((id, split.as_ref()?.greatest))
+                });
+                let active = open().filter(|(id, _)| !quiet.contains(id));
+                let least = active.map(|(_, greatest)| greatest.back(5)).min();
+                let idle = open().count() > 0 && least.is_none();
+                if step > 5 {
+                    watermark = watermark.max(least.unwrap_or(Timestamp::MIN));
+                    if idle && step == 7 {
+                        splits.follow(at(time));
+                        watermark = watermark.max(at(time));
+                    }
+                    let progress = splits.progress();
+                    prop_assert_eq!((progress.watermark, progress.idle), (watermark, idle));
+                }
+            }
+        }
+    }
+
+    /// Each look at how far a spout has come went through all splits that it ever had.
+    #[test]
+    fn files_that_are_read_one_after_the_other_are_not_looked_at_again() {
+        let mut splits = Splits::new(Duration::ZERO);
+        let ids: Vec<_> = (0..1_000)
+            .map(|n| splits.open(&n.to_string(), Some(at(n))))
+            .collect();
+        for (n, id) in (0..).zip(ids) {
+            for millis in 0..3 {
+                splits.record(id, at(n + millis * 10_000));
+                assert_eq!(splits.touched.len(), 1);
+                splits.progress();
+                assert!(splits.touched.is_empty());
+            }
+            splits.close(id);
+            let left = 999 - usize::try_from(n).unwrap();
+            assert_eq!((splits.order.len(), splits.open), (left, left));
+        }
+    }
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
