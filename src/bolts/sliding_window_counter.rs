@@ -82,6 +82,10 @@ const TOUCHED: usize = 32;
 /// anyway, and it would take long.
 const ORDERED: usize = if cfg!(test) { 96 } else { 1 << 18 };
 
+/// So many open slots at most begin with an array for all keys, since the one before them had one:
+/// with tens of thousands of slots that would be as many arrays.
+const MOST_LIKE: usize = 8;
+
 /// A slot that is closed and still in the window.
 #[derive(Debug)]
 struct Closed {
@@ -276,9 +280,10 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     #[inline]
     fn find(&mut self, slot: i64) -> &mut Open<i64> {
         let (closed, end, spare) = (&self.closed, self.index.end(), &mut self.spare);
+        let few = self.open.len() < MOST_LIKE;
         self.open.find(&slot, || {
-            // As the one before it, most likely.
-            let before = closed.back();
+            // As the one before it, most likely. Where many are open each holds little.
+            let before = closed.back().filter(|_| few);
             before.map_or_else(Counts::default, |before| {
                 Counts::like(&before.counts, end, spare)
             })

@@ -94,6 +94,26 @@ fn a_slot_that_becomes_an_array_keeps_its_counts() {
     assert_eq!(counter.sums().count(), 100);
 }
 
+/// Each began with an array for all keys of the window before: 40,000 windows of one key each took
+/// gigabytes.
+#[test]
+fn many_open_slots_of_few_keys_are_no_arrays() {
+    let mut counter = SlidingWindowCounter::tumbling();
+    for key in 0..1_000 {
+        counter.add(&key, 0, 1);
+    }
+    counter.close(0);
+    for slot in 1..100 {
+        counter.add(&7, slot, 1);
+    }
+    let is_array = |counts: &Counts| matches!(counts, Counts::Dense(_));
+    let arrays = counter.open.iter().filter(|open| is_array(&open.counts));
+    assert_eq!(arrays.count(), MOST_LIKE);
+    assert_eq!(counter.open_windows(), 99);
+    counter.close(1);
+    assert_eq!(counter.sum(&7), Some(1));
+}
+
 proptest::proptest! {
     /// Many at once are the same as one after the other. Keys come and go: when there is no
     /// room for new ones, those that nothing holds are forgotten, but not those whose turn to
