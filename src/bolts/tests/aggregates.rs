@@ -42,7 +42,10 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (0..4_u8, -9..60_i64).prop_map(|(key, after)| Step::Send(key, after)),
+        2 => (0..=u8::MAX, -9..60_i64).prop_map(|(key, after)| Step::Send(key, after)),
         4 => (0..45_i64).prop_map(Step::Rise),
+        // A gap over many windows.
+        1 => (45..900_000_i64).prop_map(Step::Rise),
         2 => Just(Step::Commit),
         1 => Just(Step::Fail),
         1 => Just(Step::End),
