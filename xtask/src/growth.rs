@@ -13,11 +13,20 @@ struct Case {
     /// The number.
     what: &'static str,
     smallest: usize,
-    input: fn(usize) -> String,
+    /// What is read: in one file, or in as many.
+    input: Input,
     /// The words after `squall`; `INPUT` and `DIR` stand for the input and an empty folder.
     words: &'static str,
     /// Whether the run is refused, which takes its time as well.
     refused: bool,
+}
+
+/// What a run reads, by the number.
+#[derive(Clone, Copy)]
+enum Input {
+    File(fn(usize) -> String),
+    /// Each of the files by its number.
+    Files(fn(usize) -> String),
 }
 
 /// A run of four times the size may take so many times as long: n log n is little more than four,
@@ -31,7 +40,7 @@ const CASES: &[Case] = &[
     Case {
         what: "windows that are open at once",
         smallest: 50_000,
-        input: windows,
+        input: Input::File(windows),
         words: "run rolling-top-words --input INPUT/in.csv --field user --split none --time-field at \
                 --time-format unix-ms --window 10m --slide 60s --lateness 9999d --top 5 --out DIR/out",
         refused: false,
@@ -39,22 +48,30 @@ const CASES: &[Case] = &[
     Case {
         what: "windows that are open at once, durable",
         smallest: 50_000,
-        input: windows,
+        input: Input::File(windows),
         words: "run rolling-top-words --input INPUT/in.csv --field user --split none --time-field at \
                 --time-format unix-ms --window 10m --slide 60s --lateness 9999d --top 5 --out DIR/out \
                 --data-dir DIR/data",
         refused: false,
     },
     Case {
+        what: "files",
+        smallest: 5_000,
+        input: Input::Files(|file| format!("at,user\n{},u{}\n", file * 1_000, file % 7)),
+        words: "run rolling-top-words --input INPUT --field user --split none --time-field at \
+                --time-format unix-ms --window 60s --top 5 --out DIR/out",
+        refused: false,
+    },
+    Case {
         what: "places of a ranking",
         smallest: 250_000,
-        input: |users| {
+        input: Input::File(|users| {
             let rows = (0..users).map(|n| (n, n * 7_919 % 99_991));
             rows.fold("user,cents\n".to_owned(), |mut text, (user, cents)| {
                 let _ = writeln!(text, "u{user},{cents}");
                 text
             })
-        },
+        }),
         words: "run top-users --input INPUT/in.csv --user-field user --cents-field cents \
                 --top 10000000 --out DIR/out",
         refused: false,
@@ -62,14 +79,16 @@ const CASES: &[Case] = &[
     Case {
         what: "levels of a spec (refused)",
         smallest: 100_000,
-        input: |levels| format!("{}1{}", "{\"spec\":\n".repeat(levels), "}".repeat(levels)),
+        input: Input::File(|levels| {
+            format!("{}1{}", "{\"spec\":\n".repeat(levels), "}".repeat(levels))
+        }),
         words: "run rollup --spec INPUT/in.csv --input INPUT/in.csv --data-dir DIR/data",
         refused: true,
     },
     Case {
         what: "dimensions and metrics of a spec (refused)",
         smallest: 20_000,
-        input: |number| {
+        input: Input::File(|number| {
             let dimensions: Vec<_> = (0..number)
                 .map(|n| format!("{{\"name\":\"d{n}\"}}"))
                 .collect();
@@ -81,7 +100,7 @@ const CASES: &[Case] = &[
                 dimensions.join(",\n"),
                 metrics.join(",\n")
             )
-        },
+        }),
         words: "run rollup --spec INPUT/in.csv --input INPUT/in.csv --data-dir DIR/data",
         refused: true,
     },
@@ -132,7 +151,14 @@ fn run(case: &Case, size: usize, folder: &Path) -> io::Result<Duration> {
         }
         fs::create_dir_all(folder)?;
     }
-    fs::write(input.join("in.csv"), (case.input)(size))?;
+    match case.input {
+        Input::File(text) => fs::write(input.join("in.csv"), text(size))?,
+        Input::Files(text) => {
+            for file in 0..size {
+                fs::write(input.join(format!("{file:07}.csv")), text(file))?;
+            }
+        }
+    }
     let words = case.words.split_whitespace().map(|word| {
         let word = word.replace("INPUT", &input.to_string_lossy());
         word.replace("DIR", &work.to_string_lossy())
