@@ -91,7 +91,9 @@ impl From<&str> for Origin {
 /// The order is total: count descending, then key ascending (text by the bytes of its
 /// UTF-8). As JSON:
 /// `{"window_start":"2017-08-27T00:00:00Z","window_end":"2017-08-27T00:10:00Z","ranking":[["the",189],["a",171]]}`
-/// with null for both ends where the window is over everything.
+/// with null for the start where the window has none (running totals), and null for both ends
+/// where it is over everything: the last ranking of a run. So the latest of several lines is the
+/// one with null for its end, else the one with the greatest.
 #[derive(squall_macros::Tuple, Clone, Debug, PartialEq, Eq)]
 pub struct Ranking<K> {
     /// The window.
@@ -105,10 +107,8 @@ pub struct Ranking<K> {
 
 impl<K: Serialize> Serialize for Ranking<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let end = |moment: Timestamp| {
-            let windowed = !self.window.is_running_total();
-            windowed.then(|| moment.to_string())
-        };
+        let known = |moment: Timestamp| moment != Timestamp::MIN && moment != Timestamp::MAX;
+        let end = |moment: Timestamp| known(moment).then(|| moment.to_string());
         let mut object = serializer.serialize_struct("Ranking", 3)?;
         object.serialize_field("window_start", &end(self.window.start))?;
         object.serialize_field("window_end", &end(self.window.end))?;

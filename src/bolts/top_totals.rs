@@ -13,7 +13,7 @@ use crate::key::KeyValue;
 use crate::ranking::{Origin, Ranking, check_places};
 use crate::state::{States, Value};
 use crate::stream::Out;
-use crate::time::{Window, WindowError, WindowShape};
+use crate::time::{Timestamp, Window, WindowError, WindowShape};
 
 /// How many places of a ranking are logged.
 const LOGGED_PLACES: usize = 20;
@@ -24,8 +24,10 @@ const LOGGED_PLACES: usize = 20;
 /// It is kept as a value named `top`: who looks into it, while the topology runs or later, sees
 /// the ranking of a commit, the same as that of the table of totals. An epoch costs as much as has
 /// changed in it; all places are gone through only where the ranking is committed or emitted.
-/// It is emitted on a timer ([`TopTotals::every`]), whether anything has changed or not, and at
-/// the end of the run. Its window is [`Window::ALL`].
+/// It is emitted on a timer ([`TopTotals::every`]), whether anything has changed or not: its window
+/// has no start and ends at the multiple of the span that has passed, so a reader knows which of
+/// two rankings is the later one. At the end of a run it is emitted with [`Window::ALL`]: that
+/// ranking depends on the data alone, and so bears no time of the clock.
 ///
 /// Totals of 0 or less have no place. What is ranked says [`TopMode`], which the totals bring
 /// with them.
@@ -162,9 +164,9 @@ impl<K: KeyValue> TopTotals<K> {
         })
     }
 
-    fn emit(&self, out: &mut Out<Ranking<K>>) {
+    fn emit(&self, window: Window, out: &mut Out<Ranking<K>>) {
         let ranking = |entries: &[(K, u64)]| Ranking {
-            window: Window::ALL,
+            window,
             origin: self.origin.clone(),
             entries: entries.to_vec(),
         };
@@ -298,16 +300,20 @@ impl<K: KeyValue> Bolt for TopTotals<K> {
         if self.mode == Some(TopMode::Monotonic) {
             self.standing.cut(self.places);
         }
-        let slide = self.shape()?.and_then(WindowShape::slide_ms);
-        let slide = slide.map(|slide| epoch.time.millis().div_euclid(slide));
+        let slide_ms = self.shape()?.and_then(WindowShape::slide_ms);
+        let slide = slide_ms.map(|slide_ms| epoch.time.millis().div_euclid(slide_ms));
         let due = self.slide.is_some() && slide > self.slide;
         self.slide = slide;
         let wanted = due || epoch.last || epoch.commit;
         if wanted && std::mem::take(&mut self.changed) {
             *self.top = self.standing.top(self.places);
         }
-        if due || epoch.last {
-            self.emit(out);
+        if epoch.last {
+            self.emit(Window::ALL, out);
+        } else if let (true, Some(slide), Some(slide_ms)) = (due, slide, slide_ms) {
+            let end = Timestamp::from_millis(slide.saturating_mul(slide_ms));
+            let start = Timestamp::MIN;
+            self.emit(Window { start, end }, out);
         }
         Ok(())
     }

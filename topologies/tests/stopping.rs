@@ -96,7 +96,7 @@ fn running_totals_are_shown_at_every_slide() {
         }
     };
     assert!(
-        line.starts_with(r#"{"window_start":null,"window_end":null"#),
+        line.starts_with(r#"{"window_start":null,"window_end":"20"#),
         "{line}"
     );
     drop(session.stdin.take());
