@@ -1,7 +1,7 @@
 //! Makes the tasks of a topology and connects their channels.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::thread;
 
@@ -51,6 +51,13 @@ pub(super) fn assemble(
     let (mut tasks, component_of) = make_tasks(program, &first_task, waker)?;
     let slides = spread_times(plan, order, &first_task, &mut tasks)?;
     introduce_spouts(&component_of, &mut tasks);
+    if !slides.is_empty() {
+        // Nothing else of a topology goes by the clock. It is whole at every moment.
+        let ahead = program.clock_was_ahead.lock();
+        if let Some(told) = ahead.unwrap_or_else(PoisonError::into_inner).take() {
+            tracing::warn!("{told}");
+        }
+    }
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
     let mut committer = None;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Clock;
+use super::clock::{Clock, ClockWatch};
 use super::commits::{Commits, Settle};
 use super::message::{Report, TaskId};
 use super::metrics::{Activity, Metrics, Percentiles, share};
@@ -81,6 +81,7 @@ pub(crate) struct Coordinator {
     components: Vec<String>,
     clock: Clock,
     options: RunOptions,
+    clock_watch: ClockWatch,
     /// The slides of windows by processing time, in milliseconds: an epoch is cut at each
     /// multiple.
     slides: Vec<i64>,
@@ -126,6 +127,7 @@ impl Coordinator {
             options,
             slides,
             next_number: committed + 1,
+            clock_watch: ClockWatch::default(),
             cuts: VecDeque::new(),
             completed: committed,
             latencies: Percentiles::default(),
@@ -226,12 +228,25 @@ impl Coordinator {
 
     /// When the next tick is due.
     pub(crate) fn deadline(&self) -> Duration {
+        self.watch_clock();
         let now = self.clock.elapsed();
         let stall = now + self.options.stall.min(Duration::from_secs(1));
         let run_for = self.options.run_for.filter(|_| self.drain_until.is_none());
         let cut = (!self.last_was_cut && self.may_cut()).then(|| self.next_cut());
         let all = [self.drain_until, run_for, cut];
         all.into_iter()
+    /// Windows by processing time follow the run's clock, not the computer's.
+    fn watch_clock(&mut self) {
+        if self.slides.is_empty() {
+            return;
+        }
+        let computer = self.clock.computer();
+        let told = computer.and_then(|it| self.clock_watch.look(self.clock.now(), it));
+        if let Some(told) = told {
+            tracing::warn!("{told}");
+        }
+    }
+
             .flatten()
             .fold(stall, Duration::min)
             .max(now)

@@ -1,11 +1,11 @@
 //! What a run is made of, and made of again after a failure.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use super::assemble::assemble;
-use super::clock::Clock;
+use super::clock::{Clock, stored_is_ahead};
 use super::coordinator::Coordinator;
 use super::message::TaskId;
 use super::metrics::Metrics;
@@ -28,6 +28,8 @@ pub(crate) struct Program {
     pub(super) parts: Parts,
     pub(crate) options: RunOptions,
     pub(crate) clock: Clock,
+    /// What is to be said where the clock was ahead in an earlier run, once.
+    pub(super) clock_was_ahead: Mutex<Option<String>>,
     pub(crate) store: Option<Store>,
     /// The store is this topology's until the run has ended.
     _claim: Option<Claim>,
@@ -80,6 +82,7 @@ impl Program {
             parts,
             options: options.sane(),
             clock,
+            clock_was_ahead: Mutex::default(),
             store,
             _claim: claim,
             life: None,
@@ -90,6 +93,7 @@ impl Program {
         if let Some(commit) = program.last_commit()? {
             // Moments that were given out already do not come again, whatever was done to
             // the computer's date meanwhile.
+            program.clock_was_ahead = Mutex::new(stored_is_ahead(commit.time, program.clock.now()));
             program.clock = program.clock.clone().not_before(commit.time);
         }
         program.life = program.store.as_ref().map(life).transpose()?;
