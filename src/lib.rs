@@ -99,6 +99,7 @@ mod durable;
 mod error;
 mod fault;
 mod key;
+mod nearest;
 mod operator;
 pub mod private;
 mod ranking;

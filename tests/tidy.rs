@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 const LAYERS: &[&[&str]] = &[
     // Values without a meaning of their own for topologies.
-    &["decimal", "error", "private", "text", "time", "varint"],
+    &[
+        "decimal", "error", "nearest", "private", "text", "time", "varint",
+    ],
     // Failing on purpose.
     &["fault"],
     // What travels, and what is known of the task that has it; what is kept on disk.

@@ -5,7 +5,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::files::Record;
+use super::files::{FieldSelector, FieldWatch, Record};
 use crate::context::Context;
 use crate::depot::{Block, Depot, DepotError, DepotReader};
 use crate::error::{BoxError, Fatal, Result};
@@ -27,6 +27,7 @@ pub struct ReadDepot {
     from: From,
     until_end: bool,
     reader: Option<Arc<str>>,
+    watch: FieldWatch,
     /// Where the depot ended when the first spout was opened. Shared by the tasks of a run, also
     /// when it is restored, so that all mean the same moment.
     ends: Arc<Mutex<Option<Vec<u64>>>>,
@@ -49,6 +50,7 @@ impl Depot {
             from: From::End,
             until_end: false,
             reader: None,
+            watch: FieldWatch::default(),
             ends: Arc::default(),
         }
     }
@@ -75,6 +77,21 @@ impl ReadDepot {
     pub fn until_end(mut self) -> Self {
         self.until_end = true;
         self
+    }
+
+    /// The fields that are going to be read: it is told where no record has one
+    /// ([`ReadDepot::field_watch`]).
+    #[must_use]
+    pub fn fields(mut self, fields: impl IntoIterator<Item = FieldSelector>) -> Self {
+        self.watch = FieldWatch::over(fields);
+        self
+    }
+
+    /// Says which of the fields no record has had so far; as
+    /// [`Files::field_watch`](super::Files::field_watch).
+    #[must_use]
+    pub fn field_watch(&self) -> FieldWatch {
+        self.watch.clone()
     }
 
     /// The name by which the depot knows the reader; by default the id of the component. Two
@@ -108,6 +125,7 @@ impl ReadDepot {
             at: 0,
             block: Block::default(),
             durable: false,
+            place: (0, 1),
             record: Record::new(),
             output: std::marker::PhantomData,
         }
@@ -154,6 +172,8 @@ pub struct DepotSpout<S, F> {
     block: Block,
     /// Whether what is made of the records is committed.
     durable: bool,
+    /// The number of the task, and how many there are.
+    place: (usize, usize),
     record: Record,
     output: std::marker::PhantomData<fn() -> S>,
 }
@@ -254,6 +274,16 @@ where
         Ok(false)
     }
 
+    /// All that is there was read.
+    fn at_end(&self) -> Next {
+        if !self.depot.until_end {
+            return Next::Idle;
+        }
+        let (task, tasks) = self.place;
+        self.depot.watch.end(task, tasks);
+        Next::Pause
+    }
+
     /// What a run that keeps nothing has read is not needed any more.
     fn tell_read(&self) {
         if let (false, Some(reader)) = (self.durable, &self.positions.reader) {
@@ -321,31 +351,29 @@ where
         let reader = depot.begin_reading(name, context.durable, &positions, waker)?;
         self.positions.reader = Some(reader);
         self.durable = context.durable;
+        self.place = (context.task, context.parallelism);
         Ok(())
     }
 
     fn next(&mut self, out: &mut SpoutOut<S>) -> Result<Next> {
         let Some(partition) = self.partitions.get_mut(self.at) else {
-            return Ok(if self.depot.until_end {
-                Next::Pause
-            } else {
-                Next::Idle
-            });
+            return Ok(self.at_end());
         };
         let record = match self.block.next() {
             Ok(record) => record.filter(|_| partition.next < partition.until),
             Err(broken) => return Err(self.depot.depot.broken(partition.number, broken).into()),
         };
         let Some((offset, record)) = record else {
-            return Ok(match (self.find_block()?, self.depot.until_end) {
-                (true, _) => Next::More,
-                (false, true) => Next::Pause,
-                (false, false) => Next::Idle,
+            return Ok(if self.find_block()? {
+                Next::More
+            } else {
+                self.at_end()
             });
         };
         self.record.fill(record, &partition.source, offset);
         partition.next = offset + 1;
         if let Err(error) = (self.decode)(&self.record, out) {
+        self.depot.watch.look(&self.record);
             out.refuse(error, |error| DeadLetter {
                 source: self.record.source().to_string(),
                 line: Some(self.record.line()),

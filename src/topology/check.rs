@@ -7,9 +7,9 @@ use std::{
 
 use super::{
     mistake::{PlanError, PlanErrors},
-    nearest::nearest,
     plan::{ComponentKind, ComponentPlan, DEAD_LETTERS, Grouping, InputPlan, KeyPart, Plan},
 };
+use crate::nearest::nearest;
 
 /// The most tasks that a component may have when it receives a fields grouping: 256.
 ///

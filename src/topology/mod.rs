@@ -9,7 +9,6 @@ mod check;
 mod component;
 mod draw;
 mod mistake;
-mod nearest;
 mod order;
 mod plan;
 #[cfg(test)]

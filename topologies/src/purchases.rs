@@ -1,14 +1,9 @@
 //! Purchases out of files, folders, globs and standard input as options.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use clap::Args;
 use squall::connectors::files::{FieldSelector, Record};
 use squall::connectors::{Files, ReadDepot};
-use squall::{
-    Context, DataDir, Decimal, DecimalError, Next, Result, Shown, Spout, SpoutOut, Text, Tuple,
-};
+use squall::{Context, DataDir, Decimal, DecimalError, Next, Result, Spout, SpoutOut, Text, Tuple};
 
 use crate::input::{Input, NamedField, PlainText};
 use crate::wrong::WrongUse;
@@ -125,7 +120,11 @@ impl Purchases {
         if self.price_field.is_none() && self.cents_field.is_none() {
             return Err(no_field(AMOUNT_OPTIONS));
         }
-        let mut read = data_dir.depot(name)?.read();
+        let (price, quantity) = (self.price_field.iter(), self.quantity_field.iter());
+        let amount = price.chain(quantity).chain(&self.cents_field);
+        let names = self.user_field.iter().chain(amount);
+        let fields = names.map(|name| FieldSelector::named(name));
+        let mut read = data_dir.depot(name)?.read().fields(fields);
         if self.from == Some(DepotFrom::Beginning) {
             read = read.from_beginning();
         }
@@ -153,8 +152,6 @@ impl Purchases {
         };
         ReadPurchases {
             user: selector(&self.user_field),
-            user_name: self.user_field.clone().unwrap_or_default(),
-            looked: Arc::default(),
             amount,
             skip_negative: self.skip_negative,
         }
@@ -165,9 +162,6 @@ impl Purchases {
 #[derive(Clone, Debug)]
 pub struct ReadPurchases {
     user: FieldSelector,
-    user_name: String,
-    /// Whether a record without a user was looked into.
-    looked: Arc<AtomicBool>,
     amount: Amount,
     skip_negative: bool,
 }
@@ -217,7 +211,6 @@ impl ReadPurchases {
     /// [`AmountError`], and where a field is none.
     pub fn purchase(&self, record: &Record) -> Result<Option<Purchase>> {
         let Some(user) = record.field(&self.user)? else {
-            self.tell_of_none(record);
             return Ok(None);
         };
         let (cents, negative) = match &self.amount {
@@ -242,27 +235,6 @@ impl ReadPurchases {
         }
         let user = without_zeros(&user).into();
         Ok(Some(Purchase { user, cents }))
-    }
-}
-
-impl ReadPurchases {
-    /// An empty user is one thing; a field that is not there may be a misspelt name, with which
-    /// all records would be passed over without a word.
-    fn tell_of_none(&self, record: &Record) {
-        let name = self.user_name.as_str();
-        let first = name.split('.').next().unwrap_or(name);
-        // Of all tasks the first one looks; it would take time to do so at each record.
-        if self.looked.load(Ordering::Relaxed) || self.looked.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        if !record.names().any(|other| other == name || other == first) {
-            tracing::warn!(
-                "{}:{} has no field `{}` (--user-field); records without a user are passed over",
-                Shown(record.source()),
-                record.line(),
-                Shown(name),
-            );
-        }
     }
 }
 

@@ -99,8 +99,11 @@ impl Options {
             return Ok(None);
         };
         let time = FieldSelector::named(&spec.time.column);
-        let needed = spec.time.missing.is_none().then_some(time);
-        Ok(Some(files.fields(needed).check()?))
+        let optional = spec.time.missing.is_some();
+        let needed = (!optional).then(|| time.clone());
+        let others = spec.fields().chain(optional.then_some(time));
+        let files = files.fields(needed).optional_fields(others);
+        Ok(Some(files.check()?))
     }
 }
 

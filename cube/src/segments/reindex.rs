@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
+use squall::connectors::files::{Delimiter, FieldWatch, Format, Outcome, Record, RecordReader};
 use squall::{DataDir, Result, Table, Text, Timestamp};
 
 use super::SEGMENTS;
@@ -140,6 +140,8 @@ pub fn reindex(
     archived::check(&folder, of_time, &old.schemas, &segments, complete)?;
 
     let schema = Arc::new(spec.schema.clone());
+    let watch = FieldWatch::over(spec.fields());
+    let mut decoder = Decoder::new(spec);
     let mut made = Made {
         folder: &folder,
         commit: old.commit + 1,
@@ -147,17 +149,21 @@ pub fn reindex(
         schema: Arc::clone(&schema),
         files: BTreeMap::new(),
         time: time.clone(),
+        watch,
         reindexed: Reindexed {
             replaced: replaced.len(),
             ..Reindexed::default()
         },
     };
-    if let Err(error) = made.read_all(&dir, segments, &mut Decoder::new(spec)) {
+    if let Err(error) = made.read_all(&dir, segments, &mut decoder) {
         for name in made.files.keys() {
             // What cannot be deleted is deleted by the next run.
             let _ = folder.delete(name);
         }
         return Err(error);
+    }
+    if let Some(missing) = made.watch.summary() {
+        tracing::warn!("{missing}");
     }
     if made.reindexed.events > 0 && made.reindexed.events == made.reindexed.refused {
         let first = made.reindexed.first_refused.unwrap_or_default();
@@ -263,6 +269,8 @@ struct Made<'f> {
     schema: Arc<Schema>,
     /// Of the new segments.
     time: Range<i64>,
+    /// Which of the fields of the new spec the events have.
+    watch: FieldWatch,
     rolled: Rolled,
     files: BTreeMap<String, SegmentFile>,
     reindexed: Reindexed,
@@ -302,6 +310,7 @@ impl Made<'_> {
             let refused = match reader.next(&mut record)? {
                 Outcome::Record => {
                     self.reindexed.events += 1;
+                    self.watch.look(&record);
                     self.take(decoder, &record).err()
                 }
                 Outcome::End => break,

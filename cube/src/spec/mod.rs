@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use squall::Shown;
+use squall::connectors::files::FieldSelector;
 
 use crate::granularity::{Granularity, UnknownGranularity};
 use crate::moment::TimestampFormat;
@@ -53,6 +54,21 @@ pub struct TimestampSpec {
     pub format: TimestampFormat,
     /// The time of events that have none, in milliseconds since 1970.
     pub missing: Option<i64>,
+}
+
+impl Spec {
+    /// The fields of events that it names, but for that of the time: dimensions that are listed,
+    /// and what metrics aggregate.
+    pub fn fields(&self) -> impl Iterator<Item = FieldSelector> {
+        let listed = match &self.dimensions {
+            Dimensions::Listed(listed) => listed.as_slice(),
+            Dimensions::Discovered { .. } => &[],
+        };
+        let dimensions = listed.iter().map(|dimension| dimension.name.as_str());
+        let metrics = self.schema.metrics.iter();
+        let metrics = metrics.filter_map(|metric| metric.field.as_deref());
+        dimensions.chain(metrics).map(FieldSelector::named)
+    }
 }
 
 /// What is kept of events to group by.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Delimiter, Encoding, FieldSelector, FileSpout, Format, InputError, Probe, ProbeError, Progress,
-    Record, Source, TimeFormat, probe, resolve,
+    Delimiter, Encoding, FieldSelector, FieldWatch, FileSpout, Format, InputError, Probe,
+    ProbeError, Progress, Record, Source, TimeFormat, probe, resolve,
 };
 use crate::error::Result;
 use crate::stream::{Out, Streams};
@@ -66,6 +66,8 @@ pub struct Files {
     pub(super) delimiter: Option<Delimiter>,
     pub(super) encoding: Option<Encoding>,
     pub(super) fields: Arc<[FieldSelector]>,
+    pub(super) optional: Arc<[FieldSelector]>,
+    pub(super) watch: FieldWatch,
     pub(super) time: Option<(FieldSelector, TimeFormat)>,
     pub(super) lateness: Duration,
     pub(super) idle_after: Option<Duration>,
@@ -123,6 +125,8 @@ impl Files {
             delimiter: None,
             encoding: None,
             fields: Arc::default(),
+            optional: Arc::default(),
+            watch: FieldWatch::default(),
             time: None,
             lateness: Duration::ZERO,
             idle_after: None,
@@ -157,11 +161,35 @@ impl Files {
     }
 
     /// The fields that are going to be read: a CSV file that lacks one is refused at the
-    /// start, instead of each of its rows.
+    /// start, instead of each of its rows. Of other formats it is told where no record has one
+    /// ([`Files::field_watch`]).
     #[must_use]
     pub fn fields(mut self, fields: impl IntoIterator<Item = FieldSelector>) -> Self {
         self.fields = fields.into_iter().collect();
+        self.watched()
+    }
+
+    /// Further fields that are going to be read, which a CSV file may lack: where no file has
+    /// one, that is refused at the start if all are CSV, and else told.
+    #[must_use]
+    pub fn optional_fields(mut self, fields: impl IntoIterator<Item = FieldSelector>) -> Self {
+        self.optional = fields.into_iter().collect();
+        self.watched()
+    }
+
+    /// All fields are watched anew.
+    fn watched(mut self) -> Self {
+        let time = self.time.iter().map(|(field, _)| field);
+        let fields = self.fields.iter().chain(&*self.optional).chain(time);
+        self.watch = FieldWatch::over(fields.cloned());
         self
+    }
+
+    /// Says which of the fields no record has had so far; shared by all clones. It is logged
+    /// after the first 1,000 records, or at the end of the input where that comes before.
+    #[must_use]
+    pub fn field_watch(&self) -> FieldWatch {
+        self.watch.clone()
     }
 
     /// Reads each record's time from a field: the topology runs by event time. A record
@@ -169,7 +197,7 @@ impl Files {
     #[must_use]
     pub fn event_time(mut self, field: &str, format: TimeFormat) -> Self {
         self.time = Some((FieldSelector::named(field), format));
-        self
+        self.watched()
     }
 
     /// By how much a record may be older than the newest before it in its file.
@@ -250,18 +278,24 @@ impl Files {
     /// # Errors
     /// The first thing that would make the run fail or do nothing.
     pub fn check(mut self) -> Result<Self, ProbeError> {
-        let firsts = self.probe(&self.sources)?;
+        let firsts = self.probe(&self.sources, Some(&self.watch))?;
         self.firsts = Some(firsts.into());
         Ok(self)
     }
 
-    pub(super) fn probe(&self, sources: &[Source]) -> Result<Vec<Option<i64>>, ProbeError> {
+    /// With `watch` these are all sources.
+    pub(super) fn probe(
+        &self,
+        sources: &[Source],
+        watch: Option<&FieldWatch>,
+    ) -> Result<Vec<Option<i64>>, ProbeError> {
         probe(&Probe {
             sources,
             format: self.format,
             delimiter: self.delimiter,
             encoding: self.encoding,
             fields: &self.fields,
+            watch,
             time: self.time.as_ref().map(|(field, format)| (field, format)),
         })
     }

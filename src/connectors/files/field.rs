@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::csv_rows::Header;
+use crate::nearest::nearest;
 use crate::text::Shown;
 
 /// Names what is wanted of each record: the record itself, a CSV column, or a JSON value.
@@ -18,12 +19,22 @@ pub struct FieldSelector {
 
 /// The column that was asked for does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no column `{}`; the columns are {found}", Shown(asked))]
+#[error(
+    "there is no column `{}`{}; the columns are {found}",
+    Shown(asked),
+    told(.nearest.as_ref())
+)]
 pub struct MissingColumn {
     /// The column that was asked for.
     pub asked: String,
     /// The columns there are, for people: each in backticks, separated by commas.
     pub found: String,
+    /// The column that was probably meant.
+    pub nearest: Option<String>,
+}
+
+fn told(nearest: Option<&String>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (nearest: `{}`)", Shown(name)))
 }
 
 /// Why a record does not give a field.
@@ -121,9 +132,13 @@ impl fmt::Display for FieldSelector {
 }
 
 fn find(header: &Header, name: &str) -> Result<usize, MissingColumn> {
-    header.position(name).ok_or_else(|| MissingColumn {
-        asked: name.to_owned(),
-        found: header.to_string(),
+    header.position(name).ok_or_else(|| {
+        let names: Vec<String> = header.names().map(str::to_owned).collect();
+        MissingColumn {
+            asked: name.to_owned(),
+            found: header.to_string(),
+            nearest: nearest(name, &names),
+        }
     })
 }
 
@@ -157,7 +172,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no column `txt`; the columns are `id`, `text`"
+            "there is no column `txt` (nearest: `text`); the columns are `id`, `text`"
         );
         assert_eq!(FieldSelector::whole().resolve(&header(&[])), Ok(()));
     }

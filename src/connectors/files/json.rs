@@ -70,6 +70,24 @@ impl TopLevel {
         }
     }
 
+    /// Whether there is a value, be it null, array or object.
+    pub(super) fn has(&self, line: &str, path: &str) -> bool {
+        // A path that leads through an array is told with each record.
+        self.value(line, path).is_some() || !matches!(self.follow(line, path), Ok(None))
+    }
+
+    /// Calls `each` with every key, and with the paths of those inside of objects down to this
+    /// depth, until it says `false`.
+    pub(super) fn each_path(&self, line: &str, depth: usize, each: &mut dyn FnMut(&str) -> bool) {
+        for entry in &self.entries {
+            let key = &self.keys[entry.key.clone()];
+            let raw = line.get(entry.value.clone()).unwrap_or_default();
+            if !each(key) || !each_path_in(raw, key, depth - 1, each) {
+                return;
+            }
+        }
+    }
+
     fn value<'a>(&self, line: &'a str, key: &str) -> Option<&'a str> {
         // From the back: of equal keys the last one counts, as for most JSON readers.
         let mut entries = self.entries.iter().rev();
@@ -141,6 +159,48 @@ fn unreadable(path: &str, why: &serde_json::Error) -> FieldError {
 /// The value of `key` in the text of an object.
 fn member<'a>(object: &'a str, key: &str) -> serde_json::Result<Option<&'a str>> {
     serde_json::Deserializer::from_str(object).deserialize_map(Find { key })
+}
+
+/// Calls `each` with the paths of the members of an object; says whether to go on.
+fn each_path_in(raw: &str, path: &str, depth: usize, each: &mut dyn FnMut(&str) -> bool) -> bool {
+    if depth == 0 || !raw.starts_with('{') {
+        return true;
+    }
+    let mut json = serde_json::Deserializer::from_str(raw);
+    // The line was checked as a whole.
+    json.deserialize_map(EachMember { path, depth, each })
+        .unwrap_or(true)
+}
+
+struct EachMember<'e> {
+    path: &'e str,
+    depth: usize,
+    each: &'e mut dyn FnMut(&str) -> bool,
+}
+
+impl<'de> Visitor<'de> for EachMember<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut goes_on = true;
+        let mut path = String::new();
+        loop {
+            path.clear();
+            path.push_str(self.path);
+            path.push('.');
+            if map.next_key_seed(Append(&mut path))?.is_none() {
+                return Ok(goes_on);
+            }
+            let raw = map.next_value::<&'de RawValue>()?.get();
+            goes_on = goes_on
+                && (self.each)(&path)
+                && each_path_in(raw, &path, self.depth - 1, self.each);
+        }
+    }
 }
 
 struct Fill<'t> {

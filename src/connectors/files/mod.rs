@@ -20,6 +20,7 @@
 //! | `record` | one [`Record`], its place in the input, and its fields, each a [`Scalar`] |
 //! | `object` | a record as an object of JSON, and one of such an object |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
+//! | `field_watch` | [`FieldWatch`]: which of the fields that are asked for no record has |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
 //! | `time_numbers` | times that are written as numbers since 1970 |
 //! | `time_parts` | [`TimePart`]: what the pattern of a time must have, and must not have |
@@ -69,6 +70,7 @@ mod csv_rows;
 mod cut;
 mod encoding;
 mod field;
+mod field_watch;
 mod follow;
 mod format;
 mod gzip;
@@ -96,6 +98,7 @@ pub use builder::Files;
 pub use csv_rows::Header;
 pub use encoding::{Encoding, EncodingError};
 pub use field::{FieldError, FieldSelector, MissingColumn};
+pub use field_watch::{FieldWatch, MissingFields};
 pub use format::{Delimiter, Format, FormatError};
 pub use input::{InputError, Source, resolve};
 pub use lines::MAX_RECORD_BYTES;

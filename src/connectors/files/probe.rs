@@ -1,8 +1,12 @@
 //! Looks into the sources before a run starts, so that a mistyped column or time format is told at
 //! once and not after an hour of dead letters.
 
+use std::sync::Arc;
+
+use super::csv_rows::Header;
 use super::encoding::Encoding;
 use super::field::{FieldSelector, MissingColumn};
+use super::field_watch::FieldWatch;
 use super::format::{Delimiter, Format};
 use super::input::{InputError, Source};
 use super::reader::{Outcome, ReadError, RecordReader};
@@ -30,6 +34,9 @@ pub struct Probe<'a> {
     pub encoding: Option<Encoding>,
     /// The fields that will be asked of each record.
     pub fields: &'a [FieldSelector],
+    /// Notes what the first record of each source has. Where all sources are CSV, and none has
+    /// one of its fields, that is an error.
+    pub watch: Option<&'a FieldWatch>,
     /// The field with the time, and how it is written.
     pub time: Option<(&'a FieldSelector, &'a TimeFormat)>,
 }
@@ -80,6 +87,7 @@ pub enum ProbeError {
 ///
 /// - Every source can be opened, and is text by its first bytes; every CSV header has all columns asked, fields of plain text are
 ///   not asked for. A CSV file without any row asks for nothing.
+/// - Of the fields that are watched each is in some CSV header, where there are only CSV files.
 /// - Of the first [`MAX_RECORDS_WITHOUT_TIME`] records over all sources one has a time, unless
 ///   there are no records at all.
 ///
@@ -90,7 +98,10 @@ pub enum ProbeError {
 /// # Errors
 /// [`ProbeError`], for the first source in order that has something wrong.
 pub fn probe(asked: &Probe<'_>) -> Result<Vec<Option<i64>>, ProbeError> {
-    let mut search = Search::default();
+    let mut search = Search {
+        watch: asked.watch.cloned(),
+        ..Search::default()
+    };
     let mut first_times_ms = Vec::with_capacity(asked.sources.len());
     for source in asked.sources {
         first_times_ms.push(if source.is_stream() {
@@ -98,6 +109,17 @@ pub fn probe(asked: &Probe<'_>) -> Result<Vec<Option<i64>>, ProbeError> {
         } else {
             look_into(source, asked, &mut search)?
         });
+    }
+    let streams = asked.sources.iter().any(Source::is_stream);
+    if let (false, false, Some((name, header)), Some(watch)) = (
+        streams,
+        search.others,
+        search.first_header.take(),
+        asked.watch,
+    ) && let Some(field) = watch.not_found().next()
+    {
+        let missing = FieldSelector::named(field).resolve(&header);
+        missing.map_err(|missing| ProbeError::MissingColumn { name, missing })?;
     }
     if !search.found && search.records > 0 {
         return Err(search.no_time(asked));
@@ -115,6 +137,11 @@ struct Search {
     /// The first record.
     no_value: Option<String>,
     record: Record,
+    watch: Option<FieldWatch>,
+    /// The first CSV header, and whose it is.
+    first_header: Option<(String, Arc<Header>)>,
+    /// Whether a source is not CSV.
+    others: bool,
 }
 
 impl Search {
@@ -142,7 +169,14 @@ impl Search {
             },
             Ok(None) => {
                 if !self.found && self.no_value.is_none() {
-                    self.no_value = Some(self.at("it has no value there"));
+                    let mut watch = FieldWatch::over([field.clone()]);
+                    watch.look(&self.record);
+                    let missing = watch.missing();
+                    self.no_value = Some(if missing.fields.is_empty() {
+                        self.at("it has no value there")
+                    } else {
+                        self.at(&missing.of_the_record())
+                    });
                 }
                 return None;
             }
@@ -152,6 +186,26 @@ impl Search {
             self.bad_value = Some(self.at(&why));
         }
         None
+    }
+
+    /// Notes the columns of a CSV file.
+    fn note_header(
+        &mut self,
+        source: &Source,
+        asked: &Probe<'_>,
+        reader: &mut RecordReader,
+    ) -> Result<(), ReadError> {
+        let name = source.name();
+        if asked.format.unwrap_or_else(|| Format::from_name(&name)) != Format::Csv {
+            self.others = true;
+        } else if let Some(header) = reader.header()? {
+            if let Some(watch) = &self.watch {
+                watch.note_header(header);
+            }
+            let header = Arc::clone(header);
+            self.first_header.get_or_insert((name, header));
+        }
+        Ok(())
     }
 
     fn at(&self, why: &str) -> String {
@@ -172,15 +226,25 @@ fn look_into(
     let mut reader = reader.encoding(asked.encoding);
     reader.look()?;
     check_fields(source, asked, &mut reader)?;
-    let Some((field, format)) = asked.time else {
-        return Ok(None);
-    };
+    search.note_header(source, asked, &mut reader)?;
+    let mut noted = false;
     for _ in 0..MAX_RECORDS_PER_SOURCE {
+        let looks = !noted && search.watch.as_ref().is_some_and(|it| !it.is_complete());
+        if asked.time.is_none() && !looks {
+            return Ok(None);
+        }
         match reader.next(&mut search.record)? {
             Outcome::Bad(_) => continue,
             Outcome::End => break,
             Outcome::Record => {}
         }
+        if let Some(watch) = search.watch.as_mut().filter(|_| looks) {
+            watch.note(&search.record);
+        }
+        noted = true;
+        let Some((field, format)) = asked.time else {
+            return Ok(None);
+        };
         if let Some(ms) = search.time(field, format) {
             return Ok(Some(ms));
         }
@@ -341,7 +405,7 @@ mod tests {
         assert_eq!(
             error,
             "none of the first 2 records has a time in `t`; the first one: a.ndjson:2: it has no \
-             value there"
+             field `t`; the fields are `x`"
         );
     }
 

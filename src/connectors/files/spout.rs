@@ -114,6 +114,7 @@ where
         if !std::mem::replace(&mut input.checked, true) {
             self.check_fields()?;
         }
+        self.files.watch.look(&self.record);
         if let Some((field, format)) = &self.files.time {
             let time = match self.record.field(field) {
                 Ok(Some(text)) => format.parse(&text).map_err(|error| error.to_string()),
@@ -135,8 +136,12 @@ where
     }
 
     fn check_fields(&self) -> Result {
-        let time = self.files.time.iter().map(|(field, _)| field);
-        for field in self.files.fields.iter().chain(time) {
+        let files = &self.files;
+        let time = files.time.iter().map(|(field, _)| field);
+        // What is the only source has what no other one can have.
+        let alone = files.end != AtEnd::Waits && files.sources.len() == 1;
+        let optional = files.optional.iter().filter(|_| alone);
+        for field in files.fields.iter().chain(time).chain(optional) {
             let name = self.record.source().to_string();
             match self.record.field(field) {
                 Err(FieldError::MissingColumn(missing)) => {
@@ -274,6 +279,13 @@ where
                 Ok(if found {
                     Next::More
                 } else {
+        if self.files.end != AtEnd::Waits {
+            let (task, tasks) = {
+                let context = self.context()?;
+                (context.task, context.parallelism)
+            };
+            self.files.watch.end(task, tasks);
+        }
                     Next::After(LOOK_INTERVAL)
                 })
             }
@@ -311,7 +323,7 @@ where
         let first = match (&self.files.firsts, &self.files.time) {
             (Some(firsts), _) => firsts.get(number).copied().flatten(),
             (None, Some(_)) if position.is_none() => {
-                self.files.probe(std::slice::from_ref(&source))?[0]
+                self.files.probe(std::slice::from_ref(&source), None)?[0]
             }
             _ => None,
         };

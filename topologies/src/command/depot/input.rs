@@ -10,8 +10,8 @@ use std::thread;
 
 use squall::Shown;
 use squall::connectors::files::{
-    Delimiter, Encoding, FieldSelector, Format, Outcome, Probe, ProbeError, Record, RecordReader,
-    Source, probe,
+    Delimiter, Encoding, FieldSelector, FieldWatch, Format, Outcome, Probe, ProbeError, Record,
+    RecordReader, Source, probe,
 };
 
 use crate::command::status::Ending;
@@ -32,6 +32,7 @@ pub(super) struct Input {
     sources: Vec<Source>,
     how: How,
     key: FieldSelector,
+    watch: FieldWatch,
     /// The reader of the first source where that is a stream, which cannot be opened twice.
     first: Option<RecordReader>,
     /// Whether it was told that a record has no key.
@@ -78,6 +79,7 @@ impl Input {
             sources,
             how,
             key: FieldSelector::named(key),
+            watch: FieldWatch::over([FieldSelector::named(key)]),
             first: None,
             told: false,
             stopped: Arc::clone(stopped),
@@ -88,6 +90,7 @@ impl Input {
             delimiter: how.delimiter,
             encoding: how.encoding,
             fields: std::slice::from_ref(&input.key),
+            watch: None,
             time: None,
         })
         .map_err(Ending::input)?;
@@ -160,11 +163,15 @@ impl Input {
                 }
             }
         }
+        if let Some(missing) = self.watch.summary() {
+            tracing::warn!("{missing}");
+        }
         Ok(())
     }
 
     fn item(&mut self, record: &Record) -> Item {
         let place = || format!("{}:{}", Shown(record.source()), record.line());
+        self.watch.look(record);
         // Both formats have fields, so every record is an object.
         let object = match record.object() {
             Ok(object) => object.unwrap_or_default().into_owned(),
@@ -174,7 +181,8 @@ impl Input {
             Ok(key) => key.map(Cow::into_owned),
             Err(error) => return Item::Bad(format!("{}: {error}", place())),
         };
-        if key.is_none() && !mem::replace(&mut self.told, true) {
+        // A name that no record has is told by itself.
+        if key.is_none() && self.watch.is_complete() && !mem::replace(&mut self.told, true) {
             let (place, key) = (place(), &self.key);
             tracing::warn!(
                 "{place}: the record has nothing in {key}, by which the depot deals records to \
