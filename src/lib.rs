@@ -136,8 +136,8 @@ pub use key::{
 pub use operator::CustomGrouping;
 pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
 pub use runtime::{
-    CommitStats, ComponentStats, Restarts, RunError, RunOptions, RunStats, Running, Summary,
-    at_stop_signals,
+    CommitStats, ComponentStats, LossLimit, LossLimitError, LossReason, Losses, LostShare,
+    Restarts, RunError, RunOptions, RunStats, Running, Summary, TooManyLost, at_stop_signals,
 };
 pub use sink::Sink;
 pub use spout::{Next, SplitId, Spout, SpoutOut};
@@ -150,7 +150,7 @@ pub use stream::{DEAD_LETTERS, DEFAULT_STREAM, Out, Port, StreamAt, Streams};
 pub use text::{Shown, Text};
 pub use time::{TimeDomain, Timestamp, Window, WindowError, WindowShape, millis, secs};
 pub use topology::Topology;
-pub use tuple::{DeadLetter, Field, FieldAt, FromTuple, Tuple};
+pub use tuple::{DeadLetter, Field, FieldAt, FromTuple, LossExample, Tuple};
 
 /// The programs of README and book compile and run as tests of the documentation.
 #[cfg(doctest)]

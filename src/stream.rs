@@ -6,8 +6,9 @@ use crate::batch::{AnyBatch, Batch};
 use crate::error::{BoxError, Fatal, Result, Transient, stems_from};
 use crate::fault::Killed;
 use crate::key::KeyHash;
+use crate::text::excerpt;
 use crate::time::Timestamp;
-use crate::tuple::{DeadLetter, Tuple};
+use crate::tuple::{DeadLetter, LossExample, Tuple};
 
 /// The name of a component's main stream: what it emits unless it names another stream.
 pub const DEFAULT_STREAM: &str = "default";
@@ -219,6 +220,38 @@ impl<C, const I: usize> Clone for Port<C, I> {
 
 impl<C, const I: usize> Copy for Port<C, I> {}
 
+/// What is known of late tuples, but for their number.
+#[derive(Debug, Default)]
+pub(crate) struct LateSeen {
+    /// The longest time by which one was before the greatest earlier one, in milliseconds.
+    pub(crate) behind_ms: Option<u64>,
+    /// The first one; of a bolt without its source, which is the task.
+    pub(crate) example: Option<LossExample>,
+}
+
+/// How a tuple begins.
+fn shown(tuple: &impl std::fmt::Debug) -> String {
+    /// Takes so many bytes, and refuses what follows.
+    struct Beginning(String);
+
+    impl std::fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            const MOST_BYTES: usize = 400;
+            self.0.extend(text.chars().take(MOST_BYTES));
+            if self.0.len() < MOST_BYTES {
+                Ok(())
+            } else {
+                Err(std::fmt::Error)
+            }
+        }
+    }
+
+    let mut beginning = Beginning(String::new());
+    // It is cut where it is long.
+    let _ = std::fmt::write(&mut beginning, format_args!("{tuple:?}"));
+    beginning.0
+}
+
 /// Where user code puts the tuples that it emits.
 ///
 /// Tuples inherit the time of the tuple in hand; nothing is sent before the user code
@@ -234,6 +267,12 @@ pub struct Out<S: Streams> {
     /// The watermark that the readers have been promised.
     pub(crate) watermark: Timestamp,
     pub(crate) late_tuples: u64,
+    /// What else is known of late tuples since it was asked last.
+    pub(crate) late_seen: Option<Box<LateSeen>>,
+    /// Whether an example of them was given.
+    late_told: bool,
+    /// What some of the dead letters are made of, by their position.
+    pub(crate) contents: Vec<(usize, String)>,
     /// How many tuples and dead letters were emitted so far.
     pub(crate) emitted: usize,
     /// Set when a promise was broken; the runtime ends the topology with it.
@@ -250,6 +289,9 @@ impl<S: Streams> Default for Out<S> {
             key_hash: None,
             watermark: Timestamp::MIN,
             late_tuples: 0,
+            late_seen: None,
+            late_told: false,
+            contents: Vec::new(),
             emitted: 0,
             fault: None,
         }
@@ -324,7 +366,32 @@ impl<S: Streams> Out<S> {
         S: StreamAt<I>,
     {
         self.late_tuples += 1;
+        if !self.late_told {
+            let content = excerpt(&shown(&tuple));
+            self.note_late(None, || (String::new(), None, content));
+        }
         self.emit_to(port, tuple);
+    }
+
+    /// Notes by how much something is late, and what it is where nothing was noted of it before:
+    /// source, line and content.
+    #[cold]
+    pub(crate) fn note_late(
+        &mut self,
+        behind_ms: Option<u64>,
+        example: impl FnOnce() -> (String, Option<u64>, String),
+    ) {
+        let seen = self.late_seen.get_or_insert_default();
+        seen.behind_ms = seen.behind_ms.max(behind_ms);
+        if !std::mem::replace(&mut self.late_told, true) {
+            let (source, line, content) = example();
+            seen.example = Some(LossExample {
+                source,
+                line,
+                reason: LossExample::LATE.to_owned(),
+                content,
+            });
+        }
     }
 
     /// Sends a record or tuple that cannot be processed to the dead letters.
@@ -346,6 +413,19 @@ impl<S: Streams> Out<S> {
         }
         self.dead_letter(letter(&error));
         Ok(())
+    }
+
+    /// As [`Out::dead_letter`], with what the record or tuple holds: a beginning of it is shown
+    /// where the run tells of what it has lost.
+    pub fn dead_letter_of(&mut self, letter: DeadLetter, content: &str) {
+        self.note_content(content);
+        self.dead_letter(letter);
+    }
+
+    /// Notes what the next dead letter is made of.
+    pub(crate) fn note_content(&mut self, content: &str) {
+        let position = self.dead_letters.tuples.len();
+        self.contents.push((position, excerpt(content)));
     }
 
     /// The time of the tuple in hand.

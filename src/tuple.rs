@@ -3,6 +3,8 @@
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
+use crate::text::Shown;
+
 /// A value that travels on a stream; implement it with `#[derive(Tuple)]`.
 ///
 /// The derive also writes a constant for each named field, which serves as a key:
@@ -121,6 +123,42 @@ pub struct DeadLetter {
     /// The refused tuple as its `Debug` text; none for a record that became no tuple.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuple: Option<String>,
+}
+
+/// One of the records or tuples that a run could not use.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LossExample {
+    /// The file or partition, or the component and task as `counts[2]`.
+    pub source: String,
+    /// The first physical line of the record, counted from 1; of a depot its offset, and none
+    /// for a tuple.
+    pub line: Option<u64>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// How the record or tuple begins, in at most 80 characters, with control characters
+    /// escaped; empty where it is not known.
+    pub content: String,
+}
+
+impl LossExample {
+    /// The reason of late tuples.
+    pub const LATE: &'static str = "its time is too long before the greatest earlier one of its \
+                                    file or partition";
+}
+
+impl fmt::Display for LossExample {
+    /// `a.csv:3: what is wrong (`how it begins`)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Shown(&self.source))?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", Shown(&self.reason))?;
+        if !self.content.is_empty() {
+            write!(f, " (`{}`)", self.content)?;
+        }
+        Ok(())
+    }
 }
 
 impl Tuple for DeadLetter {

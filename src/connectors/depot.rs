@@ -370,10 +370,12 @@ where
                 self.at_end()
             });
         };
+        out.read(1);
         self.record.fill(record, &partition.source, offset);
         partition.next = offset + 1;
-        if let Err(error) = (self.decode)(&self.record, out) {
         self.depot.watch.look(&self.record);
+        if let Err(error) = (self.decode)(&self.record, out) {
+            out.note_content(self.record.text());
             out.refuse(error, |error| DeadLetter {
                 source: self.record.source().to_string(),
                 line: Some(self.record.line()),

@@ -9,7 +9,7 @@ use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::state::States;
-use crate::stream::{Out, Streams};
+use crate::stream::{LateSeen, Out, Streams};
 use crate::time::{Timestamp, WindowShape};
 
 pub(crate) struct PlainOperator<B: Bolt> {
@@ -80,8 +80,13 @@ impl<B: Bolt> Staged for PlainOperator<B> {
         self.out.staged(stream)
     }
 
-    fn take_late(&mut self) -> u64 {
-        std::mem::take(&mut self.out.late_tuples)
+    fn take_late(&mut self) -> (u64, Option<Box<LateSeen>>) {
+        let late_tuples = std::mem::take(&mut self.out.late_tuples);
+        (late_tuples, self.out.late_seen.take())
+    }
+
+    fn take_contents(&mut self) -> Vec<(usize, String)> {
+        std::mem::take(&mut self.out.contents)
     }
 }
 

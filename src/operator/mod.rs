@@ -34,6 +34,7 @@ use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::{BoxError, Result};
 use crate::state::States;
+use crate::stream::LateSeen;
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::DeadLetter;
 
@@ -45,8 +46,11 @@ pub(crate) trait Staged {
     /// The staged tuples of a stream; the dead letters at position `streams()`.
     fn staged(&mut self, stream: usize) -> Option<&mut dyn AnyBatch>;
 
-    /// How many tuples were late since it was asked last.
-    fn take_late(&mut self) -> u64;
+    /// How many tuples were late since it was asked last, and what else is known of them.
+    fn take_late(&mut self) -> (u64, Option<Box<LateSeen>>);
+
+    /// What some of the staged dead letters are made of, by their position.
+    fn take_contents(&mut self) -> Vec<(usize, String)>;
 }
 
 /// A bolt or sink with its types erased.

@@ -8,6 +8,7 @@ use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::sink::Sink;
 use crate::state::States;
+use crate::stream::LateSeen;
 use crate::time::{Timestamp, WindowShape};
 
 pub(crate) struct SinkOperator<S: Sink> {
@@ -57,8 +58,12 @@ impl<S: Sink> Staged for SinkOperator<S> {
         None
     }
 
-    fn take_late(&mut self) -> u64 {
-        0
+    fn take_late(&mut self) -> (u64, Option<Box<LateSeen>>) {
+        (0, None)
+    }
+
+    fn take_contents(&mut self) -> Vec<(usize, String)> {
+        Vec::new()
     }
 }
 

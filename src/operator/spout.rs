@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::spout::{Next, Progress, Spout, SpoutOut};
 use crate::state::States;
-use crate::stream::{StreamAt, Streams};
+use crate::stream::{LateSeen, StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp};
 
 /// A spout with its types erased.
@@ -21,6 +21,13 @@ pub(crate) trait AnySpout: Staged + Send {
     /// The watermark after what is staged; by processing time `cut`, the latest cut.
     fn progress(&mut self, cut: Timestamp) -> Progress;
 
+    /// How many records were read since it was asked last, as far as the spout says.
+    fn take_records(&mut self) -> u64;
+
+    /// From now on [`AnySpout::poll`] returns after each dead letter, and after this many
+    /// records in all, so that what is lost is judged in between.
+    fn stop_at_losses(&mut self, records: u64);
+
     /// The other spouts have come so far.
     fn follow(&mut self, floor: Timestamp);
 
@@ -31,12 +38,21 @@ pub(crate) trait AnySpout: Staged + Send {
 pub(crate) struct SpoutOperator<S: Spout> {
     spout: S,
     out: SpoutOut<S::Output>,
+    /// The records that were told of.
+    records: u64,
+    /// Set where it stops at losses, and after how many records.
+    stops: Option<u64>,
 }
 
 impl<S: Spout> SpoutOperator<S> {
     pub(crate) fn new(spout: S) -> Self {
         let out = SpoutOut::new(spout.domain(), spout.lateness());
-        Self { spout, out }
+        Self {
+            spout,
+            out,
+            records: 0,
+            stops: None,
+        }
     }
 
     /// The tuples of the main stream, for the test kit.
@@ -57,8 +73,13 @@ impl<S: Spout> Staged for SpoutOperator<S> {
         self.out.staged(stream)
     }
 
-    fn take_late(&mut self) -> u64 {
-        std::mem::take(&mut self.out.late_tuples)
+    fn take_late(&mut self) -> (u64, Option<Box<LateSeen>>) {
+        let late_tuples = std::mem::take(&mut self.out.late_tuples);
+        (late_tuples, self.out.late_seen.take())
+    }
+
+    fn take_contents(&mut self) -> Vec<(usize, String)> {
+        std::mem::take(&mut self.out.contents)
     }
 }
 
@@ -86,6 +107,12 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
             if next != Next::More || self.out.emitted - before >= budget {
                 break;
             }
+            if let Some(records) = self.stops
+                && (self.out.dead_letters.tuples.len() > letters
+                    || self.records + self.out.records == records)
+            {
+                break;
+            }
         }
         // Records that cannot be read have no time, and become dead letters.
         if self.out.emitted - before > self.out.dead_letters.tuples.len() - letters {
@@ -99,6 +126,16 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
 
     fn domain(&self) -> TimeDomain {
         self.spout.domain()
+    }
+
+    fn take_records(&mut self) -> u64 {
+        let records = std::mem::take(&mut self.out.records);
+        self.records += records;
+        records
+    }
+
+    fn stop_at_losses(&mut self, records: u64) {
+        self.stops = Some(records);
     }
 
     fn follow(&mut self, floor: Timestamp) {

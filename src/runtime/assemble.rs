@@ -9,6 +9,7 @@ use super::channels::{Channels, FIRST_WINDOW};
 use super::commits::Commits;
 use super::coordinator::{Coordinator, SpoutTies, Watched};
 use super::inputs::Inputs;
+use super::losses::{LossWatch, Watched as Losing};
 use super::message::TaskId;
 use super::program::{Assembly, Committer, Program, guarded};
 use super::rate::RateLimit;
@@ -20,7 +21,7 @@ use super::work::{Shared, Work};
 use crate::context::Context;
 use crate::operator::{AnyEdge, Combining};
 use crate::time::{TimeDomain, WindowShape};
-use crate::topology::{Carriage, Definition, Make, Plan};
+use crate::topology::{Carriage, ComponentKind, Definition, Make, Plan};
 
 /// A way from one task to another: the sender's output channel, the reader's input channel.
 #[derive(Clone, Copy)]
@@ -50,7 +51,6 @@ pub(super) fn assemble(
     let first_task = first_tasks(components);
     let (mut tasks, component_of) = make_tasks(program, &first_task, waker)?;
     let slides = spread_times(plan, order, &first_task, &mut tasks)?;
-    introduce_spouts(&component_of, &mut tasks);
     if !slides.is_empty() {
         // Nothing else of a topology goes by the clock. It is whole at every moment.
         let ahead = program.clock_was_ahead.lock();
@@ -58,6 +58,7 @@ pub(super) fn assemble(
             tracing::warn!("{told}");
         }
     }
+    introduce_spouts(&component_of, &mut tasks);
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
     let mut committer = None;
@@ -94,6 +95,7 @@ pub(super) fn assemble(
         program.options.clone(),
         slides,
         commits,
+        losses(program, &first_task),
     );
     Ok(Assembly {
         threads: threads(program, &first_task, tasks.len()),
@@ -125,6 +127,7 @@ fn make_tasks(
         linger: options.linger,
         batch_tuples: options.batch_tuples,
         slides: Arc::default(),
+        limits: Some(losses(program, first_task)).filter(|losses| losses.has_limits()),
     };
     let tasks_of: BTreeMap<_, _> = components
         .iter()
@@ -171,11 +174,27 @@ fn make_tasks(
                 shared.clone(),
             );
             task.metrics = Arc::clone(&metrics[id]);
+            if shared.limits.is_some() {
+                task.stop_at_losses();
+            }
             tasks.push(task);
             component_of.push(number);
         }
     }
     Ok((tasks, component_of))
+}
+
+/// Sees what the tasks of all components lose.
+fn losses(program: &Program, first_task: &[TaskId]) -> Arc<LossWatch> {
+    let components = program.parts.components.iter().zip(first_task);
+    let losing = components.map(|(component, first)| Losing {
+        component: component.id.clone(),
+        spout: component.kind == ComponentKind::Spout,
+        tasks: program.metrics[*first..*first + component.parallelism].to_vec(),
+    });
+    let options = &program.options;
+    let (max_dead_letters, max_late) = (options.max_dead_letters, options.max_late);
+    Arc::new(LossWatch::new(losing.collect(), max_dead_letters, max_late))
 }
 
 /// The number of each component's first task.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::clock::{Clock, ClockWatch};
 use super::commits::{Commits, Settle};
+use super::losses::{LossWatch, TooManyLost};
 use super::message::{Report, TaskId};
 use super::metrics::{Activity, Metrics, Percentiles, share};
 use super::options::RunOptions;
@@ -80,8 +81,8 @@ pub(crate) struct Coordinator {
     tasks: Vec<TaskState>,
     components: Vec<String>,
     clock: Clock,
-    options: RunOptions,
     clock_watch: ClockWatch,
+    options: RunOptions,
     /// The slides of windows by processing time, in milliseconds: an epoch is cut at each
     /// multiple.
     slides: Vec<i64>,
@@ -95,6 +96,7 @@ pub(crate) struct Coordinator {
     /// The input of some spout has ended, but not for good.
     paused: bool,
     commits: Option<Commits>,
+    losses: Arc<LossWatch>,
     /// The end of a graceful stop.
     drain_until: Option<Duration>,
 }
@@ -106,6 +108,7 @@ impl Coordinator {
         options: RunOptions,
         slides: Vec<i64>,
         commits: Option<Commits>,
+        losses: Arc<LossWatch>,
     ) -> Self {
         let committed = commits.as_ref().map_or(0, Commits::committed);
         let tasks = tasks.into_iter().map(|watched| TaskState {
@@ -124,16 +127,17 @@ impl Coordinator {
             components,
             last_cut: clock.elapsed(),
             clock,
+            clock_watch: ClockWatch::default(),
             options,
             slides,
             next_number: committed + 1,
-            clock_watch: ClockWatch::default(),
             cuts: VecDeque::new(),
             completed: committed,
             latencies: Percentiles::default(),
             last_was_cut: false,
             paused: false,
             commits,
+            losses,
             drain_until: None,
         }
     }
@@ -201,7 +205,11 @@ impl Coordinator {
                 Settle::Done => {}
             }
         }
-        Some(Action::End(Ok(self.summary())))
+        let too_many = self.losses.judge(true);
+        let too_many = too_many.map(|lost| RunError::TooManyLost(Box::new(lost)));
+        Some(Action::End(
+            too_many.map_or_else(|| Ok(self.summary()), Err),
+        ))
     }
 
     /// Asks for a graceful stop; a second one ends the run at once.
@@ -220,21 +228,13 @@ impl Coordinator {
             return Some(Action::End(Err(self.stuck())));
         }
         self.name_stuck(now);
+        self.watch_clock();
         if self.drain_until.is_none() && self.options.run_for.is_some_and(|end| end <= now) {
             return self.stop();
         }
         (!self.last_was_cut && self.next_cut() <= now && self.may_cut()).then(|| self.cut(false))
     }
 
-    /// When the next tick is due.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.watch_clock();
-        let now = self.clock.elapsed();
-        let stall = now + self.options.stall.min(Duration::from_secs(1));
-        let run_for = self.options.run_for.filter(|_| self.drain_until.is_none());
-        let cut = (!self.last_was_cut && self.may_cut()).then(|| self.next_cut());
-        let all = [self.drain_until, run_for, cut];
-        all.into_iter()
     /// Windows by processing time follow the run's clock, not the computer's.
     fn watch_clock(&mut self) {
         if self.slides.is_empty() {
@@ -247,6 +247,14 @@ impl Coordinator {
         }
     }
 
+    /// When the next tick is due.
+    pub(crate) fn deadline(&self) -> Duration {
+        let now = self.clock.elapsed();
+        let stall = now + self.options.stall.min(Duration::from_secs(1));
+        let run_for = self.options.run_for.filter(|_| self.drain_until.is_none());
+        let cut = (!self.last_was_cut && self.may_cut()).then(|| self.next_cut());
+        let all = [self.drain_until, run_for, cut];
+        all.into_iter()
             .flatten()
             .fold(stall, Duration::min)
             .max(now)
@@ -398,6 +406,16 @@ impl Coordinator {
         } = &self.tasks[task].watched;
         let (error, in_hand) = match failure {
             Failure::Error(cause) if stems_from::<Killed>(&cause) => return Ended::Killed,
+            Failure::Error(cause) if cause.is::<TooManyLost>() => {
+                // Whoever tries again meets the same records.
+                return match cause.downcast::<TooManyLost>() {
+                    Ok(lost) => Ended::Done(Err(RunError::TooManyLost(lost))),
+                    Err(cause) => Ended::Done(Err(RunError::Failed {
+                        task: name.clone(),
+                        cause,
+                    })),
+                };
+            }
             Failure::Error(cause) if stems_from::<Fatal>(&cause) => {
                 let task = name.clone();
                 return Ended::Done(Err(RunError::Failed { task, cause }));
@@ -493,6 +511,8 @@ impl Coordinator {
             epoch_p99: self.latencies.at(0.99),
             watermark: self.watermark(),
             tuples,
+            late_tuples: self.losses.late(),
+            refused: self.losses.dead_letters(),
             commits: self.commits.as_ref().map(Commits::stats),
         }
     }

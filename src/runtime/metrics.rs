@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::losses::Tally;
 use crate::time::Timestamp;
 
 /// What a task is doing, for the watchdog and for `--stats`.
@@ -32,6 +33,9 @@ pub(crate) struct Metrics {
     pub(crate) busy_nanos: AtomicU64,
     pub(crate) blocked_nanos: AtomicU64,
     pub(crate) open_windows: AtomicU64,
+    /// What a spout has read, as far as it says.
+    pub(crate) records: AtomicU64,
+    pub(super) tally: Tally,
     watermark: AtomicI64,
     activity: AtomicU8,
     since_nanos: AtomicU64,

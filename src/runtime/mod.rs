@@ -10,6 +10,7 @@ mod coordinator;
 mod inputs;
 mod keeper;
 mod log;
+mod losses;
 mod message;
 mod metrics;
 mod options;
@@ -26,6 +27,7 @@ mod task;
 mod window;
 mod work;
 
+pub use losses::{LossLimit, LossLimitError, LossReason, Losses, LostShare, TooManyLost};
 pub use options::RunOptions;
 pub use report::{CommitStats, ComponentStats, RunError, RunStats, Summary};
 pub use running::Running;

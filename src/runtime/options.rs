@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::losses::LossLimit;
 use super::supervisor::Restarts;
 use crate::durable::DataDir;
 use crate::fault::Faults;
@@ -51,6 +52,12 @@ pub struct RunOptions {
     pub commit: Duration,
     /// What becomes of a durable run after a failure.
     pub restarts: Restarts,
+    /// How many dead letters there may be: with more the run ends at once with
+    /// [`RunError::TooManyLost`](crate::RunError::TooManyLost), and what is committed stays
+    /// committed. No limit unless given.
+    pub max_dead_letters: Option<LossLimit>,
+    /// The same for late tuples.
+    pub max_late: Option<LossLimit>,
     /// Failures on purpose, for tests.
     pub faults: Faults,
 }
@@ -70,6 +77,8 @@ impl Default for RunOptions {
             data_dir: None,
             commit: Duration::from_secs(1),
             restarts: Restarts::default(),
+            max_dead_letters: None,
+            max_late: None,
             faults: Faults::none(),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::losses::{Losses, TooManyLost};
 use crate::durable::Misfit;
 use crate::error::{BoxError, Fatal, stems_from};
 use crate::store::StoreError;
@@ -66,6 +67,9 @@ pub enum RunError {
         #[source]
         cause: BoxError,
     },
+    /// More tuples were late, or more dead letters came, than the options allow.
+    #[error(transparent)]
+    TooManyLost(#[from] Box<TooManyLost>),
     /// The topology was restored from its last commit again and again.
     #[error("gave up after {restarts} restarts within a minute; the first was because {cause}")]
     GaveUp {
@@ -139,6 +143,10 @@ pub struct RunStats {
     pub watermark: (Timestamp, String),
     /// Tuples that the spouts emitted.
     pub tuples: u64,
+    /// The late tuples, and why they are.
+    pub late_tuples: Losses,
+    /// The dead letters, and why they are.
+    pub refused: Losses,
     /// What was committed; none without a data directory.
     pub commits: Option<CommitStats>,
 }

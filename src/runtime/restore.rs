@@ -428,6 +428,7 @@ impl Component<'_> {
             task.context.resumed_from = self.commit.map(|commit| commit.epoch);
             task.committed = self.commit.map_or(0, |commit| commit.epoch);
             task.passed = task.committed;
+            task.metrics.restore_counts(task.committed);
             kept.map_err(|cause| RunError::Restore {
                 task: name,
                 state: at,

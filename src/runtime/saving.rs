@@ -78,6 +78,7 @@ impl Task {
             let bytes = outbox.hand_over(&epoch)?;
             keeper.save_outbox(Some((&epoch, bytes.to_vec())), &mut batch);
         }
+        self.metrics.commit_counts(epoch.number);
         self.report(Report::Saved(batch));
         self.note_work(began);
         Ok(())

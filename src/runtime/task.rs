@@ -14,6 +14,7 @@ use super::alignment::{Others, PAUSE};
 use super::channels::Channels;
 use super::inputs::{Inputs, follows};
 use super::keeper::Keeper;
+use super::losses::JUDGED_FROM;
 use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
 use super::window::CreditWindow;
@@ -144,6 +145,13 @@ impl Task {
 
     pub(crate) fn is_spout(&self) -> bool {
         matches!(self.work, Work::Spout { .. })
+    }
+
+    /// What a spout loses is judged as soon as it is lost.
+    pub(crate) fn stop_at_losses(&mut self) {
+        if let Work::Spout { spout, .. } = &mut self.work {
+            spout.stop_at_losses(JUDGED_FROM);
+        }
     }
 
     /// The time domain that a spout's tuples bring; none for a bolt.
@@ -333,6 +341,7 @@ impl Task {
         let began = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Working, began);
         bolt.execute(self.in_hand.insert(batch).as_mut())?;
+        Metrics::add(&self.metrics.tuples_in, stands_for);
         self.route()?;
         let Some(mut batch) = self.in_hand.take() else {
             return Ok(());
@@ -341,7 +350,6 @@ impl Task {
         self.metrics.set_activity(Activity::Waiting, ended);
         let busy = ended.saturating_sub(began);
         Metrics::add_time(&self.metrics.busy_nanos, busy);
-        Metrics::add(&self.metrics.tuples_in, stands_for);
         Metrics::add(&self.metrics.batches_in, 1);
         batch.clear_all();
         let (sender, channel) = self.inputs.sender(channel);
@@ -438,7 +446,13 @@ impl Task {
         self.metrics.set_activity(Activity::Working, now);
         let next = spout.poll(budget.max(1))?;
         let progress = spout.progress(self.cut);
+        let records = spout.take_records();
+        self.metrics.records.fetch_add(records, Ordering::Relaxed);
         let emitted = self.route()?;
+        if self.shared.limits.is_some() {
+            // What was lost before a share is judged may be too much now.
+            self.judge_losses()?;
+        }
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
         Metrics::add_time(&self.metrics.busy_nanos, ended.saturating_sub(now));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::losses::LossWatch;
 use super::rate::RateLimit;
 use crate::operator::{AnyBolt, AnySpout};
 
@@ -28,4 +29,6 @@ pub(crate) struct Shared {
     /// The slides of all windows of the topology, in milliseconds: when a watermark passes
     /// a multiple of one, readers are told at once.
     pub(crate) slides: Arc<[i64]>,
+    /// Set where what is lost has a limit.
+    pub(crate) limits: Option<Arc<LossWatch>>,
 }

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, StreamAt, Streams};
+use crate::text::excerpt;
 use crate::time::{TimeDomain, Timestamp};
 
 pub use splits::SplitId;
@@ -138,6 +139,8 @@ pub struct SpoutOut<S: Streams> {
     /// Split and time of the record in hand: neighbours mostly share them, and what holds
     /// for the one holds for the other.
     hand: Option<(SplitId, Timestamp)>,
+    /// How many records were read, as far as the spout says.
+    pub(crate) records: u64,
 }
 
 impl<S: Streams> SpoutOut<S> {
@@ -148,6 +151,7 @@ impl<S: Streams> SpoutOut<S> {
             splits: Splits::new(lateness),
             whole: None,
             hand: None,
+            records: 0,
         }
     }
 
@@ -267,6 +271,27 @@ impl<S: Streams> SpoutOut<S> {
             format!(
                 "a spout emitted {emitted} tuples with runs of {timed}: give the time of each tuple"
             )
+        });
+    }
+
+    /// So many records of the input were read since it was said last, whatever became of them:
+    /// what a run has lost is told as a share of them. Without it each tuple counts as a record.
+    #[inline]
+    pub fn read(&mut self, records: usize) {
+        self.records += records as u64;
+    }
+
+    /// Tells of the record in hand, where it [is late](Out::is_late): of the first one `example`
+    /// gives source, line and content, which are shown where the run tells of what it has lost.
+    pub fn tell_late(
+        &mut self,
+        split: SplitId,
+        example: impl FnOnce() -> (String, Option<u64>, String),
+    ) {
+        let behind_ms = self.splits.behind_ms(split, self.out.time);
+        self.out.note_late(Some(behind_ms), || {
+            let (source, line, content) = example();
+            (source, line, excerpt(&content))
         });
     }
 

@@ -120,6 +120,13 @@ impl Splits {
         late
     }
 
+    /// By how much a time is before the greatest of the split, in milliseconds.
+    pub(crate) fn behind_ms(&self, id: SplitId, time: Timestamp) -> u64 {
+        let split = self.splits.get(id.0).and_then(Option::as_ref);
+        let behind = split.map(|split| split.greatest.millis().saturating_sub(time.millis()));
+        behind.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0)
+    }
+
     pub(crate) fn close(&mut self, id: SplitId) {
         if self.open == 1 {
             // How far the last one came is what idle spouts may follow.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, Once, mpsc};
 use squall::bolts::Map;
 use squall::testing::{Collected, Fault, Faults, TopologyTest};
 use squall::{
-    Bolt, BoxError, DataDir, DeadLetter, Epoch, Fatal, Next, Out, Restarts, Result, RunError,
-    RunOptions, Spout, SpoutOut, States, Summary, Table, Text, Timestamp, Topology, Tuple, Value,
-    Word, millis, secs,
+    Bolt, BoxError, DataDir, DeadLetter, Epoch, Fatal, LossLimit, Next, Out, Restarts, Result,
+    RunError, RunOptions, Spout, SpoutOut, States, Summary, Table, Text, Timestamp, Topology,
+    Tuple, Value, Word, millis, secs,
 };
 
 use crate::quiet;
@@ -439,4 +439,67 @@ fn a_bolt_that_blocks_for_ever_is_named_and_does_not_hold_up_a_stop() {
         other => panic!("{other:?}"),
     }
     drop(keep);
+}
+
+/// A topology that refuses every word of a number that ends in 7.
+fn refusing(words: u64) -> Topology {
+    let topology = Topology::named("losses");
+    let word = |number: u64| number.to_string().into();
+    let spout = topology.spout("words", move || Words::up_to(words, Next::End, word));
+    let no_sevens = |word: &Word| {
+        if word.word.ends_with('7') {
+            return Err(format!("no {}", word.word).into());
+        }
+        Ok(word.clone())
+    };
+    topology
+        .bolt("same", move || Map::new(no_sevens))
+        .shuffle_grouping(&spout);
+    topology
+}
+
+#[test]
+fn what_is_lost_is_counted_once_though_it_is_done_again_after_failures() {
+    everywhere(|run, dir| {
+        let faults = Faults::none()
+            .at("bolt.execute", 4, Fault::Error)
+            .at("bolt.execute", 30, Fault::Error)
+            .at("save", 5, Fault::Error)
+            .at("commit", 2, Fault::Error);
+        let options = RunOptions { faults, ..on(&dir) };
+        let stats = run(refusing(40_000), options).unwrap().stats;
+        assert_eq!((stats.tuples, stats.dead_letters()), (40_000, 4_000));
+        let refused = stats.refused;
+        let worst = refused.worst.unwrap();
+        assert_eq!((worst.component.as_str(), worst.read), ("same", 40_000));
+        let [reason] = &refused.reasons[..] else {
+            panic!("{:?}", refused.reasons);
+        };
+        assert_eq!((reason.reason.as_str(), reason.count), ("no #", 4_000));
+        assert_eq!(reason.example.source, "same[0]");
+        assert!(
+            reason.example.content.starts_with("Word { word: "),
+            "{reason:?}"
+        );
+    });
+}
+
+#[test]
+fn too_many_dead_letters_end_a_durable_run_and_are_not_tried_again() {
+    everywhere(|run, dir| {
+        let options = RunOptions {
+            max_dead_letters: Some(LossLimit::Count(100)),
+            ..on(&dir)
+        };
+        match run(refusing(1_000_000), options) {
+            Err(RunError::TooManyLost(lost)) => {
+                assert!((101..100_000).contains(&lost.seen.count), "{lost}");
+                assert!(
+                    lost.to_string().contains("the limit is 100; most often"),
+                    "{lost}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    });
 }

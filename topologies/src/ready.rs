@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use clap::Subcommand;
-use squall::connectors::Files;
+use squall::connectors::files::FieldWatch;
+use squall::connectors::{Files, ReadDepot};
 use squall::{DataDir, Topology};
 
 use crate::rolling_top_words;
@@ -51,14 +52,18 @@ pub struct Prepared {
     pub files: Option<Files>,
     /// The data directory, where it is open already, since its depots are read.
     pub opened: Option<DataDir>,
+    /// Knows, when the topology has run, which fields no record had.
+    pub fields: FieldWatch,
 }
 
 impl Prepared {
     fn reading(topology: Topology, files: Option<Files>) -> Self {
+        let fields = files.as_ref().map(Files::field_watch);
         Self {
             topology,
             files,
             opened: None,
+            fields: fields.unwrap_or_default(),
         }
     }
 }
@@ -89,11 +94,13 @@ impl Ready {
                     // The run and the depot have it open together.
                     let opened = DataDir::opened(dir).map_err(WrongUse::from)?;
                     let depot = options.purchases.depot(&opened)?;
+                    let fields = depot.as_ref().map(ReadDepot::field_watch);
                     let source = depot.map_or(Source::Random, Source::Depot);
                     return Ok(Prepared {
                         topology: top_users::reading(options, source)?,
                         files: None,
                         opened: Some(opened),
+                        fields: fields.unwrap_or_default(),
                     });
                 }
                 let files = options.purchases.files()?;

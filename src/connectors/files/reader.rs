@@ -15,7 +15,7 @@ use super::probe::ProbeError;
 use super::record::{Content, Damage, Record, not_of};
 use super::sniff::Foreign;
 use crate::error::{BoxError, Fatal};
-use crate::text::Shown;
+use crate::text::{Shown, excerpt};
 
 /// Reads the records of one source.
 pub struct RecordReader {
@@ -62,6 +62,8 @@ pub struct BadRecord {
     pub offset: u64,
     /// What is wrong with it.
     pub reason: String,
+    /// How it begins, in at most 80 characters, with control characters escaped.
+    pub content: String,
 }
 
 /// Why reading broke off: nothing more can be read from this source.
@@ -262,6 +264,7 @@ impl RecordReader {
                 Step::Blank => {}
                 Step::End => return Ok(Outcome::End),
                 Step::Bad(reason) => {
+                    let content = excerpt(&record.text);
                     record.text.clear();
                     record.content = Content::Text;
                     return Ok(Outcome::Bad(BadRecord {
@@ -269,6 +272,7 @@ impl RecordReader {
                         line: self.cutter.line(),
                         offset: self.cutter.offset(),
                         reason,
+                        content,
                     }));
                 }
             }
@@ -283,7 +287,10 @@ impl RecordReader {
         record.damage = None;
         match self.cut(&mut bytes)? {
             Cut::End => return Ok(Step::End),
-            Cut::Bad(reason) => return Ok(Step::Bad(reason)),
+            Cut::Bad(reason) => {
+                record.text = beginning(&bytes);
+                return Ok(Step::Bad(reason));
+            }
             Cut::Record => {}
         }
         record.line = self.cutter.line();
@@ -406,6 +413,12 @@ enum Step {
     Blank,
     Bad(String),
     End,
+}
+
+/// How bytes begin that may be no text.
+fn beginning(bytes: &[u8]) -> String {
+    const BYTES: usize = 400;
+    String::from_utf8_lossy(&bytes[..bytes.len().min(BYTES)]).into_owned()
 }
 
 fn wrong_count(row: usize, header: usize) -> String {

@@ -125,11 +125,19 @@ where
                 Ok(millis) => {
                     self.times.read = true;
                     out.record_at(split, Timestamp::from_millis(millis));
+                    if out.is_late() {
+                        let record = &self.record;
+                        out.tell_late(split, || {
+                            let source = record.source().to_string();
+                            (source, Some(record.line()), record.text().to_owned())
+                        });
+                    }
                 }
                 Err(reason) => return self.without_time(reason, out),
             }
         }
         if let Err(error) = (self.decode)(&self.record, out) {
+            out.note_content(self.record.text());
             out.refuse(error, |error| self.letter(error.to_string()))?;
         }
         Ok(())
@@ -174,7 +182,7 @@ where
                 return Err(self.no_time().into());
             }
         }
-        out.dead_letter(letter);
+        out.dead_letter_of(letter, self.record.text());
         Ok(())
     }
 
@@ -271,6 +279,13 @@ where
 
     /// There is nothing that could be read on.
     fn without_input(&mut self, out: &mut SpoutOut<S>) -> Result<Next> {
+        if self.files.end != AtEnd::Waits {
+            let (task, tasks) = {
+                let context = self.context()?;
+                (context.task, context.parallelism)
+            };
+            self.files.watch.end(task, tasks);
+        }
         match self.files.end {
             AtEnd::Ends => Ok(Next::End),
             AtEnd::Pauses => Ok(Next::Pause),
@@ -279,13 +294,6 @@ where
                 Ok(if found {
                     Next::More
                 } else {
-        if self.files.end != AtEnd::Waits {
-            let (task, tasks) = {
-                let context = self.context()?;
-                (context.task, context.parallelism)
-            };
-            self.files.watch.end(task, tasks);
-        }
                     Next::After(LOOK_INTERVAL)
                 })
             }
@@ -346,14 +354,15 @@ fn refuse_stream(source: &Source, durable: bool) -> Result<(), PositionError> {
     Ok(())
 }
 
-/// The dead letter of a record that could not be read.
-fn bad(row: BadRecord) -> DeadLetter {
-    DeadLetter {
+/// The dead letter of a record that could not be read, and how the record begins.
+fn bad(row: BadRecord) -> (DeadLetter, String) {
+    let letter = DeadLetter {
         source: row.source.to_string(),
         line: Some(row.line),
         reason: row.reason,
         tuple: None,
-    }
+    };
+    (letter, row.content)
 }
 
 impl<S, F> Spout for FileSpout<S, F>
@@ -452,9 +461,15 @@ where
         if let (Some(turn), true) = (&mut self.turn, outcome != Outcome::End) {
             turn.records += 1;
         }
+        if outcome != Outcome::End {
+            out.read(1);
+        }
         match outcome {
             Outcome::Record => self.take(out)?,
-            Outcome::Bad(row) => out.dead_letter(bad(row)),
+            Outcome::Bad(row) => {
+                let (letter, content) = bad(row);
+                out.dead_letter_of(letter, &content);
+            }
             Outcome::End => return self.end(out),
         }
         if self.turn_is_over() {

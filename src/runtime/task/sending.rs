@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::operator::{Combining, Staged};
 use crate::runtime::inputs::passes_an_end;
 use crate::runtime::log;
+use crate::runtime::losses;
 use crate::runtime::message::Report;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::work::Work;
@@ -63,15 +64,20 @@ impl Task {
             Work::Spout { spout, .. } => &mut **spout,
             Work::Bolt(bolt) => &mut **bolt,
         };
-        let late = staged.take_late();
+        let (late, seen) = staged.take_late();
+        let mut lost = late > 0;
         if late > 0 {
-            Metrics::add(
-                &self.metrics.late,
-                usize::try_from(late).unwrap_or(usize::MAX),
-            );
+            self.metrics.late.fetch_add(late, Ordering::Relaxed);
+        }
+        if let Some(mut seen) = seen {
+            if let Some(example) = seen.example.as_mut().filter(|it| it.source.is_empty()) {
+                example.source = self.context.name();
+            }
+            losses::late(&self.metrics, *seen);
         }
         let streams = staged.streams();
         let mut emitted = 0;
+        let mut contents = staged.take_contents();
         for (stream, edges) in self.edges.iter_mut().enumerate() {
             let Some(batch) = staged.staged(stream) else {
                 continue;
@@ -85,6 +91,8 @@ impl Task {
                 let letters = &self.metrics.dead_letters;
                 earlier_letters = Some(letters.load(Ordering::Relaxed));
                 Metrics::add(letters, tuples);
+                losses::dead_letters(&self.metrics, batch, std::mem::take(&mut contents));
+                lost = true;
             } else {
                 emitted += tuples;
             }
@@ -100,7 +108,19 @@ impl Task {
             }
         }
         Metrics::add(&self.metrics.tuples_out, emitted);
+        if lost {
+            self.judge_losses()?;
+        }
         Ok(emitted)
+    }
+
+    /// Ends the run where more is lost than may be.
+    pub(super) fn judge_losses(&self) -> Result {
+        let limits = self.shared.limits.as_ref();
+        match limits.and_then(|limits| limits.judge(false)) {
+            Some(too_many) => Err(too_many.into()),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn flush(&mut self) {

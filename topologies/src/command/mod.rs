@@ -5,6 +5,7 @@ mod cube;
 mod data;
 mod depot;
 mod logs;
+mod losses;
 mod progress;
 mod run;
 mod status;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use squall::{DataDir, Restarts, RunOptions, RunStats, Running, Summary, Timestamp};
+use squall::{DataDir, LossLimit, Restarts, RunOptions, RunStats, Running, Summary, Timestamp};
 use squall_topologies::duration;
 use squall_topologies::outputs::STDOUT;
 use squall_topologies::ready::{Prepared, Ready};
 
 use super::logs;
+use super::losses;
 use super::progress::Bar;
 use super::status::Ending;
 
@@ -93,6 +94,13 @@ struct Settings {
         requires = "data_dir"
     )]
     restarts: u32,
+    /// End the run with status 1 when there are more dead letters: so many, or such a share of
+    /// what a component has read, judged from 1,000 records on and at the end
+    #[arg(long, global = true, value_name = "N|P%")]
+    max_dead_letters: Option<LossLimit>,
+    /// The same for late tuples
+    #[arg(long, global = true, value_name = "N|P%")]
+    max_late: Option<LossLimit>,
     /// Write what each component has done: a line every few seconds, a table at the end
     #[arg(long, global = true)]
     stats: bool,
@@ -106,6 +114,7 @@ impl Run {
             topology,
             files,
             opened,
+            fields,
         } = prepared;
         let bar = Bar::of(files.as_ref());
         let name = topology.name().to_owned();
@@ -116,6 +125,12 @@ impl Run {
         tracing::info!("{}", in_short(&summary));
         if settings.stats {
             logs::line(&summary.stats.to_string());
+        }
+        if let Some(missing) = fields.summary() {
+            tracing::warn!("{missing}");
+        }
+        for told in losses::worth_telling(&name, &summary.stats) {
+            tracing::warn!("{told}");
         }
         Ok(())
     }
@@ -135,6 +150,8 @@ impl Settings {
                 per_minute: self.restarts,
                 ..Restarts::default()
             },
+            max_dead_letters: self.max_dead_letters,
+            max_late: self.max_late,
             ..RunOptions::default()
         }
     }

@@ -174,6 +174,13 @@ impl Append {
             said.push_str(&format!(", {bad} cannot be read"));
         }
         tracing::info!("{said}");
+        if bad.saturating_mul(10) > seen + bad {
+            let all = seen + bad;
+            tracing::warn!(
+                "a large share of the input was lost: {bad} of {all} records cannot be read; the \
+                 first of them are told above"
+            );
+        }
         Ok(())
     }
 
