@@ -16,6 +16,8 @@ use std::thread;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn at_stop_signals(tell: impl Fn() + Send + 'static) -> io::Result<()> {
+    #[cfg(unix)]
+    have_room()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -35,6 +37,15 @@ pub fn at_stop_signals(tell: impl Fn() + Send + 'static) -> io::Result<()> {
             });
         })?;
     Ok(())
+}
+
+/// Whether the process may open as many files as a runtime with signals takes: that panics where
+/// it may not.
+#[cfg(unix)]
+fn have_room() -> io::Result<()> {
+    const PAIRS: usize = 3;
+    let pairs = (0..PAIRS).map(|_| std::os::unix::net::UnixStream::pair());
+    pairs.collect::<io::Result<Vec<_>>>().map(drop)
 }
 
 #[cfg(unix)]

@@ -223,3 +223,69 @@ fn a_log_that_cannot_be_written_is_a_failure() {
     let status = command.stderr(full.unwrap()).status().unwrap();
     assert_eq!(status.code(), Some(1));
 }
+
+#[test]
+fn few_file_descriptors_are_an_error_and_no_panic() {
+    let job = events();
+    let spec = job.folder.path("spec.json");
+    std::fs::write(
+        job.folder.path("few.ndjson"),
+        "{\"t\":1420070400000,\"a\":\"x\"}\n",
+    )
+    .unwrap();
+    let few = job.folder.path("few.ndjson");
+    let [data, archive] = ["data", "archive"].map(|name| job.folder.path(name));
+    let rollup = [
+        "run",
+        "rollup",
+        "--restarts",
+        "0",
+        "--spec",
+        &spec,
+        "--input",
+        &few,
+    ];
+    let rollup = [&rollup[..], &["--data-dir", &data, "--archive", &archive]].concat();
+    common::output(&mut common::squall(&rollup));
+    let words = [
+        "run",
+        "rolling-top-words",
+        "--input",
+        &few,
+        "--format",
+        "text",
+        "--json",
+    ];
+    let follow = ["--follow", "--for", "10ms", "--spouts", "9"];
+    let follow = [&words[..], &follow].concat();
+    let time = ["--from", "2015-01-01", "--to", "2015-01-02"];
+    let reindex = [&["reindex", &data, "--spec", &spec][..], &time].concat();
+    let copy = job.folder.path("copy");
+    for descriptors in (4..16).chain([20, 40, 64]) {
+        for command in [
+            &words[..],
+            &follow,
+            &rollup,
+            &reindex,
+            &["inspect", &data],
+            &["view", &data, "segments.files"],
+            &["query", &data],
+            &["compact", &data],
+            &["backup", &data, &copy],
+            &["depot", "show", &data],
+        ] {
+            let mut limited = limited(&format!("-n {descriptors}"));
+            let output = limited.args(command).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            let about = format!("{command:?} with {descriptors}: {said}");
+            assert!(!said.contains("panicked"), "{about}");
+            match output.status.code() {
+                Some(0) => {}
+                // The loader of programs and the shell need some themselves.
+                Some(1 | 2 | 127) => assert!(said.contains("open files"), "{about}"),
+                _ => panic!("{about}"),
+            }
+            let _ = std::fs::remove_dir_all(&copy);
+        }
+    }
+}
