@@ -6,9 +6,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::engine::{Engine, Place};
+use super::engine::Engine;
 use super::error::StoreError;
 use super::lock::{self, Lock};
+use super::place::Place;
 use crate::private;
 
 /// The store's file.

@@ -18,6 +18,7 @@ pub(crate) mod disk;
 mod engine;
 mod error;
 mod lock;
+mod place;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -32,8 +33,9 @@ pub(crate) use dir::SOCKET;
 pub use error::StoreError;
 
 use crate::error::BoxError;
-use engine::{Each, EachUntil, Engine, Identity, Place, View};
+use engine::{Each, EachUntil, Engine, View};
 use lock::Lock;
+use place::{Identity, Place};
 
 /// One open data directory: a key-value store with atomic, synced batches. A clone is the same
 /// store; the directory is let go of with the last clone and the last [`Reader`].
