@@ -73,7 +73,7 @@ const CASES: &[Case] = &[
             })
         }),
         words: "run top-users --input INPUT/in.csv --user-field user --cents-field cents \
-                --top 10000000 --out DIR/out",
+                --top 10000000 --every 1h --out DIR/out",
         refused: false,
     },
     Case {
