@@ -9,6 +9,9 @@ use super::{Cube, TRIES, is_gone};
 use crate::archive::{ARCHIVE, Archive, Archived};
 use crate::segments::SegmentReader;
 
+/// Values with their keys; a single value has none.
+type Rows<V> = Vec<(Option<i64>, V)>;
+
 impl Cube {
     /// Compares all segments with their lengths and checksums, and all that is committed of the
     /// archive, where the cube has one, with its length, its checksums and the number of its
@@ -30,8 +33,11 @@ impl Cube {
             return Ok(wrong);
         };
         let directory = self.archived::<String>("directory")?.unwrap_or_default();
-        let directory = directory.into_iter().map(|(_, path)| PathBuf::from(path));
-        let Some(dir) = archive.map(Path::to_owned).or(directory.last()) else {
+        let mut directory = directory.into_iter().map(|(_, path)| PathBuf::from(path));
+        let Some(dir) = archive
+            .map(Path::to_owned)
+            .or_else(|| directory.next_back())
+        else {
             return Ok(wrong);
         };
         for (segment, archived) in lengths {
@@ -54,10 +60,7 @@ impl Cube {
     }
 
     /// What is stored of a state of the archive; none where there is no archive.
-    fn archived<V: DeserializeOwned>(
-        &self,
-        state: &str,
-    ) -> Result<Option<Vec<(Option<i64>, V)>>, BoxError> {
+    fn archived<V: DeserializeOwned>(&self, state: &str) -> Result<Option<Rows<V>>, BoxError> {
         let rows = match self.data_dir.view(&format!("{ARCHIVE}.{state}"), None) {
             Err(DataDirError::UnknownTable { .. }) => return Ok(None),
             rows => rows?,
