@@ -470,7 +470,8 @@ impl Large {
     fn put_into(self, case: &mut Case, seed: u64) {
         // Over all numbers in an order that has nothing to do with theirs.
         case.idle = None;
-        let scattered = |number: i64, of: i64| (number * 7_919 + seed.cast_signed() % 1_000) % of;
+        let shift = seed.cast_signed().rem_euclid(1_000);
+        let scattered = |number: i64, of: i64| (number * 7_919 + shift) % of;
         match self {
             Self::Open { windows } => {
                 let slide = 1 + seed.cast_signed().rem_euclid(50);
