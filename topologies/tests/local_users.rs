@@ -107,9 +107,9 @@ fn what_is_kept_is_its_users_alone_whatever_the_umask() {
             "2015-09-13",
         ];
         under(umask, &words(&reindex));
-        // Lock, store, manifest and segments; owner and two files of events.
+        // Lock, store, manifest and segments; owner and two files of events at least.
         assert!(is_private(Path::new(&data)) >= 5);
-        assert_eq!(is_private(Path::new(&archive)), 3);
+        assert!(is_private(Path::new(&archive)) >= 3);
         assert!(is_private(Path::new(&copy)) >= 4);
     }
 }
