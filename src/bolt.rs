@@ -7,6 +7,7 @@ use crate::batch::{AnyBatch, Neighbours};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{KeyHash, KeyValue};
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, Streams};
 use crate::time::{Timestamp, WindowShape};
@@ -116,6 +117,13 @@ pub trait Bolt: Send + 'static {
     /// commit; see [`States`]. What is not declared here begins anew after a failure.
     fn state(&mut self, states: &mut States<'_>) {
         let _ = states;
+    }
+
+    /// What the results mean, as far as the bolt's settings decide it: a run goes on only with
+    /// what a bolt of the same meaning has stored. See [`Meaning`]. Asked of the bolt as it was
+    /// made.
+    fn meaning(&self) -> Meaning {
+        Meaning::none()
     }
 
     /// The windows that this bolt keeps, if it keeps any. They time the epochs of runs by
@@ -278,6 +286,11 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     /// As [`Bolt::state`].
     fn state(&mut self, states: &mut States<'_>) {
         let _ = states;
+    }
+
+    /// As [`Bolt::meaning`].
+    fn meaning(&self) -> Meaning {
+        Meaning::none()
     }
 
     /// As [`Bolt::window`].

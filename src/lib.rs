@@ -69,7 +69,7 @@
 //! - **How it runs**: [`Topology::run`] with [`RunOptions`], which ends in a [`Summary`] or a
 //!   [`RunError`]; [`Topology::start`] gives a [`Running`] topology to look at and to stop.
 //! - **What survives**: with a [`DataDir`] what a component declares in its `state` method
-//!   ([`Table`], [`Tables`], [`Value`]); a failed run goes on from its last commit
+//!   ([`Table`], [`Tables`], [`Value`]), beside what it [means](Meaning); a failed run goes on from its last commit
 //!   ([`Restarts`]), and [`Views`] read what is committed.
 //! - **What waits to be read**: [`Depot`], a log in a data directory that topologies read, each
 //!   from where it is.
@@ -99,6 +99,7 @@ mod durable;
 mod error;
 mod fault;
 mod key;
+mod meaning;
 mod nearest;
 mod operator;
 pub mod private;
@@ -133,6 +134,7 @@ pub use error::{BoxError, Fatal, Result, Transient};
 pub use key::{
     By, Key, KeyHash, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard,
 };
+pub use meaning::Meaning;
 pub use operator::CustomGrouping;
 pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
 pub use runtime::{

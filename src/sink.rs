@@ -2,6 +2,7 @@
 
 use crate::context::{Context, Epoch};
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::tuple::Tuple;
 
@@ -93,6 +94,11 @@ pub trait Sink: Send + 'static {
     fn flush(&mut self, epoch: &Epoch) -> Result {
         let _ = epoch;
         Ok(())
+    }
+
+    /// What the sink's state means, as [`Bolt::meaning`](crate::Bolt::meaning).
+    fn meaning(&self) -> Meaning {
+        Meaning::none()
     }
 
     /// What the sink keeps over a failure, as [`Bolt::state`](crate::Bolt::state): stored

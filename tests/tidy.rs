@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     // Values without a meaning of their own for topologies.
     &[
-        "decimal", "error", "nearest", "private", "text", "time", "varint",
+        "decimal", "error", "meaning", "nearest", "private", "text", "time", "varint",
     ],
     // Failing on purpose.
     &["fault"],

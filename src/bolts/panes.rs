@@ -3,7 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::time::{Timestamp, WindowError, WindowShape};
 
 /// What is kept of numbered panes, the latest of which make a window.
@@ -61,6 +64,13 @@ pub(super) fn ends_later(
     held.saturating_add(panes - 1) > closed
 }
 
+/// What is stated of windows; one over everything has no length.
+#[derive(Serialize)]
+struct Windows {
+    window_ms: Option<u64>,
+    slide_ms: Option<u64>,
+}
+
 /// A whole number of slides is a window, a slide a pane: each tuple is taken in once, in the
 /// pane of its time, and a window is what its panes hold together.
 #[derive(Debug)]
@@ -116,6 +126,15 @@ impl Panes {
     /// The shape; of one that cannot be, that of a window over everything.
     pub(super) fn shape(&self) -> WindowShape {
         self.shape
+    }
+
+    /// What their results mean: sums over windows of this length, one at each slide.
+    pub(super) fn meaning(&self) -> Meaning {
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Meaning::of(&Windows {
+            window_ms: self.length.map(millis),
+            slide_ms: self.span().map(millis),
+        })
     }
 
     /// How long a pane is, as far as that is known.

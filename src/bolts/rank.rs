@@ -7,7 +7,7 @@ use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
 use crate::ranking::{Count, Ranking, check_places};
-use crate::state::{States, Table};
+use crate::state::{States, Table, Value};
 use crate::stream::Out;
 use crate::time::{Timestamp, Window};
 
@@ -20,7 +20,8 @@ use crate::time::{Timestamp, Window};
 ///
 /// Counts of running totals (windows without a start) are kept from window to window. In a
 /// run that goes on with another number of tasks, each first emits the top of the totals that
-/// it was given, in [`Window::STANDING`]: its readers know them by the tasks of before.
+/// it was given, in [`Window::STANDING`]: its readers know them by the tasks of before. So it
+/// does with more places than before: its readers know fewer of them.
 ///
 /// ```
 /// use squall::{Count, Timestamp, Window, bolts::Rank, testing::BoltTest};
@@ -45,6 +46,8 @@ pub struct Rank<K> {
     pending: Pending<K, u64>,
     /// Running totals as of the last window that was ranked.
     totals: Table<K, u64>,
+    /// How many places the readers know the totals by: 0 where nothing was sent.
+    sent_places: Value<usize>,
     /// The totals are to be sent as they stand.
     resend: bool,
 }
@@ -58,6 +61,7 @@ impl<K: KeyValue> Rank<K> {
             author: Author::new(),
             pending: Pending::new(),
             totals: Table::new(),
+            sent_places: Value::new(0).shared(|one, other| *one.min(other)),
             resend: false,
         }
     }
@@ -105,7 +109,13 @@ impl<K: KeyValue> Bolt for Rank<K> {
 
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
-        self.resend = self.author.prepare(context) && !self.totals.is_empty();
+        let changed = self.author.prepare(context);
+        let resumed = context.resumed_from.is_some();
+        let more = resumed && self.places > *self.sent_places;
+        if *self.sent_places != self.places {
+            *self.sent_places = self.places;
+        }
+        self.resend = (changed || more) && !self.totals.is_empty();
         Ok(())
     }
 
@@ -138,6 +148,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
         self.author.state(states);
         self.pending.state(states);
         states.keep("totals", &mut self.totals);
+        states.keep("places", &mut self.sent_places);
     }
 
     fn open_windows(&self) -> usize {

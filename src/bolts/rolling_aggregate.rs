@@ -12,6 +12,7 @@ use crate::bolt::{AggregatingBolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, Port, Streams};
 use crate::time::{Timestamp, Window, WindowShape};
@@ -213,6 +214,10 @@ where
 
     fn state(&mut self, states: &mut States<'_>) {
         self.held.state(states);
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.panes.meaning()
     }
 
     fn window(&self) -> Option<WindowShape> {

@@ -8,6 +8,7 @@ use crate::bolt::{KeyedBolt, KeyedTuples};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
+use crate::meaning::Meaning;
 use crate::ranking::{Count, check_places};
 use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, Port};
@@ -243,6 +244,10 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
 
     fn state(&mut self, states: &mut States<'_>) {
         self.counter.keep("counts", states);
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.panes.meaning()
     }
 
     fn window(&self) -> Option<WindowShape> {

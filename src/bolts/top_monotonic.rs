@@ -3,12 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::author::Author;
 use super::pending::Pending;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
+use crate::meaning::Meaning;
 use crate::ranking::{Count, Ranking, check_places};
 use crate::state::{States, Table};
 use crate::stream::Out;
@@ -141,6 +144,12 @@ fn place<K: KeyValue>(
     order.insert(entry);
 }
 
+/// What is stated of a ranking that keeps no more than its places.
+#[derive(Serialize)]
+struct Places {
+    places: usize,
+}
+
 impl<K: KeyValue> Bolt for TopMonotonic<K> {
     type Input = Count<K>;
     type Output = Ranking<K>;
@@ -186,6 +195,13 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
             self.emit_final(out);
         }
         Ok(())
+    }
+
+    /// With more places than before, those that were pushed out would be missed.
+    fn meaning(&self) -> Meaning {
+        Meaning::of(&Places {
+            places: self.places,
+        })
     }
 
     fn state(&mut self, states: &mut States<'_>) {

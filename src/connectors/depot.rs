@@ -5,10 +5,13 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
+
 use super::files::{FieldSelector, FieldWatch, Record};
 use crate::context::Context;
 use crate::depot::{Block, Depot, DepotError, DepotReader};
 use crate::error::{BoxError, Fatal, Result};
+use crate::meaning::Meaning;
 use crate::spout::{Next, Spout, SpoutOut};
 use crate::state::{Changes, Shape, State, States, StoredUnit, Table};
 use crate::stream::{Out, Streams};
@@ -176,6 +179,12 @@ pub struct DepotSpout<S, F> {
     place: (usize, usize),
     record: Record,
     output: std::marker::PhantomData<fn() -> S>,
+}
+
+/// What the spout states of what it reads.
+#[derive(Serialize)]
+struct Reads {
+    reads: String,
 }
 
 struct Partition {
@@ -394,5 +403,12 @@ where
         }
         states.keep("positions", &mut self.positions);
         states.keep("depot", &mut self.read);
+    }
+
+    fn meaning(&self) -> Meaning {
+        let depot = self.depot.depot.name();
+        Meaning::of(&Reads {
+            reads: format!("depot {depot}"),
+        })
     }
 }

@@ -1,7 +1,10 @@
 //! Words at random.
 
+use serde::Serialize;
+
 use crate::context::Context;
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::ranking::Word;
 use crate::spout::{Next, Spout, SpoutOut};
 use crate::text::Text;
@@ -90,6 +93,16 @@ impl RandomWords {
     }
 }
 
+/// What the spout states of its words.
+#[derive(Serialize)]
+struct Reads {
+    reads: &'static str,
+    /// How many there are.
+    words: usize,
+    /// Whether some come more often than others.
+    skewed: bool,
+}
+
 impl Spout for RandomWords {
     type Output = Word;
 
@@ -98,6 +111,14 @@ impl Spout for RandomWords {
         let task = (context.task as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.random = fastrand::Rng::with_seed(self.seed ^ task);
         Ok(())
+    }
+
+    fn meaning(&self) -> Meaning {
+        Meaning::of(&Reads {
+            reads: "random words",
+            words: self.vocabulary.len(),
+            skewed: !self.cumulative.is_empty(),
+        })
     }
 
     fn next(&mut self, out: &mut SpoutOut<Word>) -> Result<Next> {

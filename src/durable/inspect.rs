@@ -11,6 +11,7 @@ use super::layout::{self, Commit, Culprit};
 use super::manifest::KeptComponent;
 use super::view::{Row, aligned, rows};
 use crate::depot::InspectedDepot;
+use crate::meaning::Meaning;
 use crate::state::Shape;
 use crate::text::Shown;
 
@@ -43,6 +44,9 @@ pub struct InspectedComponent {
     pub tasks: Option<usize>,
     /// What its inputs are grouped by, as `fields(word)`; empty for spouts.
     pub grouped_by: Vec<String>,
+    /// What its results mean, where that was stated.
+    #[serde(default, skip_serializing_if = "Meaning::is_none")]
+    pub meaning: Meaning,
     /// Its states by name.
     pub states: Vec<InspectedState>,
     /// Epochs whose results were committed, and are not known to be delivered.
@@ -133,6 +137,7 @@ fn component(
         id,
         tasks: kept.map(|kept| kept.tasks),
         grouped_by: kept.map_or_else(Vec::new, |kept| kept.grouped_by.clone()),
+        meaning: kept.map(KeptComponent::whole_meaning).unwrap_or_default(),
         states,
         undelivered_epochs: epochs.len(),
         undelivered_bytes,
@@ -226,6 +231,12 @@ impl fmt::Display for Inspection {
 impl InspectedComponent {
     fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = Shown(&self.id);
+        if !self.meaning.is_none() {
+            writeln!(f, "\n{id} means")?;
+            let members = self.meaning.members();
+            let cells: Vec<_> = members.map(|(name, it)| vec![Shown(name).to_string(), it]).collect();
+            f.write_str(&indented(&aligned(&cells)))?;
+        }
         for state in &self.states {
             let Some(rows) = state.positions.as_ref().filter(|rows| !rows.is_empty()) else {
                 continue;

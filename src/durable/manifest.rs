@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::meaning::{Difference, Meaning};
 use crate::state::{AcrossTasks, Shape};
 
 /// The topology that a data directory belongs to, as far as its state depends on it.
@@ -12,7 +13,7 @@ use crate::state::{AcrossTasks, Shape};
 pub struct Manifest {
     /// The topology's name.
     pub topology: String,
-    /// The components by id; those that keep nothing are left out.
+    /// The components by id; those that keep nothing and state no meaning are left out.
     pub components: BTreeMap<String, KeptComponent>,
 }
 
@@ -25,15 +26,33 @@ pub struct KeptComponent {
     pub grouped_by: Vec<String>,
     /// Whether state by key belongs to the shards of the keys, and not to the task.
     pub by_shard: bool,
+    /// Whether it is a sink, whose state tells what it has delivered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sink: bool,
     /// Its states by name.
     pub states: BTreeMap<String, Shape>,
+    /// What its code says that its results mean.
+    #[serde(default, skip_serializing_if = "Meaning::is_none")]
+    pub meaning: Meaning,
+    /// What was stated of them where it was added to the topology.
+    #[serde(default, skip_serializing_if = "Meaning::is_none")]
+    pub stated: Meaning,
+}
+
+impl KeptComponent {
+    /// Everything that is known of what its results mean.
+    #[must_use]
+    pub fn whole_meaning(&self) -> Meaning {
+        self.meaning.clone().and(self.stated.clone())
+    }
 }
 
 /// Why a topology cannot go on with what is stored in a data directory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the topology does not fit what is stored in `{dir}`: {mistakes}",
-    mistakes = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    "the topology does not fit what is stored in `{dir}`: {mistakes}{remedy}",
+    mistakes = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    remedy = self.remedy()
 )]
 pub struct Misfit {
     /// The data directory.
@@ -70,6 +89,33 @@ pub enum MisfitOf {
         /// As the topology has it.
         found: String,
     },
+    /// Its results would mean something else from here on.
+    Meaning {
+        /// The component.
+        component: String,
+        /// What differs, by the names that lead to it: `time_field`, `window.length_ms`.
+        path: String,
+        /// What is stored of it, as JSON; none where nothing is.
+        stored: Option<String>,
+        /// What the topology says of it, as JSON; none where it says nothing.
+        found: Option<String>,
+    },
+}
+
+impl Misfit {
+    /// What to do where results would mean something else; the other mistakes say it each.
+    fn remedy(&self) -> String {
+        let mut mistakes = self.mistakes.iter();
+        if !mistakes.any(|mistake| matches!(mistake, MisfitOf::Meaning { .. })) {
+            return String::new();
+        }
+        format!(
+            ". Results of both would be mixed: go back to what is stored; or give another data \
+             directory; or give up all state by `squall reset {}`, after which the input is read \
+             from its beginning",
+            self.dir
+        )
+    }
 }
 
 impl fmt::Display for MisfitOf {
@@ -109,6 +155,22 @@ impl fmt::Display for MisfitOf {
                  change it back, or give the state up by `squall reset DIR --component \
                  {component}`"
             ),
+            Self::Meaning {
+                component,
+                path,
+                stored,
+                found,
+            } => {
+                let or_nothing = |side: &Option<String>| match side {
+                    Some(value) => value.clone(),
+                    None => "not stated".to_owned(),
+                };
+                let (stored, found) = (or_nothing(stored), or_nothing(found));
+                write!(
+                    f,
+                    "`{component}`: {path} is {stored} there, and {found} in this topology"
+                )
+            }
         }
     }
 }
@@ -134,6 +196,12 @@ impl Manifest {
         }
         for (id, stored) in &before.components {
             match self.components.get(id) {
+                // What it has delivered stays known, for a run that has it again.
+                None if stored.sink => {}
+                None if stored.states.is_empty() => {
+                    let differences = stored.whole_meaning().differences(&Meaning::none());
+                    mistakes.extend(differences.into_iter().map(means_otherwise(id)));
+                }
                 None => mistakes.push(MisfitOf::Gone {
                     component: id.clone(),
                     state: None,
@@ -148,6 +216,15 @@ impl Manifest {
             dir: dir.to_owned(),
             mistakes,
         })
+    }
+}
+
+fn means_otherwise(component: &str) -> impl Fn(Difference) -> MisfitOf {
+    move |difference| MisfitOf::Meaning {
+        component: component.to_owned(),
+        path: difference.path,
+        stored: difference.one,
+        found: difference.other,
     }
 }
 
@@ -193,6 +270,17 @@ fn compare(
             );
         }
     }
+    let meanings = [
+        (&stored.meaning, &found.meaning),
+        (&stored.stated, &found.stated),
+    ];
+    for (stored, found) in meanings {
+        // Where nothing was stated, nothing is known to be otherwise.
+        if !stored.is_none() {
+            let differences = stored.differences(found);
+            mistakes.extend(differences.into_iter().map(means_otherwise(component)));
+        }
+    }
     for name in stored.states.keys() {
         if !found.states.contains_key(name) {
             mistakes.push(MisfitOf::Gone {
@@ -219,7 +307,10 @@ mod tests {
             tasks: 4,
             grouped_by: vec!["fields(word)".to_owned()],
             by_shard: true,
+            sink: false,
             states: BTreeMap::from([("totals".to_owned(), shape)]),
+            meaning: Meaning::none(),
+            stated: Meaning::none(),
         };
         change(&mut component);
         Manifest {
@@ -287,5 +378,52 @@ mod tests {
             gone.contains("squall reset DIR --component others"),
             "{gone}"
         );
+    }
+
+    #[test]
+    fn results_that_would_mean_something_else_are_refused_with_both_sides() {
+        let meaning = |value: serde_json::Value| {
+            manifest(|counts| {
+                counts.meaning = Meaning::of(&serde_json::json!({"window_ms": 60_000}));
+                counts.stated = Meaning::of(&value);
+            })
+        };
+        let before = meaning(serde_json::json!({"field": "a", "split": "words"}));
+        assert_eq!(said(&before, &before), "fits");
+        let after = meaning(serde_json::json!({"field": "b", "least": 1}));
+        assert_eq!(
+            said(&after, &before),
+            "the topology does not fit what is stored in `data`: `counts`: field is \"a\" there, \
+             and \"b\" in this topology; `counts`: least is not stated there, and 1 in this \
+             topology; `counts`: split is \"words\" there, and not stated in this topology. \
+             Results of both would be mixed: go back to what is stored; or give another data \
+             directory; or give up all state by `squall reset data`, after which the input is \
+             read from its beginning"
+        );
+        let nothing = manifest(|_| {});
+        assert_eq!(said(&before, &nothing), "fits", "it stated nothing before");
+        let says = said(&nothing, &before);
+        assert!(
+            says.contains("window_ms is 60000 there, and not stated"),
+            "{says}"
+        );
+    }
+
+    #[test]
+    fn a_component_that_only_means_something_is_missed_and_a_sink_is_not() {
+        let gone = Manifest {
+            topology: "words".to_owned(),
+            ..Manifest::default()
+        };
+        let filter = manifest(|counts| {
+            counts.states.clear();
+            counts.stated = Meaning::of(&serde_json::json!({"least": 5}));
+        });
+        let says = said(&gone, &filter);
+        assert!(
+            says.contains("`counts`: least is 5 there, and not stated"),
+            "{says}"
+        );
+        assert_eq!(said(&gone, &manifest(|counts| counts.sink = true)), "fits");
     }
 }

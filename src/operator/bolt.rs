@@ -8,6 +8,7 @@ use crate::batch::{AnyBatch, Batch, Neighbours};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::{LateSeen, Out, Streams};
 use crate::time::{Timestamp, WindowShape};
@@ -145,6 +146,10 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
         self.out.late = false;
         self.bolt.on_epoch(epoch, &mut self.out)?;
         self.check()
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.bolt.meaning()
     }
 
     fn window(&self) -> Option<WindowShape> {

@@ -15,6 +15,7 @@ use crate::bolt::{AggregatingBolt, Bolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{GivenTo, Key, KeyHash, KeyValue, shard_of, task_of_shard};
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::Out;
 use crate::time::{Timestamp, WindowShape};
@@ -335,6 +336,10 @@ where
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
         self.keyed.on_epoch(epoch, out)
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.keyed.meaning()
     }
 
     fn window(&self) -> Option<WindowShape> {

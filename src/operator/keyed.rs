@@ -9,6 +9,7 @@ use crate::bolt::{Bolt, KeyedBolt, KeyedTuples};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{GivenTo, Key, KeyHash, KeyValue};
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::Out;
 use crate::time::{Timestamp, WindowShape};
@@ -154,6 +155,10 @@ where
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<B::Output>) -> Result {
         self.bolt.on_epoch(epoch, out)
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.bolt.meaning()
     }
 
     fn window(&self) -> Option<WindowShape> {

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::{BoxError, Result};
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::LateSeen;
 use crate::time::{Timestamp, WindowShape};
@@ -63,6 +64,9 @@ pub(crate) trait AnyBolt: Staged + Send {
     fn on_watermark(&mut self, watermark: Timestamp) -> Result;
 
     fn on_epoch(&mut self, epoch: &Epoch) -> Result;
+
+    /// What user code says that its results mean.
+    fn meaning(&self) -> Meaning;
 
     fn window(&self) -> Option<WindowShape>;
 

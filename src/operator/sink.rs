@@ -6,6 +6,7 @@ use super::{AnyBolt, Outbox, Staged, bolt::typed};
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::sink::Sink;
 use crate::state::States;
 use crate::stream::LateSeen;
@@ -95,6 +96,10 @@ impl<S: Sink> AnyBolt for SinkOperator<S> {
         } else {
             self.sink.flush(epoch)
         }
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.sink.meaning()
     }
 
     fn window(&self) -> Option<WindowShape> {

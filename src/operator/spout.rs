@@ -4,6 +4,7 @@ use super::Staged;
 use crate::batch::AnyBatch;
 use crate::context::Context;
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::spout::{Next, Progress, Spout, SpoutOut};
 use crate::state::States;
 use crate::stream::{LateSeen, StreamAt, Streams};
@@ -15,6 +16,9 @@ pub(crate) trait AnySpout: Staged + Send {
 
     /// Asks the spout until it has emitted `budget` tuples or has nothing at hand.
     fn poll(&mut self, budget: usize) -> Result<Next>;
+
+    /// What user code says that its tuples mean.
+    fn meaning(&self) -> Meaning;
 
     fn domain(&self) -> TimeDomain;
 
@@ -122,6 +126,10 @@ impl<S: Spout> AnySpout for SpoutOperator<S> {
             Some(fault) => Err(fault.into()),
             None => Ok(next),
         }
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.spout.meaning()
     }
 
     fn domain(&self) -> TimeDomain {

@@ -14,6 +14,7 @@ use crate::durable::layout::{self, Culprit};
 use crate::durable::{Commit, KeptComponent, Manifest, Misfit, MisfitOf};
 use crate::error::{BoxError, Result};
 use crate::key::task_of_shard;
+use crate::meaning::Meaning;
 use crate::operator::Quarantine;
 use crate::state::{AcrossTasks, Shape, State};
 use crate::store::{Batch, Reader, Store, StoreError};
@@ -45,10 +46,9 @@ pub(crate) fn restore(
     };
     for (component, first) in components.iter().zip(first_task) {
         let states = shapes(&mut tasks[*first])?;
-        if !states.is_empty() {
-            manifest
-                .components
-                .insert(component.id.clone(), kept(component, states));
+        let kept = kept(component, states, meaning(component, &tasks[*first])?);
+        if !kept.states.is_empty() || !kept.whole_meaning().is_none() {
+            manifest.components.insert(component.id.clone(), kept);
         }
     }
     let mut first = Batch::default();
@@ -62,6 +62,11 @@ pub(crate) fn restore(
         };
         manifest.follows(before, &dir, units)?;
         check_outboxes(&reader, &dir, components)?;
+        // What sinks have delivered stays known, for a run that has them again.
+        for (id, stored) in before.components.iter().filter(|(_, stored)| stored.sink) {
+            let components = &mut manifest.components;
+            components.entry(id.clone()).or_insert_with(|| stored.clone());
+        }
     }
     if let Some(commit) = &commit {
         tracing::info!(
@@ -117,7 +122,26 @@ fn shapes(task: &mut Task) -> Result<BTreeMap<String, Shape>, RunError> {
     Ok(shapes)
 }
 
-fn kept(component: &Definition, states: BTreeMap<String, Shape>) -> KeptComponent {
+/// What the code of a component says that its results mean; its first task tells.
+fn meaning(component: &Definition, task: &Task) -> Result<Meaning, RunError> {
+    let name = task.context.name();
+    let mut meaning = Meaning::none();
+    let ask = || {
+        meaning = task.meaning();
+        match meaning.fault().or(component.stated.fault()) {
+            Some(why) => Err(format!("its meaning cannot be kept as JSON: {why}").into()),
+            None => Ok(()),
+        }
+    };
+    guarded(name, ask, |task, cause| RunError::Start { task, cause })?;
+    Ok(meaning)
+}
+
+fn kept(
+    component: &Definition,
+    states: BTreeMap<String, Shape>,
+    meaning: Meaning,
+) -> KeptComponent {
     let groupings = component.inputs.iter().map(|input| &input.grouping);
     let by_fields = groupings
         .clone()
@@ -127,7 +151,10 @@ fn kept(component: &Definition, states: BTreeMap<String, Shape>) -> KeptComponen
         tasks: component.parallelism,
         grouped_by: grouped_by.into_iter().collect(),
         by_shard: by_fields && component.kind == ComponentKind::Bolt,
+        sink: component.kind == ComponentKind::Sink,
         states,
+        meaning,
+        stated: component.stated.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::work::Work;
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::operator::{Outbox, Quarantine};
 use crate::state::{State, States};
 use crate::store::Batch;
@@ -17,6 +18,14 @@ impl Task {
     /// Calls `visit` for every state that the user code keeps.
     pub(crate) fn states(&mut self, visit: impl FnMut(&str, &mut dyn State) -> Result) -> Result {
         states(&mut self.work, visit)
+    }
+
+    /// What the user code says that its results mean.
+    pub(crate) fn meaning(&self) -> Meaning {
+        match &self.work {
+            Work::Spout { spout, .. } => spout.meaning(),
+            Work::Bolt(bolt) => bolt.meaning(),
+        }
     }
 
     /// The sink's side of the outbox; none where the task is no sink.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::{DEFAULT_STREAM, Out, StreamAt, Streams};
 use crate::text::excerpt;
@@ -79,6 +80,11 @@ pub trait Spout: Send + 'static {
     /// or file lets these move between tasks, and a task drops those that it does not read.
     fn state(&mut self, states: &mut States<'_>) {
         let _ = states;
+    }
+
+    /// What its tuples mean, as [`Bolt::meaning`](crate::Bolt::meaning): what it reads, and how.
+    fn meaning(&self) -> Meaning {
+        Meaning::none()
     }
 
     /// Whether its tuples carry times of their own ([`SpoutOut::record_at`]).

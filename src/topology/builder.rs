@@ -2,10 +2,13 @@
 
 use std::cell::RefCell;
 
+use serde::Serialize;
+
 use super::carriage::{Carriages, When};
 use super::component::{Aggregating, Component, Keyed, NoInput};
 use super::plan::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, StreamPlan};
 use crate::bolt::Bolt;
+use crate::meaning::Meaning;
 use crate::operator::{
     AnyBolt, AnyEdge, AnySpout, Edge, Global, PlainOperator, SinkOperator, SpoutOperator,
 };
@@ -77,6 +80,8 @@ pub(crate) struct Definition {
     pub(crate) outputs: Vec<StreamPlan>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) make: Make,
+    /// What was stated of its results where it was added.
+    pub(crate) stated: Meaning,
     /// Tuples per second over all tasks of a spout.
     pub(crate) rate: Option<f64>,
     /// Whether it takes tuples that were combined.
@@ -351,6 +356,7 @@ impl Topology {
             outputs,
             inputs: Vec::new(),
             make,
+            stated: Meaning::none(),
             rate: None,
             combines: false,
             key_field: None,
@@ -358,6 +364,14 @@ impl Topology {
             waits: true,
         });
         components.len() - 1
+    }
+
+    /// Takes in what is stated of a component's results.
+    pub(super) fn state(&self, index: usize, meaning: &(impl Serialize + ?Sized)) {
+        self.change(index, |component| {
+            let before = std::mem::take(&mut component.stated);
+            component.stated = before.and(Meaning::of(meaning));
+        });
     }
 
     /// Changes what was declared of a component.

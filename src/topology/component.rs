@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::builder::{Input, Make, Topology, stream_plans};
 use super::plan::{Grouping, KeyPart, KeyPlan};
 use crate::bolt::{AggregatingBolt, KeyedBolt};
@@ -83,6 +85,40 @@ impl<'t, C, S, I> Component<'t, C, S, I> {
     pub fn parallelism(self, tasks: usize) -> Self {
         self.topology
             .change(self.index, |component| component.parallelism = tasks);
+        self
+    }
+
+    /// States what the component's results mean, beside what it [says
+    /// itself](crate::Bolt::meaning): for closures, and for settings that its code does not know.
+    /// A data directory refuses a run that states something else; see [`Meaning`](crate::Meaning).
+    ///
+    /// ```
+    /// use squall::bolts::FlatMap;
+    /// use squall::testing::{Events, TopologyTest};
+    /// use squall::{DataDir, RunOptions, Topology, Word};
+    ///
+    /// let longer_than = |least: usize, data_dir: &DataDir| {
+    ///     let topology = Topology::named("words");
+    ///     let words = Events::now(["storm", "a"].map(|word| Word { word: word.into() }));
+    ///     let words = topology.spout("words", move || words.clone());
+    ///     let longer = move |word: &Word| Some(word.clone()).filter(|word| word.word.len() > least);
+    ///     topology
+    ///         .bolt("longer", move || FlatMap::new(longer))
+    ///         .meaning(&serde_json::json!({"least_bytes": least}))
+    ///         .shuffle_grouping(&words);
+    ///     let options = RunOptions { data_dir: Some(data_dir.clone()), ..RunOptions::default() };
+    ///     TopologyTest::new(topology).options(options).run()
+    /// };
+    /// let data_dir = DataDir::in_memory()?;
+    /// longer_than(2, &data_dir)?;
+    /// longer_than(2, &data_dir)?;
+    /// let refused = longer_than(3, &data_dir).unwrap_err().to_string();
+    /// assert!(refused.contains("`longer`: least_bytes is 2 there, and 3 in this topology"));
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    #[must_use = "keep the component to wire it"]
+    pub fn meaning(self, meaning: &(impl Serialize + ?Sized)) -> Self {
+        self.topology.state(self.index, meaning);
         self
     }
 }
@@ -322,6 +358,12 @@ impl<'t, B: 'static> Keyed<'t, B> {
         self
     }
 
+    /// As [`Component::meaning`].
+    pub fn meaning(self, meaning: &(impl Serialize + ?Sized)) -> Self {
+        self.topology.state(self.index, meaning);
+        self
+    }
+
     /// Reads a stream; equal keys go to the same task, and the bolt gets that key.
     pub fn fields_grouping<A, K>(self, stream: &A, key: K) -> Grouped<'t, B, A::Item, K>
     where
@@ -392,6 +434,11 @@ impl<'t, B: 'static> Aggregating<'t, B> {
         Self::new(self.keyed.parallelism(tasks))
     }
 
+    /// As [`Component::meaning`].
+    pub fn meaning(self, meaning: &(impl Serialize + ?Sized)) -> Self {
+        Self::new(self.keyed.meaning(meaning))
+    }
+
     /// Reads a stream; equal keys go to the same task, and the bolt gets that key.
     pub fn fields_grouping<A, K>(self, stream: &A, key: K) -> Grouped<'t, B, A::Item, K>
     where
@@ -448,6 +495,15 @@ impl<B: KeyedBolt<T>, T: Tuple, K: Key<T>> Grouped<'_, B, T, K> {
             key,
             edge,
         }
+    }
+}
+
+impl<B: KeyedBolt<T>, T: Tuple, K> Grouped<'_, B, T, K> {
+    /// As [`Component::meaning`].
+    #[must_use = "keep the component to read it"]
+    pub fn meaning(self, meaning: &(impl Serialize + ?Sized)) -> Self {
+        self.component.topology.state(self.component.index, meaning);
+        self
     }
 }
 

@@ -1,9 +1,12 @@
 //! Purchases out of files, folders, globs and standard input as options.
 
 use clap::Args;
+use serde::Serialize;
 use squall::connectors::files::{FieldSelector, Record};
 use squall::connectors::{Files, ReadDepot};
-use squall::{Context, DataDir, Decimal, DecimalError, Next, Result, Spout, SpoutOut, Text, Tuple};
+use squall::{
+    Context, DataDir, Decimal, DecimalError, Meaning, Next, Result, Spout, SpoutOut, Text, Tuple,
+};
 
 use crate::input::{Input, NamedField, PlainText};
 use crate::wrong::WrongUse;
@@ -61,6 +64,16 @@ pub struct Purchases {
     /// Read the depot to where it ends now, and no further
     #[arg(long, requires = "depot", conflicts_with = "input")]
     pub until_end: bool,
+}
+
+/// What is read of each record, as a data directory keeps it.
+#[derive(Serialize, Debug)]
+pub struct PurchasesMeaning<'p> {
+    user_field: Option<&'p str>,
+    cents_field: Option<&'p str>,
+    price_field: Option<&'p str>,
+    quantity_field: Option<&'p str>,
+    skip_negative: bool,
 }
 
 /// Where a new topology begins to read a depot.
@@ -133,6 +146,18 @@ impl Purchases {
         } else {
             read
         }))
+    }
+
+    /// What the purchases mean, as far as the options decide it.
+    #[must_use]
+    pub fn meaning(&self) -> PurchasesMeaning<'_> {
+        PurchasesMeaning {
+            user_field: self.user_field.as_deref(),
+            cents_field: self.cents_field.as_deref(),
+            price_field: self.price_field.as_deref(),
+            quantity_field: self.quantity_field.as_deref(),
+            skip_negative: self.skip_negative,
+        }
     }
 
     /// What makes purchases of records.
@@ -278,12 +303,23 @@ pub struct RandomPurchases {
     random: fastrand::Rng,
 }
 
+#[derive(Serialize)]
+struct RandomMeaning {
+    reads: &'static str,
+}
+
 impl Spout for RandomPurchases {
     type Output = Purchase;
 
     fn open(&mut self, context: &Context, _: &mut SpoutOut<Purchase>) -> Result {
         self.random = fastrand::Rng::with_seed(context.task as u64);
         Ok(())
+    }
+
+    fn meaning(&self) -> Meaning {
+        Meaning::of(&RandomMeaning {
+            reads: "random purchases",
+        })
     }
 
     fn next(&mut self, out: &mut SpoutOut<Purchase>) -> Result<Next> {

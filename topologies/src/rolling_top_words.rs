@@ -177,6 +177,7 @@ pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, Wro
                     Ok(())
                 })
             });
+            let words = words.meaning(&options.words.meaning());
             let words = words.rate(options.rate.unwrap_or_default());
             ranked(&topology, words, options, length, slide);
         }

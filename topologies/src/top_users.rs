@@ -141,6 +141,7 @@ pub fn reading(options: &Options, source: Source) -> Result<Topology, WrongUse> 
                     Ok(())
                 })
             });
+            let purchases = purchases.meaning(&options.purchases.meaning());
             let rate = options.rate.unwrap_or_default();
             ranked(&topology, purchases.rate(rate), options);
         }
@@ -154,11 +155,9 @@ pub fn reading(options: &Options, source: Source) -> Result<Topology, WrongUse> 
                     Ok(())
                 })
             });
-            ranked(
-                &topology,
-                purchases.rate(options.rate.unwrap_or_default()),
-                options,
-            );
+            let purchases = purchases.meaning(&options.purchases.meaning());
+            let rate = options.rate.unwrap_or_default();
+            ranked(&topology, purchases.rate(rate), options);
         }
     }
     Ok(topology)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 use squall::connectors::Files;
 use squall::connectors::files::{FieldSelector, Split, TimeFormat};
 
@@ -43,6 +44,13 @@ pub struct Words {
     pub idle: Option<Duration>,
 }
 
+/// What is read of each record, as a data directory keeps it.
+#[derive(Serialize, Debug)]
+pub struct WordsMeaning<'w> {
+    field: Option<&'w str>,
+    split: String,
+}
+
 impl Words {
     /// The files, looked into: they exist, have the fields, and times of the format given.
     /// None where no input is named.
@@ -76,6 +84,15 @@ impl Words {
     pub fn selector(&self) -> FieldSelector {
         let field = self.field.as_deref();
         field.map_or_else(FieldSelector::whole, FieldSelector::named)
+    }
+
+    /// What the words mean, but for what the files say of their times.
+    #[must_use]
+    pub fn meaning(&self) -> WordsMeaning<'_> {
+        WordsMeaning {
+            field: self.field.as_deref(),
+            split: self.split().to_string(),
+        }
     }
 
     /// How a text becomes words.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::builder::{AtEnd, Files};
 use super::follow::{Discovery, LOOK_INTERVAL};
 use super::position::{Position, PositionError};
+use super::read_as::ReadAs;
 use super::reading::{From, Input};
 use super::stream::Arrived;
 use super::{BadRecord, FieldError, Outcome, ProbeError, ReadError, Record, Source};
@@ -22,6 +23,7 @@ use crate::connectors::paths::one_spelling;
 use crate::context::Context;
 use crate::error::Result;
 use crate::key::hash_bytes;
+use crate::meaning::Meaning;
 use crate::spout::{Next, Spout, SpoutOut};
 use crate::state::{States, Table};
 use crate::stream::{Out, Streams};
@@ -41,6 +43,8 @@ pub struct FileSpout<S, F> {
     /// How many turns have given nothing since the last one that did.
     quiet_turns: usize,
     positions: Table<String, Position>,
+    /// How each file that has a position was read.
+    read_as: Table<String, ReadAs>,
     /// Whether the positions are of use to anybody.
     keeps_positions: bool,
     record: Record,
@@ -89,6 +93,7 @@ where
             turn: None,
             quiet_turns: 0,
             positions: Table::new().merged(further),
+            read_as: Table::new().merged(|kept, other| *kept = other),
             keeps_positions: false,
             record: Record::new(),
             times: Times::default(),
@@ -212,6 +217,7 @@ where
     fn note_position(&mut self, ended: bool) {
         let Some(Input {
             key,
+            source,
             from: Some(From::File(open)),
             ..
         }) = self.inputs.front()
@@ -236,6 +242,10 @@ where
             // What cannot be read any more will not be read on later.
             let now = now.unwrap_or_else(|_| Position::unreadable(place));
             self.positions.insert(key.clone(), now);
+            if !self.read_as.contains_key(key) {
+                let read_as = ReadAs::of(&self.files, source);
+                self.read_as.insert(key.clone(), read_as);
+            }
         }
     }
 
@@ -312,6 +322,9 @@ where
         let mut counted = 0;
         let position = self.positions.get(&key);
         if let (Some(position), Some(path)) = (position, source.path()) {
+            if let Some(read_as) = self.read_as.get(&key) {
+                read_as.check(&ReadAs::of(&self.files, &source), path)?;
+            }
             let file = source.file()?;
             let length = position.verify(&file, path, &context.component)?;
             let packed = position.fingerprint.packed;
@@ -405,10 +418,12 @@ where
         }
         let keys: HashSet<&String> = mine.iter().map(|(.., key)| key).collect();
         let read = discovery.keys();
-        self.positions.retain(|key, _| {
+        let is_mine = |key: &String| {
             let unread = !read.contains(key);
             keys.contains(key) || (unread && owner(key, context.parallelism) == context.task)
-        });
+        };
+        self.positions.retain(|key, _| is_mine(key));
+        self.read_as.retain(|key, _| is_mine(key));
         for (number, source, key) in mine {
             self.take_in(number, source, key, context, out)?;
         }
@@ -481,6 +496,11 @@ where
     fn state(&mut self, states: &mut States<'_>) {
         self.note_position(false);
         states.keep("positions", &mut self.positions);
+        states.keep("read-as", &mut self.read_as);
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.files.meaning()
     }
 
     fn domain(&self) -> TimeDomain {

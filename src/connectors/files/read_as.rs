@@ -1,0 +1,97 @@
+//! How files are read, as a data directory keeps it: what of their text, and each of them in
+//! which format.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Delimiter, Files, Format, Source};
+use crate::meaning::Meaning;
+
+/// How a file was read; stored under its path, beside how far.
+///
+/// A position says where the next record begins only for the format that the records before it
+/// were read in, and these have become part of the results. A file that was not read yet may be
+/// read in any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReadAs {
+    format: String,
+    /// Of CSV alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delimiter: Option<String>,
+}
+
+impl ReadAs {
+    pub(super) fn of(files: &Files, source: &Source) -> Self {
+        let name = source.name();
+        let format = files.format.unwrap_or_else(|| Format::from_name(&name));
+        let by_name = || Delimiter::from_name(&name);
+        let delimiter = files.delimiter.unwrap_or_else(by_name);
+        Self {
+            format: format.to_string(),
+            delimiter: (format == Format::Csv).then(|| delimiter.to_string()),
+        }
+    }
+
+    /// Whether a file of which a part was read in this way can be read on in another.
+    pub(super) fn check(&self, now: &Self, path: &Path) -> Result<(), ReadOtherwise> {
+        if self == now {
+            return Ok(());
+        }
+        Err(ReadOtherwise {
+            path: path.display().to_string(),
+            stored: self.to_string(),
+            found: now.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for ReadAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.format)?;
+        if let Some(delimiter) = &self.delimiter {
+            write!(f, " with the delimiter `{delimiter}`")?;
+        }
+        Ok(())
+    }
+}
+
+/// A file of which a part was read would be read on in another format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{path}` was read as {stored} so far, and would be read on as {found}. Results of both would \
+     be mixed: go back to {stored}; or give another data directory; or give up all state by \
+     `squall reset`, after which it is read from its beginning"
+)]
+pub struct ReadOtherwise {
+    /// The file.
+    pub path: String,
+    /// How it was read: `csv with the delimiter ;`.
+    pub stored: String,
+    /// How it would be read.
+    pub found: String,
+}
+
+/// What [`Files`] read, as far as it is the same for all files.
+#[derive(Serialize)]
+struct Reads<'f> {
+    reads: &'static str,
+    time_field: Option<&'f str>,
+    time_format: Option<String>,
+    lateness_ms: Option<u64>,
+}
+
+impl Files {
+    /// What the tuples of a spout that reads these mean, but for what is made of each record.
+    pub(super) fn meaning(&self) -> Meaning {
+        let time = self.time.as_ref();
+        let lateness = u64::try_from(self.lateness.as_millis()).unwrap_or(u64::MAX);
+        Meaning::of(&Reads {
+            reads: "files",
+            time_field: time.and_then(|(field, _)| field.name()),
+            time_format: time.map(|(_, format)| format.to_string()),
+            lateness_ms: time.map(|_| lateness),
+        })
+    }
+}
