@@ -125,6 +125,20 @@ pub enum ArchiveError {
         /// The events that it has.
         found: u64,
     },
+    /// What was archived is not where the archive is said to be.
+    #[error(
+        "the archive was written in `{stored}`, and `{found}` does not have it: there is no \
+         `{path}`. Give the old directory, or move what is in it to the new one; or give another \
+         data directory"
+    )]
+    Elsewhere {
+        /// Where it was written.
+        stored: String,
+        /// Where it is said to be.
+        found: String,
+        /// The first file that is not there.
+        path: String,
+    },
     /// Somebody else's events are in it.
     #[error("`{path}` has the archive of `{owner}`: give each cube a directory of its own")]
     OfAnother {
@@ -268,12 +282,26 @@ impl Archive {
         }
         for (segment, archived) in self.lengths.iter() {
             let path = Self::file(&self.dir, *segment);
-            let file = private::open(File::options().write(true), &path);
-            let file = file.map_err(failed("go on with", &path))?;
+            let file = match private::open(File::options().write(true), &path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_elsewhere()? => {
+                    return Err(ArchiveError::Elsewhere {
+                        stored: self.directory.clone(),
+                        found: self.dir.display().to_string(),
+                        path: path.display().to_string(),
+                    });
+                }
+                opened => opened.map_err(failed("go on with", &path))?,
+            };
             long_enough(&path, &file, archived.bytes)?;
             cut(&path, archived.bytes).map_err(failed("go on with", &path))?;
         }
         Ok(())
+    }
+
+    /// Whether the directory is another one than what was archived was written in.
+    fn is_elsewhere(&self) -> Result<bool, ArchiveError> {
+        let dir = std::path::absolute(&self.dir).map_err(failed("find", &self.dir))?;
+        Ok(*self.directory != dir.display().to_string())
     }
 
     /// Appends what waits to the files. It counts from the next commit on. Where that fails all of

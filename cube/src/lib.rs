@@ -11,6 +11,7 @@
 //!   segments      rows become files, and files become fewer
 //!   rows          many rows of a cube as columns
 //!   granularity   buckets of time
+//!   meaning       what a data directory keeps of a spec, to refuse another one
 //!   query         questions to the rows
 //! ```
 
@@ -22,6 +23,7 @@ mod decode;
 mod double;
 mod event;
 mod granularity;
+mod meaning;
 mod moment;
 mod nearest;
 pub mod query;

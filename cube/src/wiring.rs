@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use squall::Topology;
 use squall::topology::AsStream;
+use squall::{Meaning, Topology};
 
 use crate::event::Event;
 use crate::roller::Roller;
 use crate::schema::Schema;
 use crate::segments::{Compacting, Manifest, SEGMENTS, Segments};
+use crate::spec::Spec;
 
 /// How events are rolled up, and where to; see [`Rollup::wire`].
 ///
@@ -62,6 +63,7 @@ pub struct Rollup {
     folder: PathBuf,
     tasks: usize,
     compacting: Compacting,
+    reads: Meaning,
 }
 
 impl Rollup {
@@ -72,7 +74,17 @@ impl Rollup {
             folder: folder.as_ref().to_owned(),
             tasks: 1,
             compacting: Compacting::default(),
+            reads: Meaning::none(),
         }
+    }
+
+    /// By what spec the events are made of records: a data directory then refuses to go on by
+    /// one that reads other times or dimensions, or from other intervals. Another schema is
+    /// refused in any case.
+    #[must_use]
+    pub fn reading(mut self, spec: &Spec) -> Self {
+        self.reads = spec.meaning();
+        self
     }
 
     /// How many tasks roll up; 1 unless said. Where there are as many as of the component of the
@@ -102,12 +114,14 @@ impl Rollup {
             schema,
             folder,
             compacting,
+            reads,
             ..
         } = self.clone();
         let segments = topology
             .bolt(SEGMENTS, move || {
                 Segments::new(&folder, Arc::clone(&schema)).compacting(compacting.clone())
             })
+            .meaning(&reads)
             .global_grouping(&rolled);
         let folder = self.folder.clone();
         topology

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{AggregateError, Aggregator, Retract};
+use super::{AggregateError, Aggregator, Retract, aggregates};
+use crate::meaning::Meaning;
 
 /// How many inputs there were, whatever they are.
 ///
@@ -51,6 +52,10 @@ impl<T: ?Sized + 'static> Aggregator for Count<T> {
     type Input = T;
     type Partial = u64;
     type Output = u64;
+
+    fn meaning(&self) -> Meaning {
+        aggregates("count")
+    }
 
     fn empty(&self) -> u64 {
         0

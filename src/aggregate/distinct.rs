@@ -4,7 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{AggregateError, Aggregator, Sketch};
+use super::{AggregateError, Aggregator, Sketch, aggregates};
+use crate::meaning::Meaning;
 use crate::text::Text;
 
 /// About how many different values there were, however often each came: see [`Sketch`], which
@@ -64,6 +65,10 @@ impl<V: DistinctValue + ?Sized + 'static> Aggregator for Distinct<V> {
     type Input = V;
     type Partial = Sketch;
     type Output = f64;
+
+    fn meaning(&self) -> Meaning {
+        aggregates("distinct")
+    }
 
     fn empty(&self) -> Sketch {
         Sketch::new()

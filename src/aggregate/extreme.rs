@@ -1,9 +1,10 @@
 //! The least and the greatest.
 
-use super::{AggregateError, Aggregator, finite};
+use super::{AggregateError, Aggregator, aggregates, finite};
+use crate::meaning::Meaning;
 
 macro_rules! extremes {
-    ($($(#[$doc:meta])* $name:ident $type:ty, $better:expr, $checked:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $stored:literal $type:ty, $better:expr, $checked:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $name;
@@ -12,6 +13,10 @@ macro_rules! extremes {
             type Input = $type;
             type Partial = Option<$type>;
             type Output = Option<$type>;
+
+            fn meaning(&self) -> Meaning {
+                aggregates($stored)
+            }
 
             fn empty(&self) -> Option<$type> {
                 None
@@ -53,11 +58,11 @@ extremes! {
     /// assert_eq!(LongMin.finish(&least), Some(-7));
     /// # Ok::<(), squall::aggregate::AggregateError>(())
     /// ```
-    LongMin i64, i64::min, Ok;
+    LongMin "longMin" i64, i64::min, Ok;
     /// The greatest of whole numbers; of none there is none.
-    LongMax i64, i64::max, Ok;
+    LongMax "longMax" i64, i64::max, Ok;
     /// The least of finite numbers; of none there is none.
-    DoubleMin f64, f64::min, |input| finite("the least", input);
+    DoubleMin "doubleMin" f64, f64::min, |input| finite("the least", input);
     /// The greatest of finite numbers; of none there is none.
-    DoubleMax f64, f64::max, |input| finite("the greatest", input);
+    DoubleMax "doubleMax" f64, f64::max, |input| finite("the greatest", input);
 }

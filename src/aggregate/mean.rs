@@ -1,6 +1,7 @@
 //! The arithmetic mean.
 
-use super::{AggregateError, Aggregator, DoubleSum, Retract};
+use super::{AggregateError, Aggregator, DoubleSum, Retract, aggregates};
+use crate::meaning::Meaning;
 
 /// The mean of numbers; of none there is none. Its sum is that of [`DoubleSum`].
 ///
@@ -23,6 +24,10 @@ impl Aggregator for Mean {
     /// The sum, and of how many.
     type Partial = ([f64; 2], u64);
     type Output = Option<f64>;
+
+    fn meaning(&self) -> Meaning {
+        aggregates("mean")
+    }
 
     fn empty(&self) -> Self::Partial {
         (DoubleSum.empty(), 0)

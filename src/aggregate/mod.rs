@@ -63,6 +63,18 @@ use std::fmt::{Debug, Display};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::meaning::Meaning;
+
+/// The meaning of a ready aggregation, by a name that is stored.
+fn aggregates(name: &str) -> Meaning {
+    Meaning::of(&Aggregates { aggregate: name })
+}
+
+#[derive(Serialize)]
+struct Aggregates<'n> {
+    aggregate: &'n str,
+}
+
 /// How many inputs become one value, in any number of parts and in any order.
 ///
 /// A *partial* is what is known of some of the inputs: [`Aggregator::merge`] joins those of
@@ -99,6 +111,12 @@ pub trait Aggregator: Clone + Send + Sync + 'static {
 
     /// The value.
     fn finish(&self, partial: &Self::Partial) -> Self::Output;
+
+    /// What the value means, as far as its type does not say it: the least or the greatest, of
+    /// which field. A data directory keeps it; see [`Bolt::meaning`](crate::Bolt::meaning).
+    fn meaning(&self) -> Meaning {
+        Meaning::none()
+    }
 
     /// The same of tuples, of which it reads a field; [`reads`] makes a reader of a closure.
     #[must_use]

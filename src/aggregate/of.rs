@@ -4,7 +4,10 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Serialize;
+
 use super::{AggregateError, Aggregator, Retract};
+use crate::meaning::Meaning;
 use crate::tuple::{Field, FieldAt};
 
 /// Reads a `V` of a tuple: a field that `#[derive(Tuple)]` has made a constant for, or
@@ -17,6 +20,11 @@ use crate::tuple::{Field, FieldAt};
 pub trait Reads<T, V: ?Sized>: Clone + Send + Sync + 'static {
     /// The value.
     fn read<'t>(&self, tuple: &'t T) -> &'t V;
+
+    /// The field's name, where it has one.
+    fn name(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 impl<T, V: ?Sized, const I: usize> Reads<T, V> for Field<T, I>
@@ -27,6 +35,10 @@ where
     #[inline]
     fn read<'t>(&self, tuple: &'t T) -> &'t V {
         tuple.get().borrow()
+    }
+
+    fn name(&self) -> Option<&'static str> {
+        Some(T::NAME)
     }
 }
 
@@ -94,6 +106,12 @@ impl<A: fmt::Debug, T, R> fmt::Debug for Of<A, T, R> {
     }
 }
 
+/// What is stated of an aggregation of a field.
+#[derive(Serialize)]
+struct OfField {
+    field: &'static str,
+}
+
 impl<A, T, R> Aggregator for Of<A, T, R>
 where
     A: Aggregator,
@@ -103,6 +121,11 @@ where
     type Input = T;
     type Partial = A::Partial;
     type Output = A::Output;
+
+    fn meaning(&self) -> Meaning {
+        let field = self.field.name().map(|field| OfField { field });
+        self.aggregator.meaning().and(Meaning::of(&field))
+    }
 
     fn empty(&self) -> A::Partial {
         self.aggregator.empty()

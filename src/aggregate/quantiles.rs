@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AggregateError, Aggregator, Retract, finite};
+use super::{AggregateError, Aggregator, Retract, aggregates, finite};
+use crate::meaning::Meaning;
 
 /// Quantiles of numbers, each to one part in 256 of its value.
 ///
@@ -129,6 +130,10 @@ impl Aggregator for Quantiles {
     type Input = f64;
     type Partial = Histogram;
     type Output = Vec<f64>;
+
+    fn meaning(&self) -> Meaning {
+        aggregates("quantiles")
+    }
 
     fn empty(&self) -> Histogram {
         Histogram::default()

@@ -1,10 +1,11 @@
 //! Sums of whole numbers, of money, and of floating-point numbers.
 
-use super::{AggregateError, Aggregator, Retract, finite};
+use super::{AggregateError, Aggregator, Retract, aggregates, finite};
+use crate::meaning::Meaning;
 
 /// Whole numbers are added up the same way, whatever they count.
 macro_rules! whole_sums {
-    ($($(#[$doc:meta])* $name:ident $what:literal)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $stored:literal $what:literal)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $name;
@@ -13,6 +14,10 @@ macro_rules! whole_sums {
             type Input = i64;
             type Partial = i64;
             type Output = i64;
+
+            fn meaning(&self) -> Meaning {
+                aggregates($stored)
+            }
 
             fn empty(&self) -> i64 {
                 0
@@ -61,7 +66,7 @@ whole_sums! {
     /// assert_eq!((error.to_string().as_str(), sum), (what, i64::MAX));
     /// # Ok::<(), squall::aggregate::AggregateError>(())
     /// ```
-    LongSum "the sum"
+    LongSum "longSum" "the sum"
     /// The sum of money in whole cents: as [`LongSum`], and its errors speak of cents.
     ///
     /// ```
@@ -74,7 +79,7 @@ whole_sums! {
     /// assert_eq!(Cents.finish(&spent), 55);
     /// # Ok::<(), squall::aggregate::AggregateError>(())
     /// ```
-    Cents "the sum in cents"
+    Cents "cents" "the sum in cents"
 }
 
 /// The sum of floating-point numbers, to twice their digits while it is added up, so that it
@@ -105,6 +110,10 @@ impl Aggregator for DoubleSum {
     type Input = f64;
     type Partial = [f64; 2];
     type Output = f64;
+
+    fn meaning(&self) -> Meaning {
+        aggregates("doubleSum")
+    }
 
     fn empty(&self) -> [f64; 2] {
         [0.0, 0.0]

@@ -364,3 +364,24 @@ fn partials_are_stored_the_same_for_ever() {
         assert_eq!(bytes, expected);
     }
 }
+
+#[test]
+fn aggregations_of_one_type_of_partial_are_told_apart_by_their_meaning() {
+    #[derive(squall_macros::Tuple, Clone, Debug)]
+    struct Load {
+        percent: i64,
+        peak: i64,
+    }
+    let least = LongMin.of(Load::PERCENT).meaning();
+    assert_eq!(
+        least.to_string(),
+        r#"{"aggregate":"longMin","field":"percent"}"#
+    );
+    assert_ne!(least, LongMax.of(Load::PERCENT).meaning());
+    assert_ne!(least, LongMin.of(Load::PEAK).meaning());
+    let both = (LongMin.of(Load::PERCENT), LongSum.of(Load::PEAK)).meaning();
+    assert_eq!(
+        both.to_string(),
+        r#"{"together":[{"aggregate":"longMin","field":"percent"},{"aggregate":"longSum","field":"peak"}]}"#
+    );
+}

@@ -1,6 +1,15 @@
 //! Several aggregations of the same inputs.
 
+use serde::Serialize;
+
 use super::{AggregateError, Aggregator, Retract};
+use crate::meaning::Meaning;
+
+/// What is stated of several, in their order.
+#[derive(Serialize)]
+struct Together {
+    together: Vec<Meaning>,
+}
 
 /// Changes the parts in order. Where one of them fails, those before it are put back: of all but
 /// the last a copy is made, so what is large belongs at the end.
@@ -32,6 +41,16 @@ macro_rules! aggregators {
             type Input = $first::Input;
             type Partial = ($first::Partial, $($name::Partial,)* $last::Partial);
             type Output = ($first::Output, $($name::Output,)* $last::Output);
+
+            fn meaning(&self) -> Meaning {
+                Meaning::of(&Together {
+                    together: vec![
+                        self.0.meaning(),
+                        $(self.$index.meaning(),)*
+                        self.$at.meaning(),
+                    ],
+                })
+            }
 
             fn empty(&self) -> Self::Partial {
                 (self.0.empty(), $(self.$index.empty(),)* self.$at.empty())

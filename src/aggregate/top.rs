@@ -2,8 +2,11 @@
 
 use std::marker::PhantomData;
 
+use serde::Serialize;
+
 use super::{AggregateError, Aggregator};
 use crate::key::KeyValue;
+use crate::meaning::Meaning;
 
 /// The keys with the greatest values, best first: by value descending, then by key ascending.
 ///
@@ -61,10 +64,24 @@ impl<K: KeyValue> TopOf<K> {
     }
 }
 
+/// What is stated of a top: those that had no place are not known.
+#[derive(Serialize)]
+struct Top {
+    aggregate: &'static str,
+    places: usize,
+}
+
 impl<K: KeyValue> Aggregator for TopOf<K> {
     type Input = (K, i64);
     type Partial = Vec<(K, i64)>;
     type Output = Vec<(K, i64)>;
+
+    fn meaning(&self) -> Meaning {
+        Meaning::of(&Top {
+            aggregate: "top",
+            places: self.places,
+        })
+    }
 
     fn empty(&self) -> Self::Partial {
         Vec::new()

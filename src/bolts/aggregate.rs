@@ -8,6 +8,7 @@ use crate::bolt::{AggregatingBolt, KeyedBolt};
 use crate::context::Epoch;
 use crate::error::Result;
 use crate::key::KeyValue;
+use crate::meaning::Meaning;
 use crate::state::{States, Table};
 use crate::stream::Out;
 use crate::tuple::Tuple;
@@ -117,6 +118,10 @@ where
     #[inline]
     fn waits() -> bool {
         false
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.aggregator.meaning()
     }
 
     fn execute(&mut self, key: &K, tuple: &T, _: &mut Out<Self::Output>) -> Result {

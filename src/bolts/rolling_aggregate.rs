@@ -217,7 +217,8 @@ where
     }
 
     fn meaning(&self) -> Meaning {
-        self.panes.meaning()
+        let aggregates = self.held.aggregator().meaning();
+        self.panes.meaning().and(aggregates)
     }
 
     fn window(&self) -> Option<WindowShape> {

@@ -13,7 +13,7 @@ use crate::depot::{Block, Depot, DepotError, DepotReader};
 use crate::error::{BoxError, Fatal, Result};
 use crate::meaning::Meaning;
 use crate::spout::{Next, Spout, SpoutOut};
-use crate::state::{Changes, Shape, State, States, StoredUnit, Table};
+use crate::state::{Changes, Shape, State, States, StoredUnit, Table, Value};
 use crate::stream::{Out, Streams};
 use crate::tuple::DeadLetter;
 
@@ -22,8 +22,9 @@ use crate::tuple::DeadLetter;
 ///
 /// A task reads a contiguous range of the partitions, each in order, one block after the other.
 /// With a data directory the spout keeps how far each partition was read, and goes on from there
-/// after a failure and in the next run, whatever is said here: that is where a *new* topology
-/// begins. The directory may be that of the depot or another one.
+/// after a failure and in the next run: what is said here is where a *new* topology begins. One
+/// that began elsewhere is refused where that is said, and goes on where nothing is. The directory
+/// may be that of the depot or another one.
 #[derive(Clone, Debug)]
 pub struct ReadDepot {
     depot: Depot,
@@ -39,6 +40,8 @@ pub struct ReadDepot {
 /// Where a new topology begins.
 #[derive(Clone, Debug)]
 enum From {
+    /// Nothing was said: at the end.
+    Unsaid,
     End,
     Beginning,
     Positions(Vec<u64>),
@@ -50,7 +53,7 @@ impl Depot {
     pub fn read(&self) -> ReadDepot {
         ReadDepot {
             depot: self.clone(),
-            from: From::End,
+            from: From::Unsaid,
             until_end: false,
             reader: None,
             watch: FieldWatch::default(),
@@ -60,6 +63,14 @@ impl Depot {
 }
 
 impl ReadDepot {
+    /// A new topology begins where the depot ends when its first spout is opened, and one that
+    /// began elsewhere is refused.
+    #[must_use]
+    pub fn from_end(mut self) -> Self {
+        self.from = From::End;
+        self
+    }
+
     /// A new topology begins with the first record that is kept.
     #[must_use]
     pub fn from_beginning(mut self) -> Self {
@@ -124,6 +135,7 @@ impl ReadDepot {
             decode,
             positions: Positions::default(),
             read: Table::new().merged(|kept, other| *kept = other),
+            began: Value::new(String::new()).shared(|one, other| one.max(other).clone()),
             partitions: Vec::new(),
             at: 0,
             block: Block::default(),
@@ -140,10 +152,38 @@ impl ReadDepot {
         ends.get_or_insert_with(|| self.depot.ends()).clone()
     }
 
+    /// Where a new topology begins, in a word; none where nothing was said.
+    fn begins(&self) -> Option<&'static str> {
+        match &self.from {
+            From::Unsaid => None,
+            From::End => Some("end"),
+            From::Beginning => Some("beginning"),
+            From::Positions(_) => Some("positions"),
+        }
+    }
+
+    /// Notes where a new topology begins. What an earlier run has read is not asked for again,
+    /// so one that began elsewhere would answer another question.
+    fn check_begun(&self, began: &mut Value<String>) -> Result<(), DepotError> {
+        let begins = self.begins();
+        if began.is_empty() {
+            begins.unwrap_or("end").clone_into(began);
+            return Ok(());
+        }
+        match begins {
+            Some(found) if **began != *found => Err(DepotError::BegunElsewhere {
+                depot: self.depot.name().to_owned(),
+                stored: began.to_string(),
+                found,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Where a new topology begins, by partition.
     fn starts(&self) -> Result<Vec<u64>, DepotError> {
         match &self.from {
-            From::End => Ok(self.ends()),
+            From::Unsaid | From::End => Ok(self.ends()),
             From::Beginning => Ok(self.depot.firsts()),
             From::Positions(positions) => {
                 let partitions = self.depot.partitions();
@@ -167,6 +207,8 @@ pub struct DepotSpout<S, F> {
     positions: Positions,
     /// The id of the depot that the positions are of, by partition as they are.
     read: Table<u16, u64>,
+    /// Where the topology began.
+    began: Value<String>,
     /// What this task reads.
     partitions: Vec<Partition>,
     /// The one of them that is being read.
@@ -314,6 +356,7 @@ where
     type Output = S;
 
     fn open(&mut self, context: &Context, _: &mut SpoutOut<S>) -> Result {
+        self.depot.check_begun(&mut self.began)?;
         let depot = &self.depot.depot;
         let (partitions, ends, starts) =
             (depot.partitions(), self.depot.ends(), self.depot.starts()?);
@@ -403,6 +446,7 @@ where
         }
         states.keep("positions", &mut self.positions);
         states.keep("depot", &mut self.read);
+        states.keep("began", &mut self.began);
     }
 
     fn meaning(&self) -> Meaning {

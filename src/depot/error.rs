@@ -124,6 +124,20 @@ pub enum DepotError {
         /// The depot.
         depot: String,
     },
+    /// A topology that goes on began to read the depot elsewhere than is asked for now.
+    #[error(
+        "the topology began to read the depot `{depot}` from the {stored}, and is asked to begin \
+         from the {found}: leave that out to go on; or give another data directory; or give up \
+         all state by `squall reset` to begin anew"
+    )]
+    BegunElsewhere {
+        /// The depot.
+        depot: String,
+        /// Where it began: `end`, `beginning` or `positions`.
+        stored: String,
+        /// Where it is asked to.
+        found: &'static str,
+    },
     /// Positions were given for another number of partitions.
     #[error("the depot `{depot}` has {partitions} partitions, and {given} positions were given")]
     Positions {

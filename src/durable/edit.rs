@@ -9,6 +9,7 @@ use super::error::DataDirError;
 use super::layout;
 use crate::error::Result;
 use crate::key::KeyValue;
+use crate::meaning::Meaning;
 use crate::state::{Changes, State, StoredUnit, Table};
 use crate::store::{Batch, Store};
 
@@ -73,6 +74,40 @@ impl DataDir {
         K: KeyValue,
         V: Serialize + DeserializeOwned + Send,
     {
+        self.change(component, state, None, edit)
+    }
+
+    /// As [`DataDir::edit_table`]. In the same commit the component's results get another
+    /// [`Meaning`]: first what its code says of them, then what is stated where it is added to a
+    /// topology. From then on runs must mean that.
+    ///
+    /// # Errors
+    /// As [`DataDir::edit_table`].
+    pub fn edit_table_to_mean<K, V, R>(
+        &self,
+        component: &str,
+        state: &str,
+        meaning: (Meaning, Meaning),
+        edit: impl FnOnce(&mut Table<K, V>) -> Result<R>,
+    ) -> Result<R, DataDirError>
+    where
+        K: KeyValue,
+        V: Serialize + DeserializeOwned + Send,
+    {
+        self.change(component, state, Some(meaning), edit)
+    }
+
+    fn change<K, V, R>(
+        &self,
+        component: &str,
+        state: &str,
+        meaning: Option<(Meaning, Meaning)>,
+        edit: impl FnOnce(&mut Table<K, V>) -> Result<R>,
+    ) -> Result<R, DataDirError>
+    where
+        K: KeyValue,
+        V: Serialize + DeserializeOwned + Send,
+    {
         let store = self.open_existing()?;
         let mut table = Table::new();
         let mut commit = load(&store, component, state, &mut table)?;
@@ -92,9 +127,30 @@ impl DataDir {
         let record = serde_json::to_vec(&commit);
         let record = record.map_err(|error| not_encoded(error.into()))?;
         batch.put(layout::COMMIT.to_vec(), record);
+        if let Some(meaning) = meaning {
+            let manifest = meaning_otherwise(&store, component, meaning)?;
+            batch.put(layout::MANIFEST.to_vec(), manifest);
+        }
         store.commit(batch)?;
         Ok(edited)
     }
+}
+
+/// The manifest in which a component means something else.
+fn meaning_otherwise(
+    store: &Store,
+    component: &str,
+    (meaning, stated): (Meaning, Meaning),
+) -> Result<Vec<u8>, DataDirError> {
+    let reader = store.read()?;
+    let contents = Contents::new(&reader, store.dir(), &|| false);
+    let mut manifest = contents.manifest()?.unwrap_or_default();
+    if let Some(kept) = manifest.components.get_mut(component) {
+        kept.meaning = meaning;
+        kept.stated = stated;
+    }
+    let text = serde_json::to_vec(&manifest);
+    text.map_err(|error| contents.failed(error.into()))
 }
 
 /// Loads a table; gives the commit that it is of.

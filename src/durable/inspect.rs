@@ -234,7 +234,9 @@ impl InspectedComponent {
         if !self.meaning.is_none() {
             writeln!(f, "\n{id} means")?;
             let members = self.meaning.members();
-            let cells: Vec<_> = members.map(|(name, it)| vec![Shown(name).to_string(), it]).collect();
+            let cells: Vec<_> = members
+                .map(|(name, it)| vec![Shown(name).to_string(), it])
+                .collect();
             f.write_str(&indented(&aligned(&cells)))?;
         }
         for state in &self.states {

@@ -65,7 +65,9 @@ pub(crate) fn restore(
         // What sinks have delivered stays known, for a run that has them again.
         for (id, stored) in before.components.iter().filter(|(_, stored)| stored.sink) {
             let components = &mut manifest.components;
-            components.entry(id.clone()).or_insert_with(|| stored.clone());
+            components
+                .entry(id.clone())
+                .or_insert_with(|| stored.clone());
         }
     }
     if let Some(commit) = &commit {
@@ -133,7 +135,12 @@ fn meaning(component: &Definition, task: &Task) -> Result<Meaning, RunError> {
             None => Ok(()),
         }
     };
-    guarded(name, ask, |task, cause| RunError::Start { task, cause })?;
+    guarded(
+        || name.clone(),
+        "`meaning`",
+        ask,
+        |task, cause| RunError::Start { task, cause },
+    )?;
     Ok(meaning)
 }
 

@@ -52,8 +52,8 @@ pub struct Purchases {
     /// the run is stopped
     #[arg(long, value_name = "NAME", group = "source", conflicts_with = "input")]
     pub depot: Option<String>,
-    /// Where a new topology begins to read the depot: where it ends, or at its first record
-    /// [default: end]
+    /// Where a new topology begins to read the depot: where it ends, or at its first record; one
+    /// that began elsewhere is refused [default: end]
     #[arg(
         long,
         value_name = "end|beginning",
@@ -137,10 +137,12 @@ impl Purchases {
         let amount = price.chain(quantity).chain(&self.cents_field);
         let names = self.user_field.iter().chain(amount);
         let fields = names.map(|name| FieldSelector::named(name));
-        let mut read = data_dir.depot(name)?.read().fields(fields);
-        if self.from == Some(DepotFrom::Beginning) {
-            read = read.from_beginning();
-        }
+        let read = data_dir.depot(name)?.read().fields(fields);
+        let read = match self.from {
+            None => read,
+            Some(DepotFrom::End) => read.from_end(),
+            Some(DepotFrom::Beginning) => read.from_beginning(),
+        };
         Ok(Some(if self.until_end {
             read.until_end()
         } else {

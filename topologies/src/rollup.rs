@@ -149,6 +149,7 @@ pub fn reading(
     }
     let topology = Topology::named("rollup");
     let schema = spec.schema.clone();
+    let rollup = Rollup::new(schema.clone().into(), segments).reading(&spec);
     let mut decoder = Decoder::new(spec);
     if archive.is_some() {
         decoder = decoder.keep_raw();
@@ -171,9 +172,7 @@ pub fn reading(
         let archive = move || Archive::at(&dir, segment.clone(), owner.clone());
         topology.bolt("archive", archive).global_grouping(&events);
     }
-    Rollup::new(schema.into(), segments)
-        .parallelism(*spouts)
-        .wire(&topology, &events);
+    rollup.parallelism(*spouts).wire(&topology, &events);
     if let Some(path) = dead_letters.clone() {
         topology.dead_letter_sink("dead-letters", move || DeadLetterFile::file(&path));
     }

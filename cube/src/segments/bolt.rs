@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use squall::{Bolt, Context, Epoch, Fatal, Out, Result, States, Table, Text, Timestamp, Transient};
+use squall::{
+    Bolt, Context, Epoch, Fatal, Meaning, Out, Result, States, Table, Text, Timestamp, Transient,
+};
 
 use super::compaction::{Compacting, Compaction, Job, Merged};
 use super::file::{SegmentError, SegmentFile};
@@ -240,23 +242,6 @@ impl Segments {
         }
     }
 
-    /// Refuses a schema that the files are not of.
-    fn check_schema(&self) -> Result {
-        let id = self.schema.id();
-        if self.files.is_empty() || self.schemas.contains_key(&id) {
-            return Ok(());
-        }
-        let known = self.schemas.iter().map(|(_, known)| known.to_json());
-        let known: Vec<String> = known.collect();
-        Err(Fatal::new(format!(
-            "this cube was rolled up by another spec: its segments are of {}, and the spec asks \
-             for {}. Give the spec that it began with, or another data directory",
-            known.join(" and of "),
-            self.schema.to_json(),
-        ))
-        .into())
-    }
-
     /// Looks whether all files are there, and deletes those that were not committed.
     fn tidy(&self, context: &Context) -> Result<(), SegmentError> {
         for (name, file) in self.files.iter() {
@@ -289,7 +274,6 @@ impl Bolt for Segments {
                 format!("{tasks} tasks would delete each other's files: give it one").into(),
             );
         }
-        self.check_schema()?;
         self.folder.make()?;
         self.tidy(context)?;
         self.epoch = context.resumed_from.unwrap_or(0) + 1;
@@ -328,6 +312,10 @@ impl Bolt for Segments {
             out.emit(self.listing(epoch.number));
         }
         Ok(())
+    }
+
+    fn meaning(&self) -> Meaning {
+        self.schema.meaning()
     }
 
     fn state(&mut self, states: &mut States<'_>) {

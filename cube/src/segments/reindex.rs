@@ -93,7 +93,8 @@ const MOST_BYTES: usize = 64 << 20;
 
 /// Rolls the archived events of a time up again, by another spec, and puts them in the place of the
 /// segments of that time. Readers see the old rows or the new ones, and never some of both: the
-/// files change in one commit. No run may have the data directory. A crash leaves the old rows or
+/// files change in one commit, and with them what the cube means: runs go on by the new spec, and
+/// the old one is refused. No run may have the data directory. A crash leaves the old rows or
 /// the new ones.
 ///
 /// The time is made of whole segments, of the old spec and of the new one. `archive` is where the
@@ -141,6 +142,8 @@ pub fn reindex(
 
     let schema = Arc::new(spec.schema.clone());
     let watch = FieldWatch::over(spec.fields());
+    // From now on events are read and kept as it says.
+    let meaning = (schema.meaning(), spec.meaning());
     let mut decoder = Decoder::new(spec);
     let mut made = Made {
         folder: &folder,
@@ -182,9 +185,10 @@ pub fn reindex(
         },
     )?;
     // Here it happens: before it the files are nobody's, after it the old ones are.
-    data_dir.edit_table(
+    data_dir.edit_table_to_mean(
         SEGMENTS,
         "files",
+        meaning,
         |table: &mut Table<String, SegmentFile>| {
             for name in &replaced {
                 table.remove(name);

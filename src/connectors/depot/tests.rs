@@ -114,12 +114,18 @@ fn a_new_topology_reads_from_the_end() {
     append(&depot, 0..30);
     let new = || depot.read().until_end();
     assert_eq!(listen(&data_dir, new(), 2, 1).unwrap(), Lists::new());
-    // From then on it misses nothing, whatever it is told, and with other tasks.
+    // From then on it misses nothing, also with other tasks.
     append(&depot, 30..60);
     assert_eq!(listen(&data_dir, new(), 3, 2).unwrap(), lists(30..60));
     append(&depot, 60..61);
-    let heard = listen(&data_dir, new().from_beginning(), 1, 3).unwrap();
+    let heard = listen(&data_dir, new().from_end(), 1, 3).unwrap();
     assert_eq!(heard, lists(30..61));
+    let refused = listen(&data_dir, new().from_beginning(), 1, 3).unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        said.contains("from the end") && said.contains("from the beginning"),
+        "{said}"
+    );
 
     let other = DataDir::in_memory().unwrap();
     let all = new().from_beginning().reader("other");

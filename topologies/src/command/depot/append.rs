@@ -214,8 +214,9 @@ impl Append {
     fn other_input(&self, error: &DataDirError) -> Ending {
         let input = &self.input;
         Ending::input(format!(
-            "{error}: `{input}` is another input, or was changed; nothing of it is appended. Give \
-             it an --id of its own to append all of it"
+            "{error}: `{input}` is another input, or was changed, or is read with another --format \
+             or --delimiter; nothing of it is appended. Give it an --id of its own to append all \
+             of it"
         ))
     }
 
