@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::meaning::{Difference, Meaning};
 use crate::state::{AcrossTasks, Shape};
+use crate::text::Shown;
 
 /// The topology that a data directory belongs to, as far as its state depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +167,8 @@ impl fmt::Display for MisfitOf {
                     None => "not stated".to_owned(),
                 };
                 let (stored, found) = (or_nothing(stored), or_nothing(found));
+                let (component, path) = (Shown(component), Shown(path));
+                let (stored, found) = (Shown(stored), Shown(found));
                 write!(
                     f,
                     "`{component}`: {path} is {stored} there, and {found} in this topology"

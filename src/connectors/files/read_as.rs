@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delimiter, Files, Format, Source};
+use super::{Delimiter, Encoding, Files, Format, Source};
 use crate::meaning::Meaning;
+use crate::text::Shown;
 
 /// How a file was read; stored under its path, beside how far.
 ///
@@ -20,6 +21,7 @@ pub(super) struct ReadAs {
     /// Of CSV alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delimiter: Option<String>,
+    encoding: String,
 }
 
 impl ReadAs {
@@ -31,6 +33,7 @@ impl ReadAs {
         Self {
             format: format.to_string(),
             delimiter: (format == Format::Csv).then(|| delimiter.to_string()),
+            encoding: files.encoding.unwrap_or(Encoding::UTF_8).to_string(),
         }
     }
 
@@ -53,21 +56,22 @@ impl fmt::Display for ReadAs {
         if let Some(delimiter) = &self.delimiter {
             write!(f, " with the delimiter `{delimiter}`")?;
         }
-        Ok(())
+        write!(f, " in {}", self.encoding)
     }
 }
 
 /// A file of which a part was read would be read on in another format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{path}` was read as {stored} so far, and would be read on as {found}. Results of both would \
-     be mixed: go back to {stored}; or give another data directory; or give up all state by \
-     `squall reset`, after which it is read from its beginning"
+    "`{}` was read as {stored} so far, and would be read on as {found}. Results of both would be \
+     mixed: go back to {stored}; or give another data directory; or give up all state by \
+     `squall reset`, after which it is read from its beginning",
+    Shown(path)
 )]
 pub struct ReadOtherwise {
     /// The file.
     pub path: String,
-    /// How it was read: `csv with the delimiter ;`.
+    /// How it was read: `csv with the delimiter ; in UTF-8`.
     pub stored: String,
     /// How it would be read.
     pub found: String,

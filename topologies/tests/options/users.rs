@@ -138,7 +138,13 @@ const ROWS: &[Row] = &[
     same("--commit", "", "--commit 10ms"),
     same("--restarts", "", "--restarts 3"),
     same("--stats", "", "--stats"),
-    same("--encoding", "", ""),
+    same("--encoding", "", "--encoding utf-8"),
+    refused(
+        "--encoding",
+        "",
+        "--encoding latin1",
+        &["in utf-8", "in windows-1252"],
+    ),
     same("--max-late", "", ""),
     same("--max-dead-letters", "", ""),
 ];
@@ -190,11 +196,7 @@ fn no_option_of_top_users_mixes_two_questions() {
             .iter()
             .all(|option| rows.iter().any(|row| row.option == *option))
     );
-    is_whole(
-        command,
-        &rows,
-        &["--encoding", "--max-late", "--max-dead-letters"],
-    );
+    is_whole(command, &rows, &["--max-late", "--max-dead-letters"]);
     let job = Job {
         command,
         depot: None,

@@ -172,7 +172,13 @@ const ROWS: &[Row] = &[
     same("--commit", "", "--commit 10ms"),
     same("--restarts", "", "--restarts 3"),
     same("--stats", "", "--stats"),
-    same("--encoding", "", ""),
+    same("--encoding", "", "--encoding utf-8"),
+    refused(
+        "--encoding",
+        "",
+        "--encoding latin1",
+        &["in utf-8", "in windows-1252"],
+    ),
     same("--max-late", "", ""),
     same("--max-dead-letters", "", ""),
 ];
@@ -180,11 +186,7 @@ const ROWS: &[Row] = &[
 #[test]
 fn no_option_of_rolling_top_words_mixes_two_questions() {
     let command = &["run", "rolling-top-words"];
-    is_whole(
-        command,
-        ROWS,
-        &["--encoding", "--max-late", "--max-dead-letters"],
-    );
+    is_whole(command, ROWS, &["--max-late", "--max-dead-letters"]);
     let job = Job {
         command,
         depot: None,
