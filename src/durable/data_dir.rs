@@ -277,8 +277,8 @@ impl DataDir {
         Ok(partial.finish()?)
     }
 
-    /// Gives up what is stored: of one component its state, what it has still to deliver,
-    /// and its quarantine, or all of everything but the depots. The directory stays, and so does
+    /// Gives up what is stored: of one component its state, what that means, what it has still to
+    /// deliver, and its quarantine, or all of everything but the depots. The directory stays, and so does
     /// its size.
     ///
     /// Everything else stays as it is, the positions of the spouts included. A bolt that is

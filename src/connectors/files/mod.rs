@@ -31,6 +31,7 @@
 //! | `stream` | a thread that reads what may keep one waiting: standard input, pipes |
 //! | `builder` | [`Files`]: what to read, and how |
 //! | `position` | how far a file was read, and whether it is still that file |
+//! | `read_as` | in which format a file was read, and what the spout states of all |
 //! | `reading` | one source of a task, opened where it was left |
 //! | `follow` | files that appear while others are read |
 //! | `spout` | [`FileSpout`]: records become tuples, each file a split with a watermark |

@@ -71,7 +71,7 @@ impl fmt::Display for ReadAs {
 pub struct ReadOtherwise {
     /// The file.
     pub path: String,
-    /// How it was read: `csv with the delimiter ; in UTF-8`.
+    /// How it was read: `csv with the delimiter ; in utf-8`.
     pub stored: String,
     /// How it would be read.
     pub found: String,
