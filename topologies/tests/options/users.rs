@@ -145,8 +145,8 @@ const ROWS: &[Row] = &[
         "--encoding latin1",
         &["in utf-8", "in windows-1252"],
     ),
-    same("--max-late", "", ""),
-    same("--max-dead-letters", "", ""),
+    same("--max-late", "", "--max-late 1000000"),
+    same("--max-dead-letters", "", "--max-dead-letters 1000000"),
 ];
 
 /// Those that a depot takes; the others are the same as with files.
