@@ -511,8 +511,8 @@ impl Coordinator {
             epoch_p99: self.latencies.at(0.99),
             watermark: self.watermark(),
             tuples,
-            late_tuples: self.losses.late(),
-            refused: self.losses.dead_letters(),
+            late_tuples: Box::new(self.losses.late()),
+            refused: Box::new(self.losses.dead_letters()),
             commits: self.commits.as_ref().map(Commits::stats),
         }
     }

@@ -144,9 +144,9 @@ pub struct RunStats {
     /// Tuples that the spouts emitted.
     pub tuples: u64,
     /// The late tuples, and why they are.
-    pub late_tuples: Losses,
+    pub late_tuples: Box<Losses>,
     /// The dead letters, and why they are.
-    pub refused: Losses,
+    pub refused: Box<Losses>,
     /// What was committed; none without a data directory.
     pub commits: Option<CommitStats>,
 }
