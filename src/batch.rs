@@ -240,6 +240,30 @@ impl Columns {
         (target != NO_TARGET).then_some(target as usize)
     }
 
+    /// Takes out what belongs to the first tuples.
+    fn split_first(&mut self, tuples: usize) -> Self {
+        let after = self
+            .runs
+            .partition_point(|run| (run.start as usize) < tuples);
+        let mut rest = self.runs.split_off(after);
+        if let Some(last) = self.runs.last()
+            && rest.first().is_none_or(|run| run.start as usize > tuples)
+        {
+            rest.insert(0, Run { start: 0, ..*last });
+        }
+        let by = position(tuples);
+        for run in &mut rest {
+            run.start = run.start.saturating_sub(by);
+        }
+        let of = |all: usize| tuples.min(all);
+        Self {
+            runs: std::mem::replace(&mut self.runs, rest),
+            targets: self.targets.drain(..of(self.targets.len())).collect(),
+            hashes: self.hashes.drain(..of(self.hashes.len())).collect(),
+            combined: 0,
+        }
+    }
+
     /// Forgets everything after the tuples have been moved out.
     pub fn clear(&mut self) {
         self.runs.clear();
@@ -260,6 +284,11 @@ pub trait AnyBatch: Any + Send {
     /// How many tuples they stand for: more, where some were combined.
     fn stands_for(&self) -> usize;
     fn clear_all(&mut self);
+    /// Clears it, and gives its memory back too.
+    fn let_go(&mut self);
+    /// Takes out the first tuples, fewer than there are; none where they cannot be parted,
+    /// since it is known of all together how many were combined into them.
+    fn split_first(&mut self, tuples: usize) -> Option<Box<dyn AnyBatch>>;
     fn as_any(&mut self) -> &mut dyn Any;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
@@ -278,6 +307,20 @@ impl<T: Send + 'static> AnyBatch for Batch<T> {
 
     fn clear_all(&mut self) {
         self.clear();
+    }
+
+    fn let_go(&mut self) {
+        *self = Self::default();
+    }
+
+    fn split_first(&mut self, tuples: usize) -> Option<Box<dyn AnyBatch>> {
+        if self.columns.combined > 0 || tuples >= self.tuples.len() {
+            return None;
+        }
+        Some(Box::new(Self {
+            tuples: self.tuples.drain(..tuples).collect(),
+            columns: self.columns.split_first(tuples),
+        }))
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -342,6 +385,45 @@ mod tests {
         assert_eq!(between(5, 6), [(1, 3)]);
         assert_eq!(between(1, 2), [(1, 1)]);
         assert_eq!(between(2, 5), [(1, 1), (1, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn a_batch_can_be_parted_between_any_tuples() {
+        let times = [1, 1, 1, 2, 3, 3];
+        for first in 1..times.len() {
+            let mut batch = Batch::default();
+            for (tuple, time) in times.into_iter().enumerate() {
+                batch.push(tuple, Timestamp::from_millis(time), time == 2);
+                batch.columns.hashes.push(KeyHash::of(&tuple));
+            }
+            let mut part = batch.split_first(first).unwrap();
+            let part = part.as_any().downcast_mut::<Batch<usize>>().unwrap();
+            let mut tuple = 0;
+            for part in [part, &mut batch] {
+                let runs = part.columns.runs(part.tuples.len());
+                let runs: Vec<_> = runs
+                    .flat_map(|(count, time, late)| std::iter::repeat_n((time, late), count))
+                    .collect();
+                assert_eq!(runs.len(), part.tuples.len());
+                for ((time, late), (at, hash)) in runs
+                    .into_iter()
+                    .zip(part.tuples.iter().zip(&part.columns.hashes))
+                {
+                    assert_eq!((*at, *hash), (tuple, KeyHash::of(&tuple)));
+                    assert_eq!((time.millis(), late), (times[tuple], times[tuple] == 2));
+                    tuple += 1;
+                }
+            }
+            assert_eq!(tuple, times.len());
+            assert!(batch.split_first(times.len() - first).is_none());
+        }
+        let mut batch = Batch::default();
+        assert_eq!(batch.extend(['a', 'b'], Timestamp::MIN, false), 2);
+        batch.columns.combined = 5;
+        assert!(
+            batch.split_first(1).is_none(),
+            "it stands for five together"
+        );
     }
 
     #[test]

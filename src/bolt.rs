@@ -75,15 +75,18 @@ pub trait Bolt: Send + 'static {
         0
     }
 
-    /// The same for tuples that were combined; false where the batch is none of such.
+    /// The same for tuples that were combined, from the one at position `first` on: gives the
+    /// position at which it is to go on, after the last one where all were taken; none where
+    /// the batch is none of such.
     #[doc(hidden)]
     fn execute_combined(
         &mut self,
         batch: &mut dyn AnyBatch,
+        first: usize,
         out: &mut Out<Self::Output>,
-    ) -> Result<bool> {
-        let _ = (batch, out);
-        Ok(false)
+    ) -> Result<Option<usize>> {
+        let _ = (batch, first, out);
+        Ok(None)
     }
 
     /// Takes one tuple.
@@ -101,6 +104,19 @@ pub trait Bolt: Send + 'static {
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Self::Output>) -> Result {
         let _ = (watermark, out);
         Ok(())
+    }
+
+    /// The least watermark before `until` at which [`Bolt::on_watermark`] would emit something:
+    /// the end of the window that closes next. None where that is not known, or nothing would
+    /// be emitted.
+    ///
+    /// When the watermark rises to `until`, the runtime raises it to this one first, hands on
+    /// what is emitted, and goes on when the readers have taken it. So many windows that
+    /// close together are not held all at once. What is emitted must be the same as where the
+    /// watermark rises at once.
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        let _ = until;
+        None
     }
 
     /// All tuples before the cut were seen and none after it.
@@ -272,6 +288,12 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Self::Output>) -> Result {
         let _ = (watermark, out);
         Ok(())
+    }
+
+    /// As [`Bolt::next_close`].
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        let _ = until;
+        None
     }
 
     /// As [`Bolt::on_epoch`].

@@ -33,6 +33,8 @@ pub struct Context {
     pub life: Option<u64>,
     /// Wakes this task: a spout that waits for input is asked again.
     pub waker: Waker,
+    /// When the run began, by its clock; after a failure when it was restored.
+    pub(crate) began: Timestamp,
     pub(crate) faults: Faults,
     /// The tasks of each component of the run; empty where there is no topology.
     pub(crate) tasks_of: Arc<BTreeMap<String, usize>>,

@@ -255,7 +255,11 @@ fn shown(tuple: &impl std::fmt::Debug) -> String {
 /// Where user code puts the tuples that it emits.
 ///
 /// Tuples inherit the time of the tuple in hand; nothing is sent before the user code
-/// returns.
+/// returns. So what one call emits is held whole, and is the bound of what a task holds: after
+/// some thousand tuples and dead letters no further tuple is given to the user code until the
+/// readers have taken them. A bolt with a million tuples for one should emit them for several,
+/// or in the windows that [`Bolt::next_close`](crate::Bolt::next_close) tells; a spout in
+/// several calls of [`Spout::next`](crate::Spout::next).
 pub struct Out<S: Streams> {
     pub(crate) staged: S::Staged,
     pub(crate) dead_letters: Batch<DeadLetter>,

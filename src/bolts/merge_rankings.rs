@@ -76,8 +76,10 @@ pub struct MergeRankings<K> {
     /// What the readers have of the totals, where these have changed without a window.
     sent: Option<Vec<(K, u64)>>,
     last: Value<Option<Last>>,
-    /// The run goes on from an earlier one, and has not come to where that one was.
+    /// The run goes on from an earlier one, and has not come to its own beginning.
     resuming: bool,
+    /// When the run began, by its clock.
+    began: Timestamp,
 }
 
 impl<K: KeyValue> MergeRankings<K> {
@@ -96,6 +98,7 @@ impl<K: KeyValue> MergeRankings<K> {
             sent: None,
             last: Value::new(None).shared(|one, other| *one.max(other)),
             resuming: false,
+            began: Timestamp::MIN,
         }
     }
 
@@ -210,6 +213,8 @@ impl<K: KeyValue> MergeRankings<K> {
                 end: until,
                 empty: true,
             });
+            // The run before has ranked nothing: there is nothing to go on with.
+            self.resuming = false;
             return;
         };
         if self.resuming {
@@ -222,6 +227,22 @@ impl<K: KeyValue> MergeRankings<K> {
             self.emit(window, &Parts::new(), window.last_moment(), out);
             end = end.forward(slide);
         }
+    }
+
+    /// The end of the next slide that gets a ranking, whatever is in it, where that is before
+    /// `until`; by processing time.
+    fn next_slide(&self, until: Timestamp) -> Option<Timestamp> {
+        let slide = self.shape.and_then(WindowShape::slide_ms)?;
+        let each = self.domain == TimeDomain::Processing && !self.resuming;
+        let last = (*self.last).filter(|_| each && until != Timestamp::MAX)?;
+        let end = last.end.forward(slide);
+        (end < until).then_some(end)
+    }
+
+    /// Whether a watermark is that of windows which the run before has left open, and that
+    /// close one after the other before those of this run.
+    fn is_before_the_run(&self, watermark: Timestamp) -> bool {
+        self.resuming && watermark < self.began
     }
 
     /// Goes on with the slide after `until`: nothing ran during most of those before it.
@@ -281,6 +302,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
         self.domain = context.domain;
         self.shape = context.window;
         self.resuming = context.resumed_from.is_some();
+        self.began = context.began;
         if self.author.prepare(context) {
             // The readers drop what tasks of another parallelism have sent.
             self.sent = Some(Vec::new());
@@ -315,10 +337,15 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
         }
         if watermark == Timestamp::MAX {
             self.emit_final(out);
-        } else if self.domain == TimeDomain::Processing {
+        } else if self.domain == TimeDomain::Processing && !self.is_before_the_run(watermark) {
             self.emit_slides(watermark, out);
         }
         Ok(())
+    }
+
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        let next = self.pending.next_close(until).into_iter();
+        next.chain(self.next_slide(until)).min()
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {

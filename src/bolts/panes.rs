@@ -221,6 +221,16 @@ impl Panes {
         }
     }
 
+    /// The end of the window that is the next one to close, where that is before `until`.
+    pub(super) fn next_close(&self, until: Timestamp, kept: &impl Kept) -> Option<Timestamp> {
+        let slide = self.shape.slide_ms()?;
+        let end = kept.next_change()?.saturating_add(1).saturating_mul(slide);
+        let end = Timestamp::from_millis(end);
+        // At the end of the input only what holds something is closed.
+        let closes = end < until && (until != Timestamp::MAX || kept.has_open_windows());
+        closes.then_some(end)
+    }
+
     /// Closes all panes of a window over everything, which ends.
     pub(super) fn close_all<S: Kept>(
         &mut self,

@@ -75,6 +75,12 @@ where
         Ok(self.windows.section((window.end, window.start)))
     }
 
+    /// The end of the first window, where that is before `until`.
+    pub(super) fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        let (&(end, _), _) = self.windows.first()?;
+        (end < until).then_some(end)
+    }
+
     /// Takes out the first window that ends at `watermark` or before; the one over
     /// everything is no such window.
     pub(super) fn next_closed(&mut self, watermark: Timestamp) -> Option<(Window, Table<K, V>)> {

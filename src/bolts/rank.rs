@@ -136,6 +136,10 @@ impl<K: KeyValue> Bolt for Rank<K> {
         Ok(())
     }
 
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        self.pending.next_close(until)
+    }
+
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
         self.emit_standing(out);
         if epoch.closes {

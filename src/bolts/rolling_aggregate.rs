@@ -201,6 +201,10 @@ where
         Ok(())
     }
 
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        self.panes.next_close(until, &self.held)
+    }
+
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
         if epoch.closes {
             self.emit_final(out);

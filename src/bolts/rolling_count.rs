@@ -235,6 +235,10 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
         Ok(())
     }
 
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        self.panes.next_close(until, &self.counter)
+    }
+
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {
         if epoch.closes {
             self.emit_final(out);

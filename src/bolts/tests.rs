@@ -1,6 +1,7 @@
 //! Ready bolts over a failure, and from run to run: what they emit before and after.
 
 mod aggregates;
+mod one_by_one;
 pub(super) mod steps;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use crate::batch::Batch;
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::fault::Faults;
-use crate::operator::{AnyBolt, PlainOperator, WithKey};
+use crate::operator::{AnyBolt, PlainOperator, WithKey, next_step};
 use crate::ranking::{Count, Origin, Ranking, Word};
 use crate::state::States;
 use crate::state::tests::Store;
@@ -35,6 +36,11 @@ struct Runs<B: Bolt> {
     parallelism: usize,
     /// The tasks of the component upstream.
     rankings: usize,
+    /// When the run began, by its clock.
+    began: Timestamp,
+    /// Windows close one after the other, as in a topology.
+    steps: bool,
+    reached: Timestamp,
 }
 
 fn keep<B: Bolt>(task: &mut PlainOperator<B>, states: &mut States<'_>) {
@@ -55,6 +61,9 @@ where
             runs: 0,
             parallelism: 1,
             rankings: 1,
+            began: Timestamp::MIN,
+            steps: false,
+            reached: Timestamp::MIN,
         };
         runs.begin();
         runs
@@ -74,10 +83,12 @@ where
             resumed_from: (self.runs > 0).then_some(self.runs),
             life: None,
             waker: Waker::noop().clone(),
+            began: self.began,
             faults: Faults::none(),
             tasks_of: Arc::new(BTreeMap::from([("rankings".to_owned(), self.rankings)])),
         };
         self.runs += 1;
+        self.reached = Timestamp::MIN;
         self.task[0].prepare(&context).unwrap();
     }
 
@@ -88,7 +99,14 @@ where
     }
 
     fn watermark(&mut self, watermark: Timestamp) {
+        while self.steps
+            && let Some(next) = next_step(&self.task[0], self.reached, watermark)
+        {
+            self.task[0].on_watermark(next).unwrap();
+            self.reached = next;
+        }
         self.task[0].on_watermark(watermark).unwrap();
+        self.reached = self.reached.max(watermark);
     }
 
     fn commit(&mut self) {

@@ -189,6 +189,10 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
         Ok(())
     }
 
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        self.pending.next_close(until)
+    }
+
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
         self.emit_standing(out);
         if epoch.closes {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::{AnyBolt, Quarantine, Staged, refused};
+use super::{AnyBolt, MOST_STAGED, Quarantine, Staged, refused};
 use crate::batch::{AnyBatch, Batch, Neighbours};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
@@ -17,6 +17,8 @@ pub(crate) struct PlainOperator<B: Bolt> {
     bolt: B,
     out: Out<B::Output>,
     name: String,
+    /// The position in the batch in hand at which it goes on.
+    position: usize,
     /// The position in its batch of the tuple that user code has in hand.
     cursor: Cell<Option<usize>>,
     quarantine: Option<Quarantine>,
@@ -28,6 +30,7 @@ impl<B: Bolt> PlainOperator<B> {
             bolt,
             out: Out::default(),
             name: String::new(),
+            position: 0,
             cursor: Cell::new(None),
             quarantine: None,
         }
@@ -38,10 +41,20 @@ impl<B: Bolt> PlainOperator<B> {
         self.out
     }
 
-    /// Takes tuples of one time, one after the other.
+    /// Takes tuples of one time, one after the other, until it has emitted as many as `full`
+    /// since it began; gives the position after the last one that it has taken.
     #[inline]
-    fn execute_each(&mut self, batch: &Batch<B::Input>, positions: Range<usize>) -> Result {
+    fn execute_each(
+        &mut self,
+        batch: &Batch<B::Input>,
+        positions: Range<usize>,
+        full: usize,
+    ) -> Result<usize> {
+        let end = positions.end;
         for position in positions {
+            if self.out.emitted >= full {
+                return Ok(position);
+            }
             let tuple = &batch.tuples[position];
             if let Some(quarantine) = &self.quarantine
                 && let Some(message) = quarantine.get(&format!("{tuple:?}"))
@@ -59,7 +72,15 @@ impl<B: Bolt> PlainOperator<B> {
                     .refuse(error, |error| refused(name, tuple, error))?;
             }
         }
-        Ok(())
+        Ok(end)
+    }
+
+    /// The tuples of the batch in hand were taken up to a position: says whether these are all.
+    fn goes_on_at(&mut self, position: usize, end: usize) -> Result<bool> {
+        self.check()?;
+        let all = position >= end;
+        self.position = if all { 0 } else { position };
+        Ok(all)
     }
 
     /// An error where user code broke a promise through `Out`.
@@ -108,29 +129,30 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
         self.bolt.prepare(context)
     }
 
-    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result {
-        if self.bolt.execute_combined(batch, &mut self.out)? {
-            return self.check();
+    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result<bool> {
+        let (mut position, end) = (std::mem::take(&mut self.position), batch.tuples());
+        let full = self.out.emitted + MOST_STAGED;
+        let combined = self.bolt.execute_combined(batch, position, &mut self.out)?;
+        if let Some(next) = combined {
+            return self.goes_on_at(next, end);
         }
         let batch = typed::<B::Input>(batch, &self.name)?;
-        let mut position = 0;
-        while position < batch.tuples.len() {
+        while position < end && self.out.emitted < full {
             if self.quarantine.is_none() {
                 let neighbours =
                     Neighbours::from(batch, position, self.out.watermark, &self.cursor);
                 position += self.bolt.execute_many(&neighbours);
             }
-            let runs = batch.columns.runs_from(position, batch.tuples.len());
+            let runs = batch.columns.runs_from(position, end);
             if let Some((tuples, time, late)) = runs.into_iter().next() {
                 self.out.time = time;
                 self.out.late = late || time < self.out.watermark;
-                self.execute_each(batch, position..position + tuples)?;
-                position += tuples;
+                position = self.execute_each(batch, position..position + tuples, full)?;
             }
         }
         self.cursor.set(None);
         self.out.key_hash = None;
-        self.check()
+        self.goes_on_at(position, end)
     }
 
     fn on_watermark(&mut self, watermark: Timestamp) -> Result {
@@ -139,6 +161,10 @@ impl<B: Bolt> AnyBolt for PlainOperator<B> {
         self.bolt.on_watermark(watermark, &mut self.out)?;
         self.out.watermark = watermark;
         self.check()
+    }
+
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        self.bolt.next_close(until)
     }
 
     fn on_epoch(&mut self, epoch: &Epoch) -> Result {

@@ -172,6 +172,7 @@ impl<U: Send + 'static> Buffers<U> {
     fn send_before(&mut self, task: usize, outlet: &mut dyn Outlet) {
         if let Some(batch) = self.open[task].take_if(|batch| !batch.tuples.is_empty()) {
             outlet.send_before(self.first_channel + task, batch);
+            self.limits[task] = outlet.limit(self.first_channel + task);
         }
     }
 
@@ -186,6 +187,8 @@ impl<U: Send + 'static> Buffers<U> {
     fn send(&mut self, task: usize, outlet: &mut dyn Outlet) {
         if let Some(batch) = self.open[task].take_if(|batch| !batch.tuples.is_empty()) {
             outlet.send(self.first_channel + task, batch);
+            // Where it waits, what follows waits in full batches.
+            self.limits[task] = outlet.limit(self.first_channel + task);
         }
     }
 

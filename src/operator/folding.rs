@@ -8,7 +8,7 @@ use super::combiner::{Trial, pane_of};
 use super::edge::{AnyEdge, Buffers, Combining, Outlet};
 use super::keyed::WithKey;
 use super::keyed_edge::KeyedEdge;
-use super::refused;
+use super::{MOST_STAGED, refused};
 use crate::aggregate::Aggregator;
 use crate::batch::{AnyBatch, Batch, Columns, Neighbours};
 use crate::bolt::{AggregatingBolt, Bolt, KeyedBolt};
@@ -298,21 +298,26 @@ where
     fn execute_combined(
         &mut self,
         batch: &mut dyn AnyBatch,
+        first: usize,
         out: &mut Out<Self::Output>,
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
         let batch = batch.as_any();
         let batch = batch.downcast_ref::<Batch<Folded<B::Key, PartialOf<B, T>>>>();
         let Some(batch) = batch else {
-            return Ok(false);
+            return Ok(None);
         };
-        let mut position = 0;
-        for (count, time, late) in batch.columns.runs(batch.tuples.len()) {
+        let (mut position, full) = (first, out.emitted + MOST_STAGED);
+        for (count, time, late) in batch.columns.runs_from(first, batch.tuples.len()) {
             out.time = time;
             out.late = late || time < out.watermark;
             if out.late {
                 return Err("tuples that were aggregated for a bolt came late".into());
             }
             for folded in &batch.tuples[position..position + count] {
+                if out.emitted >= full {
+                    out.key_hash = None;
+                    return Ok(Some(position));
+                }
                 out.key_hash = batch.columns.hashes.get(position).copied();
                 position += 1;
                 let Folded { key, partial } = folded;
@@ -322,7 +327,7 @@ where
             }
         }
         out.key_hash = None;
-        Ok(true)
+        Ok(Some(position))
     }
 
     #[inline]
@@ -332,6 +337,10 @@ where
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Self::Output>) -> Result {
         self.keyed.on_watermark(watermark, out)
+    }
+
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        self.keyed.next_close(until)
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result {

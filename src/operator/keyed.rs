@@ -122,13 +122,14 @@ where
     fn execute_combined(
         &mut self,
         batch: &mut dyn AnyBatch,
+        first: usize,
         out: &mut Out<B::Output>,
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
         let batch = batch.as_any().downcast_ref::<Batch<Combined<B::Key>>>();
         let Some(batch) = batch else {
-            return Ok(false);
+            return Ok(None);
         };
-        let (mut position, cursor) = (0, Cell::new(None));
+        let (mut position, cursor) = (first, Cell::new(None));
         while position < batch.tuples.len() {
             let tuples = Neighbours::from(batch, position, out.watermark, &cursor);
             match self.bolt.execute_many(&tuples) {
@@ -136,7 +137,7 @@ where
                 taken => position += taken,
             }
         }
-        Ok(true)
+        Ok(Some(position))
     }
 
     #[inline]
@@ -151,6 +152,10 @@ where
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<B::Output>) -> Result {
         self.bolt.on_watermark(watermark, out)
+    }
+
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        self.bolt.next_close(until)
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<B::Output>) -> Result {

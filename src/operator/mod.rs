@@ -39,6 +39,10 @@ use crate::stream::LateSeen;
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::DeadLetter;
 
+/// An operator stops between two tuples of a batch, and goes on when the readers have taken what
+/// came of it, where it has emitted so many.
+pub(crate) const MOST_STAGED: usize = 4_096;
+
 /// What an operator has staged for its readers.
 pub(crate) trait Staged {
     /// The number of output streams; the dead letters come after them.
@@ -58,10 +62,14 @@ pub(crate) trait Staged {
 pub(crate) trait AnyBolt: Staged + Send {
     fn prepare(&mut self, context: &Context) -> Result;
 
-    /// Takes the tuples of a batch and stages what comes of them.
-    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result;
+    /// Takes the tuples of a batch and stages what comes of them. Says whether it has taken
+    /// all: if not ([`MOST_STAGED`]), it goes on with the next one when it is called again.
+    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result<bool>;
 
     fn on_watermark(&mut self, watermark: Timestamp) -> Result;
+
+    /// The least watermark before `until` at which something would be emitted, where it is known.
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp>;
 
     fn on_epoch(&mut self, epoch: &Epoch) -> Result;
 
@@ -92,6 +100,13 @@ pub(crate) trait AnyBolt: Staged + Send {
     fn outbox(&mut self) -> Option<&mut dyn Outbox> {
         None
     }
+}
+
+/// The watermark to which a bolt's is raised first on its way from one to another, where windows
+/// close between the two.
+pub(crate) fn next_step(bolt: &dyn AnyBolt, from: Timestamp, to: Timestamp) -> Option<Timestamp> {
+    let next = bolt.next_close(to);
+    next.filter(|next| from < *next && *next < to)
 }
 
 /// Tuples that are not given to user code any more: their text, and the panic's message.

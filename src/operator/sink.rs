@@ -75,18 +75,21 @@ impl<S: Sink> AnyBolt for SinkOperator<S> {
         self.sink.prepare(context)
     }
 
-    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result {
+    fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result<bool> {
         self.sink
             .write(&typed::<S::Input>(batch, &self.name)?.tuples)?;
-        if self.is_durable() {
-            Ok(())
-        } else {
-            self.deliver_now()
+        if !self.is_durable() {
+            self.deliver_now()?;
         }
+        Ok(true)
     }
 
     fn on_watermark(&mut self, _: Timestamp) -> Result {
         Ok(())
+    }
+
+    fn next_close(&self, _: Timestamp) -> Option<Timestamp> {
+        None
     }
 
     fn on_epoch(&mut self, epoch: &Epoch) -> Result {

@@ -1,4 +1,4 @@
-//! Tasks of a spout that read the same times keep step.
+//! Tasks of a spout that read the same times keep step, and those of a bolt that close windows.
 //!
 //! A window closes when the last of them has passed its end. What the others read meanwhile is
 //! of windows that are kept open for it: memory, and a longer way through it for each tuple. The
@@ -9,6 +9,12 @@
 //! A pause is worth it where the one behind needs all of it to come up. Where slides are short,
 //! or many tasks take turns, a task is some slides ahead after each slice, and the one behind
 //! is there a moment later.
+//!
+//! Where many windows close at once, a task of a bolt that is ahead waits as long as another one
+//! is closing earlier ones, or its readers would hold all windows by which it is ahead. That
+//! one does not depend on the one that waits: all tasks of a bolt have the same watermark at an
+//! epoch, so it has passed no epoch that the other has not, and no reader holds back what it
+//! sends for an epoch of the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +29,16 @@ const NEAR: i64 = 2;
 /// and it is of no use to wait.
 const FAR: i64 = 1_000;
 
+/// A task that closes windows may be ahead by slides that give so many tuples.
+const AHEAD_TUPLES: usize = 1 << 16;
+
+/// It waits where it is ahead by more; with fewer, tasks would wait for each other at each turn.
+const AHEAD_SLIDES: std::ops::RangeInclusive<usize> = 16..=4_096;
+
 /// For so long; timers are no finer.
 pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
-/// The other tasks of a spout.
+/// The other tasks of a spout or bolt.
 #[derive(Default)]
 pub(super) struct Others(Vec<Other>);
 
@@ -67,6 +79,17 @@ impl Others {
             behind |= ahead.contains(&by) && other.needs_a_pause_for(by);
         }
         behind
+    }
+
+    /// Whether another task of a bolt is closing windows that end many slides, in
+    /// milliseconds, before this watermark; `tuples` is how many a window gives.
+    pub(super) fn close_behind(&self, watermark: Timestamp, slide: i64, tuples: usize) -> bool {
+        let slides = AHEAD_TUPLES / tuples.max(1);
+        let slides = slides.clamp(*AHEAD_SLIDES.start(), *AHEAD_SLIDES.end());
+        let ahead = slide.saturating_mul(i64::try_from(slides).unwrap_or(i64::MAX));
+        let until = watermark.back(ahead);
+        let mut closing = self.0.iter().filter(|other| other.metrics.reads());
+        closing.any(|other| other.metrics.watermark() < until)
     }
 }
 
@@ -137,6 +160,20 @@ mod tests {
         assert!(!behind(120, &[]));
         other.set_watermark(Timestamp::MIN);
         assert!(!behind(i64::MAX, &SLIDES), "nothing is known of it yet");
+    }
+
+    #[test]
+    fn who_closes_windows_waits_for_one_that_closes_much_earlier_ones() {
+        let (others, other) = others();
+        other.set_watermark(at(100));
+        assert!(!others.close_behind(at(99_000), 10, 1), "it closes none");
+        other.set_reads(true);
+        for (tuples, slides) in [(0, 4_096), (1 << 10, 64), (1 << 20, 16)] {
+            let ahead = 100 + slides * 10;
+            assert!(others.close_behind(at(ahead + 1), 10, tuples));
+            assert!(!others.close_behind(at(ahead), 10, tuples));
+        }
+        assert!(!others.close_behind(at(90), 10, 1), "that one waits");
     }
 
     #[test]

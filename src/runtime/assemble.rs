@@ -58,7 +58,7 @@ pub(super) fn assemble(
             tracing::warn!("{told}");
         }
     }
-    introduce_spouts(&component_of, &mut tasks);
+    introduce(&component_of, &mut tasks);
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
     let mut committer = None;
@@ -134,6 +134,7 @@ fn make_tasks(
         .map(|component| (component.id.clone(), component.parallelism))
         .collect();
     let tasks_of = Arc::new(tasks_of);
+    let began = clock.now();
     let mut tasks = Vec::new();
     let mut component_of = Vec::new();
     for (number, component) in components.iter().enumerate() {
@@ -153,6 +154,7 @@ fn make_tasks(
                 resumed_from: None,
                 life: program.life,
                 waker: waker(id),
+                began,
                 faults: faults.clone(),
                 tasks_of: Arc::clone(&tasks_of),
             };
@@ -403,10 +405,10 @@ fn sources(plan: &Plan, number: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Lets the tasks of each spout by event time know each other.
-fn introduce_spouts(component_of: &[usize], tasks: &mut [Task]) {
+/// Lets the tasks of each spout by event time, and those of each bolt, know each other.
+fn introduce(component_of: &[usize], tasks: &mut [Task]) {
     for task in 0..tasks.len() {
-        if tasks[task].domain() == Some(TimeDomain::Event) {
+        if tasks[task].domain() != Some(TimeDomain::Processing) {
             let others = (0..tasks.len())
                 .filter(|other| *other != task && component_of[*other] == component_of[task]);
             let others = others.map(|other| Arc::clone(&tasks[other].metrics));

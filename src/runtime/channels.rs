@@ -20,20 +20,53 @@ struct Channel {
     /// Tuples that were sent and not yet taken.
     in_flight: usize,
     window: usize,
-    /// What waits for credit, in order. Bounded by what one input batch, or one slice of a
-    /// spout, gives: a task with something pending takes no further input.
+    /// What waits for credit, in order, in full batches; how large the ones are that are sent is
+    /// decided when they are. Bounded by what a part of an input batch, one slice of a spout,
+    /// or one window gives: a task with something pending goes no further.
     pending: VecDeque<Message>,
     spare: Vec<Box<dyn AnyBatch>>,
-    /// The watermark that the reader was told last.
+    /// The watermark that the reader was told last, or is told by what is pending.
     told: Timestamp,
+    /// The one of the last message that was sent.
+    sent: Timestamp,
     /// A watermark is on its way alone. The next one waits until it was taken, so that they
     /// do not queue up before a reader that is blocked.
     telling: bool,
 }
 
 impl Channel {
+    /// Whether so many tuples may be sent in one batch. One may always be on its way, but one
+    /// that is much larger than the window is parted.
     fn may_send(&self, tuples: usize) -> bool {
-        self.in_flight == 0 || self.in_flight + tuples <= self.window
+        match self.in_flight {
+            0 => tuples <= self.window.saturating_mul(2),
+            in_flight => in_flight + tuples <= self.window,
+        }
+    }
+
+    /// What is pending and may be sent now; of a batch that is too large for the window its
+    /// first tuples.
+    fn next_pending(&mut self) -> Option<Message> {
+        let tuples = self.pending.front()?.tuples();
+        if tuples > 0 && !self.may_send(tuples) {
+            if self.in_flight > 0 {
+                return None;
+            }
+            if let Message::Batch(batch, _) = self.pending.front_mut()?
+                && let Some(first) = batch.split_first(self.window.max(1))
+            {
+                return Some(Message::Batch(first, self.sent));
+            }
+        }
+        self.pending.pop_front()
+    }
+
+    /// The message as it is to be delivered; it counts as sent.
+    fn deliver(&mut self, message: Message) -> Outgoing {
+        self.in_flight += message.tuples();
+        self.sent = message.watermark();
+        let channel = self.to_channel;
+        Outgoing::To(self.to, TaskInput::Deliver { channel, message })
     }
 }
 
@@ -45,6 +78,8 @@ pub(crate) struct Channels {
     pub(crate) watermark: Timestamp,
     /// Channels with something pending.
     waiting: usize,
+    /// The tuples that are pending.
+    held: usize,
     pub(crate) outgoing: Vec<Outgoing>,
 }
 
@@ -63,6 +98,7 @@ impl Channels {
             pending: VecDeque::new(),
             spare: Vec::new(),
             told: Timestamp::MIN,
+            sent: Timestamp::MIN,
             telling: false,
         });
         Self {
@@ -70,6 +106,7 @@ impl Channels {
             batch_tuples,
             watermark: Timestamp::MIN,
             waiting: 0,
+            held: 0,
             outgoing: Vec::new(),
         }
     }
@@ -77,6 +114,11 @@ impl Channels {
     /// Whether a reader must take something before the task may go on.
     pub(crate) fn blocked(&self) -> bool {
         self.waiting > 0
+    }
+
+    /// How many tuples wait for credit.
+    pub(crate) fn held(&self) -> usize {
+        self.held
     }
 
     /// The readers for whose credit the task waits.
@@ -135,54 +177,52 @@ impl Channels {
         if state.spare.len() < SPARE_BUFFERS {
             state.spare.push(buffer);
         }
+        if !state.pending.is_empty() {
+            self.send_pending(channel);
+        }
+    }
+
+    /// Sends what is pending on a channel, as far as it may.
+    fn send_pending(&mut self, channel: usize) {
+        let state = &mut self.channels[channel];
+        while let Some(message) = state.next_pending() {
+            self.held -= message.tuples();
+            self.outgoing.push(state.deliver(message));
+        }
         if state.pending.is_empty() {
-            return;
+            self.waiting -= 1;
         }
-        while let Some(message) = state.pending.pop_front() {
-            match &message {
-                Message::Batch(batch, _) if !state.may_send(batch.tuples()) => {
-                    state.pending.push_front(message);
-                    return;
-                }
-                Message::Batch(batch, _) => state.in_flight += batch.tuples(),
-                Message::Watermark(_) | Message::Epoch(..) => {}
-            }
-            let (to, channel) = (state.to, state.to_channel);
-            self.outgoing
-                .push(Outgoing::To(to, TaskInput::Deliver { channel, message }));
-        }
-        self.waiting -= 1;
     }
 
     /// Sends a message, or keeps it where it must wait: batches for credit, everything for
     /// what waits before it.
     fn put(&mut self, channel: usize, message: Message) {
         let state = &mut self.channels[channel];
-        let (Message::Batch(_, watermark)
-        | Message::Watermark(watermark)
-        | Message::Epoch(_, watermark)) = &message;
-        state.told = *watermark;
-        let tuples = match &message {
-            Message::Batch(batch, _) => batch.tuples(),
-            Message::Watermark(_) | Message::Epoch(..) => 0,
-        };
-        if !state.pending.is_empty() || (tuples > 0 && !state.may_send(tuples)) {
-            if state.pending.is_empty() {
-                self.waiting += 1;
-            }
-            state.pending.push_back(message);
+        state.told = message.watermark();
+        let tuples = message.tuples();
+        if state.pending.is_empty() && (tuples == 0 || state.may_send(tuples)) {
+            self.outgoing.push(state.deliver(message));
             return;
         }
-        state.in_flight += tuples;
-        let (to, channel) = (state.to, state.to_channel);
-        self.outgoing
-            .push(Outgoing::To(to, TaskInput::Deliver { channel, message }));
+        self.held += tuples;
+        let first = state.pending.is_empty();
+        state.pending.push_back(message);
+        if first {
+            self.waiting += 1;
+            self.send_pending(channel);
+        }
     }
 }
 
 impl Outlet for Channels {
     fn limit(&self, channel: usize) -> usize {
-        self.channels[channel].window.clamp(1, self.batch_tuples)
+        let channel = &self.channels[channel];
+        if channel.pending.is_empty() {
+            channel.window.clamp(1, self.batch_tuples)
+        } else {
+            // It waits anyway, and is parted by the window that there is then.
+            self.batch_tuples
+        }
     }
 
     fn recycled(&mut self, channel: usize) -> Option<Box<dyn AnyBatch>> {
@@ -251,13 +291,61 @@ mod tests {
         assert_eq!(channels.taken(0), Some(told), "nothing new");
     }
 
+    /// The tuples and the watermarks of the batches that are sent.
+    fn sent(channels: &mut Channels) -> Vec<(usize, i64)> {
+        let outgoing = channels.outgoing.drain(..);
+        let sent = outgoing.filter_map(|outgoing| match outgoing {
+            Outgoing::To(_, TaskInput::Deliver { message, .. }) => {
+                Some((message.tuples(), message.watermark().millis()))
+            }
+            _ => None,
+        });
+        sent.collect()
+    }
+
     #[test]
     fn one_batch_may_always_be_on_its_way() {
-        let mut channels = channels(1);
+        let mut channels = channels(25);
         channels.send(0, batch(50));
         assert!(!channels.blocked());
         channels.send(0, batch(1));
         assert!(channels.blocked());
+    }
+
+    #[test]
+    fn what_is_pending_is_in_full_batches_and_parted_by_the_window_of_its_time() {
+        let mut channels = channels(10);
+        assert_eq!(channels.limit(0), 10);
+        channels.watermark = Timestamp::from_millis(1);
+        channels.send(0, batch(10));
+        channels.watermark = Timestamp::from_millis(2);
+        channels.send(0, batch(10));
+        assert_eq!(channels.limit(0), 100, "a full batch, since it waits");
+        channels.watermark = Timestamp::from_millis(3);
+        channels.send(0, batch(100));
+        channels.send(0, batch(100));
+        assert_eq!((sent(&mut channels), channels.held()), (vec![(10, 1)], 210));
+        channels.credit(0, 10, 10, batch(0));
+        assert_eq!(sent(&mut channels), [(10, 2)]);
+        channels.credit(0, 10, 30, batch(0));
+        assert_eq!(sent(&mut channels), [(30, 2)], "the rest follows");
+        channels.credit(0, 30, 70, batch(0));
+        assert_eq!(sent(&mut channels), [(70, 3)]);
+        assert!(channels.blocked());
+        channels.credit(0, 70, 60, batch(0));
+        assert_eq!(sent(&mut channels), [(100, 3)], "no slivers");
+        assert_eq!((channels.blocked(), channels.held()), (false, 0));
+    }
+
+    #[test]
+    fn a_batch_that_is_much_larger_than_the_window_is_parted() {
+        let mut channels = channels(10);
+        channels.watermark = Timestamp::from_millis(1);
+        channels.send(0, batch(50));
+        assert_eq!((sent(&mut channels).len(), channels.held()), (1, 40));
+        channels.credit(0, 10, 100, batch(0));
+        assert_eq!(sent(&mut channels), [(40, 1)]);
+        assert!(!channels.blocked());
     }
 
     #[test]

@@ -493,6 +493,11 @@ impl Coordinator {
                         .map(|task| task.watched.metrics.open_windows.load(Relaxed))
                         .max()
                         .unwrap_or(0),
+                    held: all
+                        .iter()
+                        .map(|task| task.watched.metrics.held())
+                        .max()
+                        .unwrap_or(0),
                 }
             });
         let components: Vec<_> = components.collect();

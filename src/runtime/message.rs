@@ -19,6 +19,22 @@ pub(crate) enum Message {
     Epoch(Epoch, Timestamp),
 }
 
+impl Message {
+    pub(crate) fn tuples(&self) -> usize {
+        match self {
+            Self::Batch(batch, _) => batch.tuples(),
+            Self::Watermark(_) | Self::Epoch(..) => 0,
+        }
+    }
+
+    /// The sender's watermark after it.
+    pub(crate) fn watermark(&self) -> Timestamp {
+        let (Self::Batch(_, watermark) | Self::Watermark(watermark) | Self::Epoch(_, watermark)) =
+            self;
+        *watermark
+    }
+}
+
 /// What a task can be given.
 pub(crate) enum TaskInput {
     /// A message on one of the task's input channels.

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     /// What a spout has read, as far as it says.
     pub(crate) records: AtomicU64,
     pub(super) tally: Tally,
+    held: AtomicU64,
     watermark: AtomicI64,
     activity: AtomicU8,
     since_nanos: AtomicU64,
@@ -87,7 +88,21 @@ impl Metrics {
         usize::try_from(self.slowest.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
-    /// Notes whether a spout has something at hand to read.
+    /// Notes how many tuples are staged, or wait for credit.
+    pub(crate) fn note_held(&self, tuples: usize) {
+        let tuples = tuples as u64;
+        // Only the task itself writes it.
+        if tuples > self.held.load(Ordering::Relaxed) {
+            self.held.store(tuples, Ordering::Relaxed);
+        }
+    }
+
+    /// The most that were.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether a spout has something at hand to read, or a bolt more windows to close.
     pub(crate) fn set_reads(&self, reads: bool) {
         self.reads.store(reads, Ordering::Relaxed);
     }

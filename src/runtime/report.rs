@@ -124,6 +124,9 @@ pub struct ComponentStats {
     pub waiting: Duration,
     /// Windows that hold tuples and are not closed, the most of any task.
     pub open_windows: u64,
+    /// The most tuples that a task has held at once for its readers: what one call of user code
+    /// has emitted, or what has waited until a reader could take more.
+    pub held: u64,
 }
 
 /// What a run has done so far, or in all.

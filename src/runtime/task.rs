@@ -5,6 +5,7 @@
 //! run this code and no other.
 
 mod sending;
+mod taking;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,10 +13,10 @@ use std::time::Duration;
 
 use super::alignment::{Others, PAUSE};
 use super::channels::Channels;
-use super::inputs::{Inputs, follows};
+use super::inputs::Inputs;
 use super::keeper::Keeper;
 use super::losses::JUDGED_FROM;
-use super::message::{Message, Outgoing, Report, TaskId, TaskInput};
+use super::message::{Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
 use super::window::CreditWindow;
 use super::work::{Shared, Work};
@@ -25,6 +26,7 @@ use crate::error::Result;
 use crate::operator::AnyEdge;
 use crate::spout::Next;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
+use taking::Begun;
 
 /// What a spout is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub(crate) struct Task {
     window: CreditWindow,
     pub(super) shared: Shared,
     reading: Reading,
-    /// The other tasks of a spout.
+    /// The other tasks of the component, where they keep step.
     others: Others,
     /// The latest cut: the time of tuples by processing time.
     cut: Timestamp,
@@ -77,6 +79,12 @@ pub(crate) struct Task {
     /// The next flush tells the watermark too.
     tell_later: bool,
     blocked_since: Option<Duration>,
+    /// What a bolt goes on with before it takes anything else.
+    begun: Option<Begun>,
+    /// It waits until this time: windows close in the component's other tasks first.
+    waits_until: Option<Duration>,
+    /// How many tuples the latest windows gave when they closed.
+    of_a_window: usize,
     /// What is being executed; after a panic it is still there.
     pub(super) in_hand: Option<Box<dyn AnyBatch>>,
     /// Set where the run is durable.
@@ -123,6 +131,9 @@ impl Task {
             tell_interval: TELL_INTERVAL,
             tell_later: false,
             blocked_since: None,
+            begun: None,
+            waits_until: None,
+            of_a_window: 0,
             in_hand: None,
             keeper: None,
             saving: None,
@@ -225,7 +236,13 @@ impl Task {
         if self.saving.is_some() || self.flush_at.is_some_and(|at| at <= now) {
             return true;
         }
-        !self.channels.blocked() && (!self.inputs.is_empty() || self.may_read(now))
+        if self.channels.blocked() {
+            return false;
+        }
+        match self.begun {
+            Some(_) => self.waits_until.is_none_or(|at| at <= now),
+            None => !self.inputs.is_empty() || self.may_read(now),
+        }
     }
 
     /// The time at which [`Task::can_step`] becomes true though nothing arrives.
@@ -240,10 +257,12 @@ impl Task {
             }
             Reading::Waiting | Reading::Ended | Reading::Stopped => None,
         };
-        [self.flush_at, reads_at].into_iter().flatten().min()
+        let goes_on_at = self.waits_until.filter(|_| !self.channels.blocked());
+        let all = [self.flush_at, reads_at, goes_on_at];
+        all.into_iter().flatten().min()
     }
 
-    /// Does the next piece of work: one message, one slice of a spout, or a flush.
+    /// Does the next piece of work: one message or a part of it, one slice of a spout, or a flush.
     pub(crate) fn step(&mut self) -> Result {
         let now = self.shared.clock.elapsed();
         if self.saving.is_some() {
@@ -256,6 +275,8 @@ impl Task {
             }
         } else if self.channels.blocked() {
             return Ok(());
+        } else if let Some(begun) = self.begun.take() {
+            self.go_on(begun)?;
         } else if let Some((channel, message)) = self.inputs.next() {
             self.take(channel, message)?;
         } else if self.may_read(now) {
@@ -306,109 +327,11 @@ impl Task {
         self.channels.outgoing.push(Outgoing::Report(report));
     }
 
-    // --- bolts and sinks ---
-
-    fn take(&mut self, channel: usize, message: Message) -> Result {
-        match message {
-            Message::Batch(batch, watermark) => {
-                self.execute(channel, batch)?;
-                self.advance(channel, watermark)
-            }
-            Message::Watermark(watermark) => {
-                let (sender, told) = self.inputs.sender(channel);
-                let told = TaskInput::Told { channel: told };
-                self.channels.outgoing.push(Outgoing::To(sender, told));
-                self.advance(channel, watermark)
-            }
-            Message::Epoch(epoch, watermark) => {
-                self.advance(channel, watermark)?;
-                if self.inputs.align(channel) {
-                    self.pass(epoch)?;
-                } else if let Some(sender) = self.inputs.missing_sender() {
-                    self.metrics.set_waits_for(sender);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn execute(&mut self, channel: usize, batch: Box<dyn AnyBatch>) -> Result {
-        self.context.fault_point("bolt.execute")?;
-        let Work::Bolt(bolt) = &mut self.work else {
-            return Err("a spout was sent a batch".into());
-        };
-        let (tuples, stands_for) = (batch.tuples(), batch.stands_for());
-        let began = self.shared.clock.elapsed();
-        self.metrics.set_activity(Activity::Working, began);
-        bolt.execute(self.in_hand.insert(batch).as_mut())?;
-        Metrics::add(&self.metrics.tuples_in, stands_for);
-        self.route()?;
-        let Some(mut batch) = self.in_hand.take() else {
-            return Ok(());
-        };
-        let ended = self.shared.clock.elapsed();
-        self.metrics.set_activity(Activity::Waiting, ended);
-        let busy = ended.saturating_sub(began);
-        Metrics::add_time(&self.metrics.busy_nanos, busy);
-        Metrics::add(&self.metrics.batches_in, 1);
-        batch.clear_all();
-        let (sender, channel) = self.inputs.sender(channel);
-        let window = self.window.after(tuples, busy, self.inputs.len());
-        let credit = TaskInput::Credit {
-            channel,
-            tuples,
-            window,
-            buffer: batch,
-        };
-        self.channels.outgoing.push(Outgoing::To(sender, credit));
-        Ok(())
-    }
-
-    /// A channel has come so far: lets windows close where all have.
-    fn advance(&mut self, channel: usize, watermark: Timestamp) -> Result {
-        let watermark = self.inputs.watermark(channel, watermark);
-        let before = self.channels.watermark;
-        if watermark > before {
-            self.context.fault_point("bolt.watermark")?;
-            let Work::Bolt(bolt) = &mut self.work else {
-                return Err("a spout was sent a watermark".into());
-            };
-            let began = self.shared.clock.elapsed();
-            self.metrics.set_activity(Activity::Working, began);
-            bolt.on_watermark(watermark)?;
-            self.route()?;
-            self.note_work(began);
-        }
-        self.go_on_to(watermark);
-        Ok(())
-    }
-
     /// User code has run since `began`.
     pub(super) fn note_work(&mut self, began: Duration) {
         let ended = self.shared.clock.elapsed();
         self.metrics.set_activity(Activity::Waiting, ended);
         Metrics::add_time(&self.metrics.busy_nanos, ended.saturating_sub(began));
-    }
-
-    /// All channels have brought the epoch.
-    fn pass(&mut self, epoch: Epoch) -> Result {
-        debug_assert!(follows(self.passed, &epoch), "epochs pass in order");
-        self.context.fault_point("bolt.epoch")?;
-        let Work::Bolt(bolt) = &mut self.work else {
-            return Err("a spout was sent an epoch".into());
-        };
-        let began = self.shared.clock.elapsed();
-        self.metrics.set_activity(Activity::Working, began);
-        bolt.on_epoch(&epoch)?;
-        let open_windows = bolt.open_windows();
-        self.metrics
-            .open_windows
-            .store(open_windows as u64, Ordering::Relaxed);
-        self.route()?;
-        self.expire(&epoch)?;
-        self.note_work(began);
-        self.put_epoch(epoch);
-        Ok(())
     }
 
     // --- spouts ---

@@ -9,7 +9,7 @@ use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::fault::Faults;
 use crate::key::{GivenTo, Key};
-use crate::operator::{AnyBolt, AnySpout, PlainOperator, SpoutOperator, WithKey};
+use crate::operator::{AnyBolt, AnySpout, PlainOperator, SpoutOperator, WithKey, next_step};
 use crate::sink::Sink;
 use crate::spout::{Next, Spout};
 use crate::stream::{Out, Port, StreamAt, Streams};
@@ -27,6 +27,7 @@ pub(crate) fn context() -> Context {
         resumed_from: None,
         life: None,
         waker: Waker::noop().clone(),
+        began: Timestamp::MIN,
         faults: Faults::none(),
         tasks_of: Arc::default(),
     }
@@ -121,14 +122,23 @@ impl<B: Bolt> BoltTest<B> {
     pub fn run(mut self) -> Result<BoltOutput<B::Output>> {
         let mut operator = PlainOperator::new(self.bolt);
         operator.prepare(&self.context)?;
+        let mut reached = Timestamp::MIN;
         for step in self.steps {
             match step {
                 Step::Tuple(tuple, time) => {
                     let mut batch = Batch::default();
                     batch.push(tuple, time, false);
-                    operator.execute(&mut batch)?;
+                    while !operator.execute(&mut batch)? {}
                 }
-                Step::Watermark(watermark) => operator.on_watermark(watermark)?,
+                Step::Watermark(watermark) => {
+                    // One window after the other, as in a topology.
+                    while let Some(next) = next_step(&operator, reached, watermark) {
+                        operator.on_watermark(next)?;
+                        reached = next;
+                    }
+                    operator.on_watermark(watermark)?;
+                    reached = reached.max(watermark);
+                }
                 Step::Epoch(last) => {
                     self.epochs += 1;
                     operator.on_epoch(&Epoch {

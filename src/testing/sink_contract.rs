@@ -408,6 +408,7 @@ fn context(resumed_from: Option<u64>) -> Context {
         resumed_from,
         life: None,
         waker: Waker::noop().clone(),
+        began: Timestamp::MIN,
         faults: Faults::none(),
         tasks_of: Arc::default(),
     }

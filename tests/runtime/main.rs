@@ -2,6 +2,7 @@
 //! bounded, nothing hangs, and every tuple goes where its grouping says.
 
 mod alignment;
+mod bounds;
 mod carriages;
 mod causes;
 mod changes;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Reading, Task};
 use crate::context::Epoch;
 use crate::error::Result;
-use crate::operator::{Combining, Staged};
+use crate::operator::{Combining, MOST_STAGED, Staged};
 use crate::runtime::inputs::passes_an_end;
 use crate::runtime::log;
 use crate::runtime::losses;
@@ -14,6 +14,9 @@ use crate::runtime::message::Report;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::work::Work;
 use crate::time::Timestamp;
+
+/// The memory of so many staged tuples is not kept for the next ones.
+const MUCH_STAGED: usize = 16 * MOST_STAGED;
 
 impl Task {
     /// From now on what the edge sends is combined.
@@ -29,7 +32,8 @@ impl Task {
 
     pub(super) fn after_step(&mut self) {
         // Under load batches fill; what trickles in is not kept from those who wait for it.
-        if self.inputs.is_empty()
+        let rests = self.waits_until.is_some() || (self.begun.is_none() && self.inputs.is_empty());
+        if rests
             && !matches!(self.reading, Reading::Ahead(_))
             && !self.may_read(self.shared.clock.elapsed())
         {
@@ -76,7 +80,7 @@ impl Task {
             losses::late(&self.metrics, *seen);
         }
         let streams = staged.streams();
-        let mut emitted = 0;
+        let (mut emitted, mut staged_tuples) = (0, 0);
         let mut contents = staged.take_contents();
         for (stream, edges) in self.edges.iter_mut().enumerate() {
             let Some(batch) = staged.staged(stream) else {
@@ -86,6 +90,7 @@ impl Task {
             if tuples == 0 {
                 continue;
             }
+            staged_tuples += tuples;
             let mut earlier_letters = None;
             if stream == streams {
                 let letters = &self.metrics.dead_letters;
@@ -106,7 +111,13 @@ impl Task {
             for (number, edge) in edges.iter_mut().enumerate() {
                 edge.route(batch, number == last, &mut self.channels)?;
             }
+            if tuples > MUCH_STAGED {
+                // As much may not be needed again.
+                batch.let_go();
+            }
         }
+        self.metrics
+            .note_held(staged_tuples.max(self.channels.held()));
         Metrics::add(&self.metrics.tuples_out, emitted);
         if lost {
             self.judge_losses()?;

@@ -44,6 +44,7 @@ fn context(task: usize, parallelism: usize, durable: bool) -> Context {
         resumed_from: None,
         life: None,
         waker: Waker::noop().clone(),
+        began: Timestamp::MIN,
         faults: Faults::none(),
         tasks_of: Arc::default(),
     }
