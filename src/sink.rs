@@ -77,6 +77,16 @@ pub trait Sink: Send + 'static {
         Ok(None)
     }
 
+    /// How many bytes wait for [`Sink::outbox`], for sinks that keep what they are given.
+    ///
+    /// Where more than 16 MiB wait, the run commits before its interval is over, and while an
+    /// earlier commit is on its way the sink is given no tuples: what it holds is bounded,
+    /// however much comes in an interval. What closes at one moment belongs to one commit,
+    /// so the output of many windows that close together is held whole.
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
+
     /// Delivers what [`Sink::outbox`] gave. It is committed: after a failure it comes
     /// again, until a commit says that it was delivered.
     ///

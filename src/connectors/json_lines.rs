@@ -218,6 +218,10 @@ impl<T: Tuple + Serialize> Sink for JsonLines<T> {
         Ok(Some(encoded).filter(|encoded| !encoded.is_empty()))
     }
 
+    fn waiting_bytes(&self) -> usize {
+        self.encoded.len()
+    }
+
     fn deliver(&mut self, outbox: &[u8]) -> Result {
         let delivered = match &mut self.output {
             Output::Unopened => return Err("the sink was not prepared".into()),

@@ -115,7 +115,10 @@ pub(crate) type Quarantine = Arc<BTreeMap<String, String>>;
 /// A sink's side of the outbox.
 pub(crate) trait Outbox {
     /// What is to be delivered with this epoch, when it is committed.
-    fn hand_over(&mut self, epoch: &Epoch) -> Result<&[u8]>;
+    fn hand_over(&mut self, epoch: &Epoch) -> Result<Arc<Vec<u8>>>;
+
+    /// Whether so much waits to be handed over that it should be soon.
+    fn is_full(&self) -> bool;
 
     /// What was handed over in a run before this one, and not delivered as far as is known.
     fn put_back(&mut self, epoch: Epoch, outbox: Vec<u8>);

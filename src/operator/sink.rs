@@ -1,6 +1,7 @@
 //! The operator around a [`Sink`]: it delivers directly, or by an outbox.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{AnyBolt, Outbox, Staged, bolt::typed};
 use crate::batch::AnyBatch;
@@ -18,8 +19,12 @@ pub(crate) struct SinkOperator<S: Sink> {
     name: String,
     /// What is committed, or about to be, and was not delivered. Bounded by the commits on
     /// their way: the next one begins when the one before it was delivered.
-    undelivered: VecDeque<(Epoch, Vec<u8>)>,
+    undelivered: VecDeque<(Epoch, Arc<Vec<u8>>)>,
 }
+
+/// Where more bytes wait to be handed over, the next commit comes at once, and until the one
+/// before it is delivered the sink is given no tuples.
+const MOST_WAITING_BYTES: usize = 16 << 20;
 
 impl<S: Sink> SinkOperator<S> {
     pub(crate) fn new(sink: S) -> Self {
@@ -123,15 +128,19 @@ impl<S: Sink> AnyBolt for SinkOperator<S> {
 }
 
 impl<S: Sink> Outbox for SinkOperator<S> {
-    fn hand_over(&mut self, epoch: &Epoch) -> Result<&[u8]> {
-        let outbox = self.sink.outbox()?.unwrap_or_default();
-        self.put_back(*epoch, outbox);
-        let handed_over = self.undelivered.back();
-        Ok(handed_over.map_or(&[], |(_, outbox)| outbox))
+    fn hand_over(&mut self, epoch: &Epoch) -> Result<Arc<Vec<u8>>> {
+        // It can be large: the commit and the delivery share it.
+        let outbox = Arc::new(self.sink.outbox()?.unwrap_or_default());
+        self.undelivered.push_back((*epoch, Arc::clone(&outbox)));
+        Ok(outbox)
+    }
+
+    fn is_full(&self) -> bool {
+        self.sink.waiting_bytes() > MOST_WAITING_BYTES
     }
 
     fn put_back(&mut self, epoch: Epoch, outbox: Vec<u8>) {
-        self.undelivered.push_back((epoch, outbox));
+        self.undelivered.push_back((epoch, Arc::new(outbox)));
     }
 
     fn deliver(&mut self, committed: u64) -> Result<Option<u64>> {

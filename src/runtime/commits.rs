@@ -2,8 +2,10 @@
 //!
 //! A commit is on its way from the cut of its epoch until every sink has delivered it. Only
 //! then the next one is cut, but for the last epoch of the run, which does not wait to be
-//! cut and waits to be written.
+//! cut and waits to be written. Where a sink holds much that it is to deliver, the next commit
+//! is cut as soon as none is on its way.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::coordinator::Action;
@@ -19,9 +21,12 @@ pub(crate) struct Commits {
     last_cut: Duration,
     committed: u64,
     sinks: usize,
-    collecting: Option<Collecting>,
+    /// A sink holds much that waits for the next commit.
+    full: bool,
+    /// What not all tasks have saved: two epochs where the last one of the run is the second.
+    collecting: VecDeque<Collecting>,
     /// Saved by all tasks, and waiting for the commit before it.
-    ready: Option<(Epoch, Vec<Batch>)>,
+    ready: VecDeque<(Epoch, Vec<Batch>)>,
     writing: bool,
     /// How many sinks have not delivered the epoch that was committed last.
     delivering: usize,
@@ -52,8 +57,9 @@ impl Commits {
             last_cut: now,
             committed,
             sinks,
-            collecting: None,
-            ready: None,
+            full: false,
+            collecting: VecDeque::new(),
+            ready: VecDeque::new(),
             writing: false,
             delivering: 0,
             settled: Vec::new(),
@@ -79,47 +85,48 @@ impl Commits {
 
     /// An epoch is cut: whether it is going to be committed.
     pub(crate) fn cut(&mut self, epoch: &Epoch, now: Duration, tasks: usize) -> bool {
-        let busy = self.collecting.is_some()
-            || self.ready.is_some()
-            || self.writing
-            || self.delivering > 0;
-        let due = now >= self.last_cut.saturating_add(self.interval) && !busy;
+        let time = self.full || now >= self.last_cut.saturating_add(self.interval);
+        let due = time && !self.is_busy();
         if !due && !epoch.last {
             return false;
         }
         self.last_cut = now;
+        self.full = false;
         let epoch = Epoch {
             commit: true,
             ..*epoch
         };
-        match &mut self.collecting {
-            // The commit before the last is still being collected: tasks save both, and
-            // they are written as one.
-            Some(collecting) => {
-                collecting.epoch = epoch;
-                collecting.missing += tasks;
-            }
-            None => {
-                self.collecting = Some(Collecting {
-                    epoch,
-                    batches: Vec::new(),
-                    missing: tasks,
-                });
-            }
-        }
+        self.collecting.push_back(Collecting {
+            epoch,
+            batches: Vec::new(),
+            missing: tasks,
+        });
         true
     }
 
-    /// A task has saved what it has to commit.
-    pub(crate) fn saved(&mut self, batch: Batch) -> Option<Action> {
-        let collecting = self.collecting.as_mut()?;
+    fn is_busy(&self) -> bool {
+        !self.collecting.is_empty() || !self.ready.is_empty() || self.writing || self.delivering > 0
+    }
+
+    /// A sink holds much that waits for the next commit.
+    pub(crate) fn full(&mut self) {
+        self.full = true;
+    }
+
+    /// Whether a commit should be cut now, before its time.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.full && !self.is_busy()
+    }
+
+    /// A task has saved what it has to commit of an epoch.
+    pub(crate) fn saved(&mut self, number: u64, batch: Batch) -> Option<Action> {
+        let mut all = self.collecting.iter_mut();
+        let collecting = all.find(|collecting| collecting.epoch.number == number)?;
         collecting.batches.push(batch);
         collecting.missing -= 1;
-        if collecting.missing > 0 {
-            return None;
-        }
-        let Collecting { epoch, batches, .. } = self.collecting.take()?;
-        self.ready = Some((epoch, batches));
+        // Each task saves the earlier epoch first, so that is complete first.
+        let first = self.collecting.pop_front_if(|first| first.missing == 0)?;
+        self.ready.push_back((first.epoch, first.batches));
         self.write()
     }
 
@@ -127,7 +134,7 @@ impl Commits {
         if self.writing || self.delivering > 0 {
             return None;
         }
-        let (epoch, batches) = self.ready.take()?;
+        let (epoch, batches) = self.ready.pop_front()?;
         self.writing = true;
         Some(Action::Commit(epoch, batches))
     }

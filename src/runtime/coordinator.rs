@@ -172,8 +172,15 @@ impl Coordinator {
                 state.finished = true;
                 self.end_if_done()
             }
-            Report::Saved(batch) => self.commits.as_mut()?.saved(batch),
-            Report::Delivered(number) => self.commits.as_mut()?.delivered(number),
+            Report::Saved(number, batch) => self.commits.as_mut()?.saved(number, batch),
+            Report::Full => {
+                self.commits.as_mut()?.full();
+                self.cut_early()
+            }
+            Report::Delivered(number) => {
+                let action = self.commits.as_mut()?.delivered(number);
+                action.or_else(|| self.cut_early())
+            }
             Report::Settled(batch) => {
                 self.commits.as_mut()?.settled(batch);
                 None
@@ -279,6 +286,12 @@ impl Coordinator {
         let going = self.tasks.iter().filter(|task| task.named_at.is_none());
         let slowest = going.map(|task| task.passed).min().unwrap_or(u64::MAX);
         self.next_number.saturating_sub(slowest) <= MOST_IN_FLIGHT
+    }
+
+    /// A cut before its time, where a sink waits for a commit and none is on its way.
+    fn cut_early(&mut self) -> Option<Action> {
+        let wanted = self.commits.as_ref().is_some_and(Commits::is_wanted);
+        (wanted && !self.last_was_cut && self.may_cut()).then(|| self.cut(false))
     }
 
     fn cut(&mut self, last: bool) -> Action {

@@ -206,7 +206,11 @@ impl Keeper {
     }
 
     /// Adds what is to be delivered, and takes out what was.
-    pub(crate) fn save_outbox(&mut self, outbox: Option<(&Epoch, Vec<u8>)>, batch: &mut Batch) {
+    pub(crate) fn save_outbox(
+        &mut self,
+        outbox: Option<(&Epoch, Arc<Vec<u8>>)>,
+        batch: &mut Batch,
+    ) {
         let component = &self.component;
         if let Some(delivered) = self.delivered.take() {
             for task in &self.outboxes {

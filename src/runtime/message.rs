@@ -79,8 +79,10 @@ pub(crate) enum Report {
         /// For good: windows close.
         closes: bool,
     },
-    /// What is to be committed of an epoch that the task has passed.
-    Saved(Batch),
+    /// What is to be committed of the epoch with this number, which the task has passed.
+    Saved(u64, Batch),
+    /// A sink holds much that waits for the next commit.
+    Full,
     /// A sink has delivered a committed epoch.
     Delivered(u64),
     /// What is to be committed after the last delivery.

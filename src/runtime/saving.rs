@@ -85,12 +85,28 @@ impl Task {
             && let Some(outbox) = bolt.outbox()
         {
             let bytes = outbox.hand_over(&epoch)?;
-            keeper.save_outbox(Some((&epoch, bytes.to_vec())), &mut batch);
+            keeper.save_outbox(Some((&epoch, bytes)), &mut batch);
         }
         self.metrics.commit_counts(epoch.number);
-        self.report(Report::Saved(batch));
+        self.report(Report::Saved(epoch.number, batch));
+        self.note_outbox();
         self.note_work(began);
         Ok(())
+    }
+
+    /// Where much waits in a sink to be delivered, the next commit should come soon.
+    pub(super) fn note_outbox(&mut self) {
+        let full = self.keeper.is_some() && self.outbox().is_some_and(|outbox| outbox.is_full());
+        if full && self.full.is_none() {
+            self.report(Report::Full);
+        }
+        self.full = full.then(|| self.full.unwrap_or(self.passed));
+    }
+
+    /// Whether a sink takes nothing more before what it has handed over is delivered. The
+    /// commit does not wait for it: whoever sends to it has passed the epoch, too.
+    pub(super) fn holds_back(&self) -> bool {
+        self.full.is_some() && self.committing > self.committed
     }
 
     /// The epoch is committed: a sink delivers it, and is through after the last one.

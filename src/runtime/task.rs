@@ -93,6 +93,10 @@ pub(crate) struct Task {
     pub(super) saving: Option<Epoch>,
     /// The last epoch that is known to be committed.
     pub(super) committed: u64,
+    /// The last one that has passed and is going to be.
+    pub(super) committing: u64,
+    /// Of a sink: the epoch that had passed when much began to wait for the next commit.
+    pub(super) full: Option<u64>,
 }
 
 impl Task {
@@ -138,6 +142,8 @@ impl Task {
             keeper: None,
             saving: None,
             committed: 0,
+            committing: 0,
+            full: None,
         }
     }
 
@@ -241,8 +247,13 @@ impl Task {
         }
         match self.begun {
             Some(_) => self.waits_until.is_none_or(|at| at <= now),
-            None => !self.inputs.is_empty() || self.may_read(now),
+            None => self.has_input() || self.may_read(now),
         }
+    }
+
+    /// Whether there is a message that may be taken now.
+    fn has_input(&self) -> bool {
+        !self.inputs.is_empty() && !self.holds_back()
     }
 
     /// The time at which [`Task::can_step`] becomes true though nothing arrives.
@@ -277,7 +288,9 @@ impl Task {
             return Ok(());
         } else if let Some(begun) = self.begun.take() {
             self.go_on(begun)?;
-        } else if let Some((channel, message)) = self.inputs.next() {
+        } else if self.has_input()
+            && let Some((channel, message)) = self.inputs.next()
+        {
             self.take(channel, message)?;
         } else if self.may_read(now) {
             self.read(now)?;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::testing::{Collected, Events, TopologyTest};
-use squall::{Bolt, Count, Out, Result, RunOptions, Sink, Text, Timestamp, Topology, Word, millis};
+use squall::{
+    Bolt, Count, Epoch, Next, Out, Result, RunOptions, Sink, Spout, SpoutOut, States, Text,
+    Timestamp, Topology, Value, Word, millis,
+};
 
 use crate::durable::{memory, on};
 use crate::{Number, both, numbers, quiet};
@@ -264,5 +267,114 @@ fn rankings_over_a_gap_are_the_same_by_any_credit_and_seed() {
     for seed in 1..4 {
         assert_eq!(ranked(Some(1), seed), expected);
         assert_eq!(ranked(None, seed), expected);
+    }
+}
+
+/// Numbers without an end, until the run is stopped by what the sink has seen.
+struct Numbers {
+    next: Value<u64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Spout for Numbers {
+    type Output = Number;
+    fn next(&mut self, out: &mut SpoutOut<Number>) -> Result<Next> {
+        // Set once: a moment later does no harm.
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(Next::End);
+        }
+        for _ in 0..100 {
+            out.emit(Number { value: *self.next });
+            *self.next += 1;
+        }
+        Ok(Next::More)
+    }
+    fn state(&mut self, states: &mut States<'_>) {
+        states.keep("next", &mut self.next);
+    }
+}
+
+/// Says of each number that it is a MiB of output.
+struct Heavy {
+    waiting: Vec<u64>,
+    most: Arc<AtomicU64>,
+    seen: Arc<std::sync::Mutex<BTreeMap<u64, u64>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Sink for Heavy {
+    type Input = Number;
+    fn write(&mut self, numbers: &[Number]) -> Result {
+        self.waiting
+            .extend(numbers.iter().map(|number| number.value));
+        // Read after the run.
+        self.most
+            .fetch_max(self.waiting.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+    fn outbox(&mut self) -> Result<Option<Vec<u8>>> {
+        let waiting = std::mem::take(&mut self.waiting);
+        Ok(Some(
+            waiting
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        ))
+    }
+    fn waiting_bytes(&self) -> usize {
+        self.waiting.len() << 20
+    }
+    fn deliver(&mut self, outbox: &[u8]) -> Result {
+        let mut seen = self.seen.lock().map_err(|error| error.to_string())?;
+        for value in outbox.chunks_exact(8) {
+            *seen
+                .entry(u64::from_le_bytes(value.try_into()?))
+                .or_default() += 1;
+        }
+        if seen.len() > 5_000 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+    fn flush(&mut self, _: &Epoch) -> Result {
+        Ok(())
+    }
+}
+
+/// With one commit an hour, everything that a sink had to deliver was held until the end.
+#[test]
+fn what_waits_for_a_commit_is_bounded_by_earlier_commits() {
+    for seed in 0..4 {
+        let (most, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let seen = Arc::<std::sync::Mutex<BTreeMap<u64, u64>>>::default();
+        let topology = Topology::named("heavy");
+        let stopped = Arc::clone(&stop);
+        let numbers = topology.spout("numbers", move || Numbers {
+            next: Value::default(),
+            stop: Arc::clone(&stopped),
+        });
+        let parts = (Arc::clone(&most), Arc::clone(&seen), Arc::clone(&stop));
+        topology
+            .sink("heavy", move || Heavy {
+                waiting: Vec::new(),
+                most: Arc::clone(&parts.0),
+                seen: Arc::clone(&parts.1),
+                stop: Arc::clone(&parts.2),
+            })
+            .global_grouping(&numbers);
+        let options = RunOptions {
+            commit: squall::secs(3_600),
+            credit_tuples: Some(50),
+            ..on(&memory())
+        };
+        let run = TopologyTest::new(topology).options(options).seed(seed);
+        let summary = run.run().unwrap();
+        let commits = summary.stats.commits.unwrap().commits;
+        let most = most.load(Ordering::Relaxed);
+        assert!(commits > 10, "{commits} commits");
+        assert!(most < 1_000, "{most} MiB at once in {commits} commits");
+        let seen = seen.lock().unwrap();
+        assert!((0..summary.stats.tuples).eq(seen.keys().copied()));
+        assert!(seen.values().all(|times| *times == 1));
     }
 }

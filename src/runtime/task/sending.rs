@@ -189,6 +189,7 @@ impl Task {
         self.finished = epoch.last;
         if epoch.commit && self.keeper.is_some() {
             self.saving = Some(epoch);
+            self.committing = epoch.number;
         }
         self.report(Report::Passed(epoch.number));
     }

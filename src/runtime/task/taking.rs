@@ -139,6 +139,7 @@ impl Task {
             buffer: batch,
         };
         self.channels.outgoing.push(Outgoing::To(sender, credit));
+        self.note_outbox();
         Ok(true)
     }
 
