@@ -31,7 +31,7 @@ use crate::private;
 
 /// The format of our own that this version reads and writes. In the first one counts had their
 /// keys beside them. In the second nothing said what results mean, so that a run could go on with
-/// those of another question.
+/// those of another question, and files were known by their paths alone.
 pub(super) const FORMAT: u64 = 3;
 
 /// Most memory that the engine uses for pages.

@@ -21,11 +21,14 @@ use crate::stream::{Out, Streams};
 /// there after a failure and in the next run:
 ///
 /// - a file that was read to its end is not read again, and of one that was appended to what
-///   is new; a gzip file may not grow;
-/// - a file goes by its absolute path with links followed: another spelling is the same file
-///   (one that several names lead to is read once), another path is a new file;
+///   is new; to a gzip file whole members are appended;
+/// - a file goes by what was read of it, whatever its name: another spelling of its path is the
+///   same file, and so is one that was renamed, or packed with gzip and renamed. A copy beside
+///   the file that was read is a new file;
 /// - a file that is shorter than what was read of it, or of which the first or the latest
-///   4 KiB that were read have changed, is refused with a [`PositionError`];
+///   4 KiB that were read have changed, is refused with a [`PositionError`], unless what was
+///   read stands in the same folder under another name: then it was rotated, the rest of the old
+///   file is read there, and what is here now is a new file;
 /// - a last line without a line end is a record, unless the input may grow
 ///   ([`Files::follow`], [`Files::keep_open`]): then it is left until its line end comes;
 /// - standard input and pipes are refused: they cannot be read again.
@@ -218,14 +221,23 @@ impl Files {
 
     /// Follows files that grow: at the end of a file more is waited for, looked for ten times a
     /// second, and the run ends only when it is stopped. New files of a folder or glob are
-    /// picked up as they appear; each file is read by the task that the hash of its path gives.
-    /// A file is read as far as it is there, then it is the next one's turn.
+    /// picked up as they appear; each file is read by the task that the hash of its first lines
+    /// gives. A file is read as far as it is there, then it is the next one's turn.
     ///
-    /// - A line is read when its line end is there, a CSV row when its quotes are closed too.
-    /// - A gzip file is read once to its end: move it into the folder when it is complete.
-    /// - A file that has become shorter or was changed ends the run with an error, one that is
-    ///   gone is left out until it is there again. A file that is renamed is a new file at its new path: a glob that
-    ///   matches the names of rotated logs reads them again.
+    /// - A file is taken in when its first record is whole, of CSV with the header. A line is read
+    ///   when its line end is there, a CSV row when its quotes are closed too.
+    /// - A gzip file may be copied in slowly, and may grow by members. The last line of one that
+    ///   ends with a whole member is read without a line end after about a second.
+    /// - A file that is renamed goes on under its new name, and what appears under its old name is
+    ///   a new file: a log that is rotated loses no line. Its rest is also looked for, and
+    ///   followed, in the same folder under names that the input does not match.
+    /// - A file that becomes shorter, or of which what was read has changed, was rotated by copying
+    ///   and emptying it: what is in it now is new. Its rest is read from the copy, if that is in
+    ///   the same folder and not older; without one a warning says up to where the file was read.
+    ///   A log that begins with just what was read of the old one cannot be told from it.
+    /// - A file that holds what was read of another one is held back for about a second, and read
+    ///   as a file of its own, with a warning, if the other one is still there then.
+    /// - A file that is gone is left out until it is there again.
     /// - By event time a file at its end holds the watermark back, for its next record may
     ///   come at any time; see [`Files::idle_after`].
     ///
@@ -297,7 +309,30 @@ impl Files {
             fields: &self.fields,
             watch,
             time: self.time.as_ref().map(|(field, format)| (field, format)),
+            growing: self.end == AtEnd::Waits,
         })
+    }
+
+    /// Whether the input is one file, and not a folder or a glob.
+    pub(super) fn is_one_file(&self) -> bool {
+        self.input.as_deref().is_some_and(|input| {
+            let path = std::path::Path::new(input);
+            path.is_file() || !(path.is_dir() || input.contains(['*', '?', '[']))
+        })
+    }
+
+    /// How many lines make the beginning of a file by which it is known: with the first of them
+    /// alone all files of rows would be alike.
+    pub(super) fn lines_of_beginning(&self, name: &str) -> usize {
+        match self.format_of(name) {
+            Format::Csv => 2,
+            Format::Text | Format::NdJson => 1,
+        }
+    }
+
+    /// The format of a file of this name.
+    pub(super) fn format_of(&self, name: &str) -> Format {
+        self.format.unwrap_or_else(|| Format::from_name(name))
     }
 
     /// The bytes of all files as they are on disk; none where one is a stream.

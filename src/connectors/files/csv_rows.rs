@@ -140,13 +140,14 @@ impl Read for OneRow {
 #[cfg(test)]
 mod tests {
     use super::super::cut::{Cut, Cutter};
+    use super::super::lines::Lines;
     use super::*;
 
     const COMMA: Delimiter = Delimiter::COMMA;
 
     /// Rows as they are cut and split here: line, offset and columns.
     fn ours(input: &[u8]) -> Vec<(u64, u64, Vec<String>)> {
-        let mut cutter = Cutter::rows(Box::new(io::Cursor::new(input.to_vec())), COMMA);
+        let mut cutter = Cutter::rows(Lines::new(Box::new(io::Cursor::new(input.to_vec()))), COMMA);
         let mut splitter = Splitter::new(COMMA);
         let (mut bytes, mut row, mut rows) = (Vec::new(), StringRecord::new(), Vec::new());
         while cutter.next(&mut bytes).unwrap() == Cut::Record {

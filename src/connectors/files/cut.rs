@@ -1,11 +1,12 @@
 //! Where one record ends and the next one begins.
 
-use std::io::{self, Read};
+use std::io;
 
 use memchr::memchr;
 
 use super::encoding::Encoding;
 use super::format::Delimiter;
+use super::gzip::Unpacked;
 use super::lines::{Lines, MAX_RECORD_BYTES, Piece, trim_line_end};
 
 /// Cuts an input into records, which are still bytes.
@@ -44,9 +45,9 @@ pub(super) enum Cut {
 
 impl Cutter {
     /// Each line is a record.
-    pub(super) fn lines(raw: Box<dyn Read + Send>) -> Self {
+    pub(super) fn lines(lines: Lines) -> Self {
         Cutter {
-            lines: Lines::new(raw),
+            lines,
             encoding: None,
             quotes: None,
             limit: MAX_RECORD_BYTES,
@@ -58,18 +59,23 @@ impl Cutter {
     }
 
     /// Each CSV row is a record; blank lines between rows are none.
-    pub(super) fn rows(raw: Box<dyn Read + Send>, delimiter: Delimiter) -> Self {
+    pub(super) fn rows(lines: Lines, delimiter: Delimiter) -> Self {
         Cutter {
             quotes: Some(Quotes::new(delimiter)),
-            ..Cutter::lines(raw)
+            ..Cutter::lines(lines)
         }
     }
 
     /// More may be appended to the input: what has no line end at its end is left until it
     /// has one.
-    pub(super) fn growing(&mut self) {
-        self.growing = true;
-        self.lines.growing();
+    pub(super) fn growing(&mut self, growing: bool) {
+        self.growing = growing;
+        self.lines.growing(growing);
+    }
+
+    /// What the records are read from.
+    pub(super) fn input(&mut self) -> &mut Unpacked {
+        self.lines.input()
     }
 
     pub(super) fn is_growing(&self) -> bool {
@@ -92,7 +98,7 @@ impl Cutter {
         self.lines = lines;
         self.lines.set_encoding(self.encoding);
         if self.growing {
-            self.lines.growing();
+            self.lines.growing(true);
         }
     }
 
@@ -320,11 +326,11 @@ mod tests {
     }
 
     fn lines(input: &'static [u8], limit: usize) -> Vec<(u64, u64, String)> {
-        cut(Cutter::lines(Box::new(input)).with_limit(limit))
+        cut(Cutter::lines(Lines::new(Box::new(input))).with_limit(limit))
     }
 
     fn rows(input: &'static [u8], limit: usize) -> Vec<(u64, u64, String)> {
-        cut(Cutter::rows(Box::new(input), Delimiter::COMMA).with_limit(limit))
+        cut(Cutter::rows(Lines::new(Box::new(input)), Delimiter::COMMA).with_limit(limit))
     }
 
     fn expect(found: &[(u64, u64, String)], expected: &[(u64, u64, &str)]) {

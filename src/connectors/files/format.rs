@@ -37,7 +37,8 @@ pub enum FormatError {
 impl Format {
     /// The format that a file's name promises: `.csv` and `.tsv` are [`Csv`](Format::Csv),
     /// `.json`, `.ndjson` and `.jsonl` are [`NdJson`](Format::NdJson), everything else is
-    /// [`Text`](Format::Text). A trailing `.gz` is looked past, upper and lower case are alike.
+    /// [`Text`](Format::Text). A trailing `.gz` is looked past, and so are the numbers and dates
+    /// of rotated files (`a.csv.1`, `a.csv-20260102.gz`); upper and lower case are alike.
     pub fn from_name(name: &str) -> Format {
         match suffix(name).as_deref() {
             Some("csv" | "tsv") => Format::Csv,
@@ -73,11 +74,19 @@ impl Default for Delimiter {
     }
 }
 
-/// What stands after the last dot of the file's name, in lower case and without `.gz`.
+/// What stands after the last dot of the file's name, in lower case and without `.gz` and the
+/// numbers of a rotated file.
 fn suffix(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let file = lower.rsplit('/').next()?;
-    let file = file.strip_suffix(".gz").unwrap_or(file);
+    let mut file = file.strip_suffix(".gz").unwrap_or(file);
+    while let Some((name, number)) = file.rsplit_once(['.', '-'])
+        && name.contains('.')
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        file = name;
+    }
     file.rsplit_once('.').map(|(_, suffix)| suffix.to_owned())
 }
 

@@ -1,15 +1,11 @@
 //! Gzip is recognised by its first two bytes, whatever the file is called.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
-
-use flate2::bufread::GzDecoder;
+use std::io::{self, Cursor, Read};
 
 use super::encoding::Encoding;
-use super::sniff::{GZIP, LOOKED_AT_BYTES, Seen, look};
+use super::members::{MemberStart, Members, Reached};
+use super::sniff::{LOOKED_AT_BYTES, Seen, look};
 use super::utf16::Utf16;
-
-/// Bytes read at once from a compressed input.
-const COMPRESSED_BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) type Raw = Box<dyn Read + Send>;
 
@@ -34,6 +30,16 @@ enum Input {
     /// Nothing was read; the input is here until the first read takes it.
     Unopened(Option<Raw>),
     Opened(Raw),
+    /// A file that is known to be gzip.
+    Members(Box<Packed>),
+}
+
+/// A gzip file, of which the first bytes are looked at.
+struct Packed {
+    members: Members<Raw>,
+    start: Vec<u8>,
+    given: usize,
+    looked: bool,
 }
 
 impl Unpacked {
@@ -55,6 +61,46 @@ impl Unpacked {
         }
     }
 
+    /// A gzip file from a member on; of the text before it, the hash of its beginning is known.
+    /// Where it [grows](Self::growing), the end of what is there is no error, not even in the
+    /// middle of a member: more can be read once it is there.
+    pub(super) fn from_member(
+        raw: Raw,
+        start: MemberStart,
+        head: Option<u64>,
+        grows: bool,
+    ) -> Self {
+        let packed = Packed {
+            members: Members::new(raw, start, head, grows),
+            start: Vec::new(),
+            given: 0,
+            looked: start.unpacked > 0,
+        };
+        Self {
+            input: Input::Members(Box::new(packed)),
+            gzip: true,
+            growing: grows,
+            ..Self::new(Box::new(io::empty()))
+        }
+    }
+
+    /// Whether everything that was read of it is whole: not where gzip ends within a member.
+    pub(super) fn is_whole(&self) -> bool {
+        match &self.input {
+            Input::Members(packed) => packed.members.is_whole(),
+            _ => true,
+        }
+    }
+
+    /// How far a gzip file has been unpacked that is read with [`from_member`](Self::from_member),
+    /// and where the last member begins that does not begin after this offset of the text.
+    pub(super) fn reached(&mut self, offset: u64) -> Option<Reached> {
+        match &mut self.input {
+            Input::Members(packed) => Some(packed.members.reached(offset)),
+            _ => None,
+        }
+    }
+
     /// The encoding of the text; none where it was not said.
     pub(super) fn set_encoding(&mut self, encoding: Option<Encoding>) {
         self.encoding = encoding;
@@ -62,8 +108,8 @@ impl Unpacked {
     }
 
     /// More may be appended to the input.
-    pub(super) fn growing(&mut self) {
-        self.growing = true;
+    pub(super) fn growing(&mut self, growing: bool) {
+        self.growing = growing;
     }
 
     /// Whether the input turned out to be gzip. False before the first read.
@@ -86,7 +132,8 @@ impl Unpacked {
             Seen::Plain | Seen::Undecided => return Ok(raw),
         }
         // What is packed is looked at, too; gzip within gzip is read as any other bytes.
-        match begin(Box::new(Members::new(raw)), self.encoding)? {
+        let members = Members::new(raw, MemberStart::default(), None, false);
+        match begin(Box::new(members), self.encoding)? {
             (Seen::Foreign(foreign), _) => Err(io::Error::new(io::ErrorKind::InvalidData, foreign)),
             (_, raw) => Ok(raw),
         }
@@ -125,6 +172,13 @@ impl Read for Unpacked {
                         Some(utf16) => utf16.read(raw, into, self.growing),
                     };
                 }
+                Input::Members(packed) => {
+                    packed.look(self.encoding)?;
+                    return match &mut self.utf16 {
+                        None => packed.read(into),
+                        Some(utf16) => utf16.read(packed, into, self.growing),
+                    };
+                }
                 Input::Unopened(raw) => match raw.take() {
                     Some(raw) => self.input = Input::Opened(self.open(raw)?),
                     // The first look failed; its error has been reported.
@@ -135,66 +189,42 @@ impl Read for Unpacked {
     }
 }
 
-/// The members of a gzip file, one after the other. Zeros behind the last one are passed over:
-/// tapes and block devices fill up their last block with them.
-struct Members {
-    /// None at the end, and after an error.
-    member: Option<GzDecoder<BufReader<Raw>>>,
-}
-
-impl Members {
-    fn new(raw: Raw) -> Self {
-        let packed = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, raw);
-        Self {
-            member: Some(GzDecoder::new(packed)),
-        }
-    }
-
-    /// Opens the member behind one that has ended.
-    fn next(&mut self, mut packed: BufReader<Raw>) -> io::Result<()> {
-        let mut zeros = false;
-        loop {
-            let there = match packed.fill_buf() {
-                Ok(there) => there,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+impl Packed {
+    /// Looks at what is packed, as far as it is there.
+    fn look(&mut self, encoding: Option<Encoding>) -> io::Result<()> {
+        let mut bytes = [0; LOOKED_AT_BYTES];
+        while !self.looked {
+            let room = LOOKED_AT_BYTES - self.start.len();
+            let read = match self.members.read(&mut bytes[..room]) {
+                Ok(read) => read,
+                // What is whole before that is given out first.
+                Err(_) if !self.start.is_empty() => 0,
                 Err(error) => return Err(error),
             };
-            if there.is_empty() {
+            if read == 0 {
                 return Ok(());
             }
-            let many = there.iter().take_while(|&&byte| byte == 0).count();
-            let others = many < there.len();
-            zeros |= many > 0;
-            if others && (zeros || there[0] != GZIP[0]) {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "something that is no gzip follows its last member",
-                ));
+            self.start.extend_from_slice(&bytes[..read]);
+            match look(&self.start, encoding) {
+                Seen::Foreign(foreign) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, foreign));
+                }
+                Seen::Undecided if self.start.len() < LOOKED_AT_BYTES => {}
+                _ => self.looked = true,
             }
-            if others {
-                self.member = Some(GzDecoder::new(packed));
-                return Ok(());
-            }
-            packed.consume(many);
         }
+        Ok(())
     }
 }
 
-impl Read for Members {
+impl Read for Packed {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() {
-            return Ok(0);
+        if self.given < self.start.len() {
+            let read = (&self.start[self.given..]).read(into)?;
+            self.given += read;
+            return Ok(read);
         }
-        while let Some(member) = &mut self.member {
-            let read = member.read(into)?;
-            if read > 0 {
-                return Ok(read);
-            }
-            if let Some(ended) = self.member.take() {
-                self.next(ended.into_inner())?;
-            }
-        }
-        Ok(0)
+        self.members.read(into)
     }
 }
 

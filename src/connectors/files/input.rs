@@ -4,7 +4,14 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+/// Patterns do not match a leading dot.
+const AS_IN_A_SHELL: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: false,
+    require_literal_leading_dot: true,
+};
 
 use crate::text::Shown;
 
@@ -112,6 +119,60 @@ pub fn resolve(input: &str) -> Result<Vec<Source>, InputError> {
     }
 }
 
+/// Whether [`resolve`] finds a file at this path, or would if there was one. The path begins at
+/// the root, and has its links followed.
+///
+/// ```
+/// use squall::connectors::files::finds;
+///
+/// let here = std::env::current_dir()?.canonicalize()?;
+/// assert!(finds("logs/*.txt", &here.join("logs/a.txt")) || !here.join("logs").is_dir());
+/// assert!(finds("*.txt", &here.join("a.txt")));
+/// assert!(!finds("*.txt", &here.join(".a.txt")));
+/// assert!(finds(".", &here.join("a.txt")));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn finds(input: &str, path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(is_hidden);
+    match fs::metadata(input) {
+        Ok(metadata) if metadata.is_dir() => {
+            let folder = Path::new(input).canonicalize().ok();
+            !hidden && folder.is_some() && path.parent() == folder.as_deref()
+        }
+        Ok(_) => Path::new(input)
+            .canonicalize()
+            .is_ok_and(|input| input == path),
+        Err(_) => matches(input, path),
+    }
+}
+
+/// Whether a glob matches a path from the root on.
+fn matches(input: &str, path: &Path) -> bool {
+    let is_literal = |part: &Component<'_>| {
+        let text = part.as_os_str().to_string_lossy();
+        !text.contains(['*', '?', '['])
+    };
+    let parts: Vec<Component<'_>> = Path::new(input).components().collect();
+    if parts.iter().all(is_literal) {
+        return false;
+    }
+    // The folders before the first pattern may be spelled in another way.
+    let fixed: PathBuf = parts.iter().take_while(|part| is_literal(part)).collect();
+    let rest: PathBuf = parts.iter().skip_while(|part| is_literal(part)).collect();
+    let Ok(folder) = Path::new(".").join(fixed).canonicalize() else {
+        return false;
+    };
+    let folder = glob::Pattern::escape(&folder.to_string_lossy());
+    let folder = folder.trim_end_matches('/');
+    let pattern = format!("{folder}/{}", rest.to_string_lossy());
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        ..AS_IN_A_SHELL
+    };
+    glob::Pattern::new(&pattern).is_ok_and(|pattern| pattern.matches_path_with(path, options))
+}
+
 impl Source {
     /// The path as it was given; "stdin" for standard input.
     pub fn name(&self) -> String {
@@ -191,11 +252,7 @@ fn folder(input: &str) -> Result<Vec<Source>, InputError> {
 }
 
 fn pattern(input: &str) -> Result<Vec<Source>, InputError> {
-    let options = glob::MatchOptions {
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::new()
-    };
-    let paths = glob::glob_with(input, options).map_err(|source| InputError::BadPattern {
+    let paths = glob::glob_with(input, AS_IN_A_SHELL).map_err(|source| InputError::BadPattern {
         input: input.to_owned(),
         source,
     })?;
@@ -239,14 +296,14 @@ fn working_folder() -> String {
 }
 
 #[cfg(unix)]
-fn is_stream(meta: &fs::Metadata) -> bool {
+pub(super) fn is_stream(meta: &fs::Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt;
     let kind = meta.file_type();
     kind.is_fifo() || kind.is_char_device() || kind.is_socket()
 }
 
 #[cfg(not(unix))]
-fn is_stream(_: &fs::Metadata) -> bool {
+pub(super) fn is_stream(_: &fs::Metadata) -> bool {
     false
 }
 

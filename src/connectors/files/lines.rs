@@ -51,24 +51,18 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    #[cfg(test)]
     pub(super) fn new(raw: Box<dyn Read + Send>) -> Self {
-        Lines {
-            input: BufReader::with_capacity(BUFFER_BYTES, Unpacked::new(raw)),
-            passed: 0,
-            offset: 0,
-            at_start: true,
-            growing: false,
-            held: false,
-        }
+        Self::of(Unpacked::new(raw), 0, 1)
     }
 
-    /// Goes on with plain bytes: those from this offset, which is in this line.
-    pub(super) fn going_on(raw: Box<dyn Read + Send>, offset: u64, line: u64) -> Self {
+    /// What stands at this offset, which is in this line.
+    pub(super) fn of(input: Unpacked, offset: u64, line: u64) -> Self {
         Lines {
-            input: BufReader::with_capacity(BUFFER_BYTES, Unpacked::plain(raw)),
+            input: BufReader::with_capacity(BUFFER_BYTES, input),
             passed: line - 1,
             offset,
-            at_start: false,
+            at_start: offset == 0,
             growing: false,
             held: false,
         }
@@ -77,6 +71,11 @@ impl Lines {
     /// The encoding of the input; none where it was not said.
     pub(super) fn set_encoding(&mut self, encoding: Option<Encoding>) {
         self.input.get_mut().set_encoding(encoding);
+    }
+
+    /// What the lines are read from.
+    pub(super) fn input(&mut self) -> &mut Unpacked {
+        self.input.get_mut()
     }
 
     /// Passes over everything before this offset, which is in this line.
@@ -122,9 +121,9 @@ impl Lines {
     }
 
     /// More may be appended to the input: a `\r` at its end is left until the next byte comes.
-    pub(super) fn growing(&mut self) {
-        self.growing = true;
-        self.input.get_mut().growing();
+    pub(super) fn growing(&mut self, growing: bool) {
+        self.growing = growing;
+        self.input.get_mut().growing(growing);
     }
 
     /// Bytes at the end of a growing input that wait for the next one.
@@ -291,7 +290,7 @@ mod tests {
         }
         let (grow, bytes) = channel();
         let mut lines = Lines::new(Box::new(Grows(bytes)));
-        lines.growing();
+        lines.growing(true);
         let append = |text: &str| text.bytes().for_each(|byte| grow.send(byte).unwrap());
         let mut read = || {
             let mut buffer = Vec::new();

@@ -12,6 +12,7 @@
 //! | `sniff` | what an input is by its first bytes: text, gzip, or what cannot be read |
 //! | `gzip` | gzip is unpacked on the way |
 //! | `utf16` | UTF-16 becomes UTF-8 on the way |
+//! | `members` | the members of a gzip file, which may grow |
 //! | `lines` | physical lines with number and byte offset, bounded by [`MAX_RECORD_BYTES`] |
 //! | `cut` | where a record ends: at a line end, or for CSV at one outside quotes |
 //! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
@@ -30,10 +31,11 @@
 //! | `progress` | how many bytes have been read: [`Progress`] |
 //! | `stream` | a thread that reads what may keep one waiting: standard input, pipes |
 //! | `builder` | [`Files`]: what to read, and how |
+//! | `fingerprint` | what tells one file from another, whatever it is called |
 //! | `position` | how far a file was read, and whether it is still that file |
 //! | `read_as` | in which format a file was read, and what the spout states of all |
 //! | `reading` | one source of a task, opened where it was left |
-//! | `follow` | files that appear while others are read |
+//! | `follow` | files that appear, grow and move while they are read |
 //! | `spout` | [`FileSpout`]: records become tuples, each file a split with a watermark |
 //!
 //! # Example
@@ -72,12 +74,14 @@ mod cut;
 mod encoding;
 mod field;
 mod field_watch;
+mod fingerprint;
 mod follow;
 mod format;
 mod gzip;
 mod input;
 mod json;
 mod lines;
+mod members;
 mod object;
 mod position;
 mod probe;
@@ -102,7 +106,7 @@ pub use encoding::{Encoding, EncodingError};
 pub use field::{FieldError, FieldSelector, MissingColumn};
 pub use field_watch::{FieldWatch, MissingFields};
 pub use format::{Delimiter, Format, FormatError};
-pub use input::{InputError, Source, resolve};
+pub use input::{InputError, Source, finds, resolve};
 pub use lines::MAX_RECORD_BYTES;
 pub use position::PositionError;
 pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeError, probe};

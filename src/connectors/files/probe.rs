@@ -39,6 +39,8 @@ pub struct Probe<'a> {
     pub watch: Option<&'a FieldWatch>,
     /// The field with the time, and how it is written.
     pub time: Option<(&'a FieldSelector, &'a TimeFormat)>,
+    /// More may be appended to the files: what is not whole at their end is not looked at.
+    pub growing: bool,
 }
 
 /// What would make the run fail or do nothing.
@@ -222,7 +224,11 @@ fn look_into(
     asked: &Probe<'_>,
     search: &mut Search,
 ) -> Result<Option<i64>, ProbeError> {
-    let reader = RecordReader::open(source, asked.format, asked.delimiter)?;
+    let reader = if asked.growing {
+        RecordReader::open_growing(source, asked.format, asked.delimiter)?
+    } else {
+        RecordReader::open(source, asked.format, asked.delimiter)?
+    };
     let mut reader = reader.encoding(asked.encoding);
     reader.look()?;
     check_fields(source, asked, &mut reader)?;

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delimiter, Encoding, Files, Format, Source};
+use super::{Delimiter, Encoding, Files, Format};
 use crate::meaning::Meaning;
 use crate::text::Shown;
 
-/// How a file was read; stored under its path, beside how far.
+/// How a file was read; stored with how far.
 ///
 /// A position says where the next record begins only for the format that the records before it
 /// were read in, and these have become part of the results. A file that was not read yet may be
@@ -25,10 +25,10 @@ pub(super) struct ReadAs {
 }
 
 impl ReadAs {
-    pub(super) fn of(files: &Files, source: &Source) -> Self {
-        let name = source.name();
-        let format = files.format.unwrap_or_else(|| Format::from_name(&name));
-        let by_name = || Delimiter::from_name(&name);
+    /// How a file of this name is read.
+    pub(super) fn of(files: &Files, name: &str) -> Self {
+        let format = files.format_of(name);
+        let by_name = || Delimiter::from_name(name);
         let delimiter = files.delimiter.unwrap_or_else(by_name);
         Self {
             format: format.to_string(),

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use super::csv_rows::{Header, Splitter};
 use super::cut::{Cut, Cutter};
 use super::encoding::Encoding;
+use super::fingerprint::is_gzip;
 use super::format::{Delimiter, Format};
+use super::gzip::Unpacked;
 use super::input::{InputError, Source};
 use super::lines::Lines;
+use super::members::{MemberStart, Reached};
 use super::probe::ProbeError;
 use super::record::{Content, Damage, Record, not_of};
 use super::sniff::Foreign;
@@ -132,6 +135,28 @@ impl RecordReader {
         Ok(RecordReader::new(source.open()?, &name, format, delimiter))
     }
 
+    /// Opens a file that may grow: what is not whole at its end is not read.
+    pub(super) fn open_growing(
+        source: &Source,
+        format: Option<Format>,
+        delimiter: Option<Delimiter>,
+    ) -> Result<Self, InputError> {
+        let name = source.name();
+        let format = format.unwrap_or_else(|| Format::from_name(&name));
+        let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
+        let file = source.file()?;
+        let gzip = is_gzip(&file).map_err(|source| InputError::Unreadable {
+            path: name.clone(),
+            source,
+        })?;
+        let input = if gzip {
+            Unpacked::from_member(Box::new(file), MemberStart::default(), None, true)
+        } else {
+            Unpacked::new(Box::new(file))
+        };
+        Ok(RecordReader::of(input, &name, format, delimiter).growing())
+    }
+
     /// Reads from anything, under the given name. The delimiter matters for CSV only.
     ///
     /// Gzip is recognised by its first bytes and unpacked; a byte order mark is taken off. Nothing
@@ -143,16 +168,22 @@ impl RecordReader {
         format: Format,
         delimiter: Delimiter,
     ) -> Self {
+        Self::of(Unpacked::new(read), name, format, delimiter)
+    }
+
+    /// Reads what is unpacked already, or on the way.
+    pub(super) fn of(input: Unpacked, name: &str, format: Format, delimiter: Delimiter) -> Self {
+        let lines = Lines::of(input, 0, 1);
         let (cutter, kind) = match format {
-            Format::Text => (Cutter::lines(read), Kind::Text),
-            Format::NdJson => (Cutter::lines(read), Kind::Json),
+            Format::Text => (Cutter::lines(lines), Kind::Text),
+            Format::NdJson => (Cutter::lines(lines), Kind::Json),
             Format::Csv => {
                 let splitter = Splitter::new(delimiter);
                 let kind = Kind::Csv {
                     splitter,
                     header: None,
                 };
-                (Cutter::rows(read, delimiter), kind)
+                (Cutter::rows(lines, delimiter), kind)
             }
         };
         RecordReader {
@@ -188,15 +219,37 @@ impl RecordReader {
     /// More may be appended to the input: what has no line end at its end is left until it
     /// has one, and after [`Outcome::End`] reading may go on.
     pub(super) fn growing(mut self) -> Self {
-        self.cutter.growing();
+        self.cutter.growing(true);
         self
     }
 
-    /// Goes on where a reader was whose [`position`](Self::position) was this, with plain
-    /// bytes from there on. The header must have been read.
-    pub(super) fn go_on(&mut self, read: Box<dyn Read + Send>, (offset, line): (u64, u64)) {
+    /// Goes on with what stands at this offset of the text, in this line. The header must have
+    /// been read.
+    pub(super) fn go_on(&mut self, input: Unpacked, (offset, line): (u64, u64)) {
         self.done = false;
-        self.cutter.go_on(Lines::going_on(read, offset, line));
+        self.cutter.go_on(Lines::of(input, offset, line));
+    }
+
+    /// How far gzip has been unpacked; none of plain bytes.
+    pub(super) fn unpacked(&mut self, offset: u64) -> Option<Reached> {
+        self.cutter.input().reached(offset)
+    }
+
+    /// Whether what was read is not cut short: not where gzip ends within a member.
+    pub(super) fn is_whole(&mut self) -> bool {
+        self.cutter.input().is_whole()
+    }
+
+    /// Takes what a growing input ends in for its last record, though it has no line end.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(super) fn take_last(&mut self, record: &mut Record) -> Result<Outcome, ReadError> {
+        self.cutter.growing(false);
+        let last = self.next(record);
+        self.cutter.growing(true);
+        self.done = last.is_err();
+        last
     }
 
     /// Passes over everything before the [`position`](Self::position) that a reader of the

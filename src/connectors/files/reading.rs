@@ -6,9 +6,12 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::builder::{AtEnd, Files};
-use super::position::{FileFrom, Position, has_begun, is_gzip};
+use super::fingerprint::{FileFrom, FileId, Stamp, is_gzip};
+use super::gzip::Unpacked;
+use super::members::MemberStart;
+use super::position::FilePosition;
 use super::stream::StreamReader;
-use super::{Delimiter, Format, InputError, RecordReader, Source};
+use super::{Delimiter, Encoding, InputError, RecordReader, Source};
 use crate::error::Result;
 use crate::spout::SplitId;
 
@@ -17,17 +20,27 @@ pub(super) struct Input {
     pub(super) source: Source,
     /// It is read by a thread, and only once.
     pub(super) stream: bool,
-    /// What its position is kept under, and its times.
-    pub(super) key: String,
+    /// What its position is kept under.
+    pub(super) place: String,
+    /// None where the system has no such number, and of a stream.
+    pub(super) id: Option<FileId>,
+    /// Its name when it was found, which tells its format.
+    pub(super) name: String,
     pub(super) split: SplitId,
+    /// The path under which it was found, where it has another name now.
+    pub(super) origin: Option<String>,
+    /// The name of its split, where that is not its place.
+    pub(super) split_name: Option<String>,
     /// None before it is begun, and where a file is at its end for now.
     pub(super) from: Option<From>,
     /// The fields have been asked of the first record.
     pub(super) checked: bool,
     /// The bytes of it that are counted as read.
     pub(super) counted: u64,
-    /// Its length when it was read as far as it went.
-    pub(super) end_seen: Option<u64>,
+    /// What it was when it was read as far as it went.
+    pub(super) end_seen: Option<Stamp>,
+    /// How many looks in a row have found it as it was.
+    pub(super) quiet_looks: u32,
     /// Since when nothing has come.
     pub(super) silent_since: Option<Instant>,
 }
@@ -45,16 +58,21 @@ pub(super) struct OpenFile {
 }
 
 impl Input {
-    pub(super) fn new(source: Source, key: String, split: SplitId) -> Self {
+    pub(super) fn new(source: Source, place: String, split: SplitId) -> Self {
         Self {
             stream: source.is_stream(),
+            name: source.name(),
             source,
-            key,
+            place,
+            id: None,
             split,
+            origin: None,
+            split_name: None,
             from: None,
             checked: false,
             counted: 0,
             end_seen: None,
+            quiet_looks: 0,
             silent_since: None,
         }
     }
@@ -66,13 +84,14 @@ impl Input {
         Ok(())
     }
 
-    /// Opens a file where it was left; says whether there is something to open.
+    /// Opens a file where it was left.
     pub(super) fn open(
         &mut self,
         files: &Files,
-        position: Option<&Position>,
+        file: Arc<File>,
+        position: Option<&FilePosition>,
         component: &str,
-    ) -> Result<bool> {
+    ) -> Result {
         let Some(path) = self.source.path() else {
             return Err("standard input is opened as a file".into());
         };
@@ -80,56 +99,89 @@ impl Input {
             path: path.display().to_string(),
             source,
         };
-        let file = Arc::new(self.source.file()?);
-        if files.end == AtEnd::Waits && !has_begun(&file).map_err(unreadable)? {
-            return Ok(false);
-        }
+        self.id = FileId::of(&file.metadata().map_err(unreadable)?);
         let gzip = is_gzip(&file).map_err(unreadable)?;
-        let name = self.source.name();
-        let format = files.format.unwrap_or_else(|| Format::from_name(&name));
-        let by_name = || Delimiter::from_name(&name);
-        let delimiter = files.delimiter.unwrap_or_else(by_name);
-        // A header that is read once more is not counted once more.
+        let waits = files.end == AtEnd::Waits;
+        let from = |at, counted| {
+            let from = FileFrom::new(Arc::clone(&file), at, counted, &files.progress);
+            Box::new(from)
+        };
+        // What is read once more is not counted once more.
         let counted = match position {
-            Some(_) if !gzip => u64::MAX,
+            Some(_) if !gzip || self.counted > 0 => u64::MAX,
             _ => self.counted,
         };
-        let read = FileFrom::new(Arc::clone(&file), 0, counted, &files.progress);
-        let reader = RecordReader::new(Box::new(read), &name, format, delimiter);
+        let input = if gzip {
+            let start = MemberStart::default();
+            Unpacked::from_member(from(0, counted), start, None, waits)
+        } else {
+            Unpacked::new(from(0, counted))
+        };
+        let by_name = || Delimiter::from_name(&self.name);
+        let delimiter = files.delimiter.unwrap_or_else(by_name);
+        let format = files.format_of(&self.name);
+        let reader = RecordReader::of(input, &self.source.name(), format, delimiter);
         let mut reader = reader.encoding(files.encoding);
-        if files.end != AtEnd::Ends && !gzip {
+        if waits || (files.end == AtEnd::Pauses && !gzip) {
             reader = reader.growing();
         }
         if let Some(position) = position {
-            position.verify(&file, path, component)?;
+            // Of files that are followed this was done when their turn began.
+            if !waits {
+                position.verify(&file, path, component)?;
+            }
             reader.header()?;
             // A header that was not complete is behind the position.
             let place = (position.offset, position.line).max(reader.position());
             if gzip {
+                let member = position.packed.map(|packed| packed.member);
+                // A member may begin in the middle of a unit of UTF-16.
+                let whole_units = files.encoding.and_then(Encoding::utf16).is_none();
+                if let Some(start) = member.filter(|start| start.unpacked > 0 && whole_units) {
+                    let from = from(start.packed, self.counted);
+                    let head = position.text.whole_head();
+                    let input = Unpacked::from_member(from, start, head, waits);
+                    reader.go_on(input, (start.unpacked, 1));
+                }
                 reader.skip_to(place)?;
             } else {
                 if self.counted < place.0 {
                     files.progress.add(place.0 - self.counted);
                     self.counted = place.0;
                 }
-                let file = Arc::clone(&file);
-                let rest = FileFrom::new(file, place.0, self.counted, &files.progress);
-                reader.go_on(Box::new(rest), place);
+                let rest = Unpacked::plain(from(place.0, self.counted));
+                reader.go_on(rest, place);
             }
         }
         self.from = Some(From::File(Box::new(OpenFile { reader, file, gzip })));
-        Ok(true)
+        Ok(())
     }
 
-    /// The file has been read as far as it goes.
-    pub(super) fn note_end(&mut self) {
-        if let Some(From::File(open)) = &self.from
-            && !open.gzip
-        {
-            let end = open.reader.position().0 + open.reader.unfinished_bytes();
-            self.end_seen = Some(end);
-            self.counted = self.counted.max(end);
+    /// It has been read as far as it went when it was this.
+    pub(super) fn note_end(&mut self, stamp: Stamp) {
+        self.end_seen = Some(stamp);
+        self.quiet_looks = 0;
+        if let Some(From::File(open)) = &self.from {
+            let read = if open.gzip {
+                stamp.length
+            } else {
+                open.reader.position().0 + open.reader.unfinished_bytes()
+            };
+            self.counted = self.counted.max(read);
         }
+    }
+
+    /// Whether it ends in the middle of a gzip member.
+    pub(super) fn is_cut_short(&mut self) -> bool {
+        match &mut self.from {
+            Some(From::File(open)) => !open.reader.is_whole(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is gzip and open.
+    pub(super) fn is_gzip(&self) -> bool {
+        matches!(&self.from, Some(From::File(open)) if open.gzip)
     }
 
     /// How much has been read of a record whose end has not come.

@@ -4,31 +4,35 @@
 //! input is read to its end and then leaves the queue. Where they are followed, it is read as
 //! far as it is there: that is its turn; then it goes to the back of the queue.
 
+mod held;
+mod known;
+mod moves;
+mod opening;
 mod turns;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{AtEnd, Files};
 use super::follow::{Discovery, LOOK_INTERVAL};
-use super::position::{Position, PositionError};
+use super::position::{FilePosition, PositionError};
 use super::read_as::ReadAs;
 use super::reading::{From, Input};
 use super::stream::Arrived;
 use super::{BadRecord, FieldError, Outcome, ProbeError, ReadError, Record, Source};
-use crate::connectors::paths::one_spelling;
 use crate::context::Context;
 use crate::error::Result;
-use crate::key::hash_bytes;
 use crate::meaning::Meaning;
 use crate::spout::{Next, Spout, SpoutOut};
 use crate::state::{States, Table};
 use crate::stream::{Out, Streams};
 use crate::time::{TimeDomain, Timestamp};
 use crate::tuple::DeadLetter;
+use held::Held;
 use turns::{Begun, Turn};
 
 /// A spout over [`Files`]; made by [`Files::decode`].
@@ -42,9 +46,17 @@ pub struct FileSpout<S, F> {
     turn: Option<Turn>,
     /// How many turns have given nothing since the last one that did.
     quiet_turns: usize,
-    positions: Table<String, Position>,
-    /// How each file that has a position was read.
-    read_as: Table<String, ReadAs>,
+    /// Files that may be copies of others.
+    held: Vec<Held>,
+    /// The input is one file.
+    one_file: bool,
+    /// How often positions were given other places.
+    moves: u64,
+    /// How many warnings about files were given.
+    warned: u32,
+    /// The files that were left out with a warning.
+    told: HashSet<String>,
+    positions: Table<String, FilePosition>,
     /// Whether the positions are of use to anybody.
     keeps_positions: bool,
     record: Record,
@@ -64,18 +76,18 @@ struct Times {
 }
 
 /// Two tasks have the same file only where one of them had it later.
-fn further(kept: &mut Position, other: Position) {
+fn further(kept: &mut FilePosition, other: FilePosition) {
     if (other.ended, other.offset) > (kept.ended, kept.offset) {
         *kept = other;
     }
 }
 
-/// The task that reads a file that is followed, and keeps the position of one that is not
-/// read in this run.
-fn owner(key: &str, tasks: usize) -> usize {
+/// The task that reads a file that is followed, and keeps the position of one that is not read in
+/// this run: by its beginning, so that no task need know what another one reads.
+fn owner(beginning: u64, tasks: usize) -> usize {
     // The remainder is below `tasks`.
     #[allow(clippy::cast_possible_truncation)]
-    let task = (hash_bytes(key.as_bytes()) % tasks as u64) as usize;
+    let task = (beginning % tasks as u64) as usize;
     task
 }
 
@@ -92,8 +104,12 @@ where
             discovery: None,
             turn: None,
             quiet_turns: 0,
+            held: Vec::new(),
+            one_file: false,
+            moves: 0,
+            warned: 0,
+            told: HashSet::new(),
             positions: Table::new().merged(further),
-            read_as: Table::new().merged(|kept, other| *kept = other),
             keeps_positions: false,
             record: Record::new(),
             times: Times::default(),
@@ -214,53 +230,57 @@ where
     }
 
     /// Notes how far the first input was read. What was emitted is what stands before that.
-    fn note_position(&mut self, ended: bool) {
+    fn note_position(&mut self, at_end: bool) {
         let Some(Input {
-            key,
-            source,
+            place,
+            name,
+            origin,
+            split_name,
             from: Some(From::File(open)),
             ..
-        }) = self.inputs.front()
+        }) = self.inputs.front_mut()
         else {
             return;
         };
         if !self.keeps_positions {
             return;
         }
-        let place = open.reader.position();
-        let ended = ended && open.gzip;
-        let before = self.positions.get(key);
+        let (offset, line) = open.reader.position();
+        let ended =
+            at_end && open.gzip && open.reader.is_whole() && open.reader.unfinished_bytes() == 0;
+        let before = self.positions.get(place);
         let moved = match before {
-            Some(before) => (before.offset, before.line, before.ended) != (place.0, place.1, ended),
-            None => place.0 > 0,
+            Some(before) => {
+                let packed_now = open.gzip && before.packed.is_none();
+                let ends_now = ended && !before.ended;
+                (before.offset, before.line) != (offset, line) || ends_now || packed_now
+            }
+            None => offset > 0,
         };
         if moved {
-            let now = match before {
-                Some(before) => before.moved(&open.file, place, ended),
-                None => Position::of(&open.file, place, ended),
-            };
+            let now = FilePosition::of(&open.file, &mut open.reader, ended);
             // What cannot be read any more will not be read on later.
-            let now = now.unwrap_or_else(|_| Position::unreadable(place));
-            self.positions.insert(key.clone(), now);
-            if !self.read_as.contains_key(key) {
-                let read_as = ReadAs::of(&self.files, source);
-                self.read_as.insert(key.clone(), read_as);
-            }
+            let mut now = now.unwrap_or_else(|_| FilePosition::unreadable(before, (offset, line)));
+            now.origin.clone_from(origin);
+            now.split.clone_from(split_name);
+            let read_as = before.and_then(|before| before.read_as.clone());
+            now.read_as = read_as.or_else(|| Some(ReadAs::of(&self.files, name)));
+            self.positions.insert(place.clone(), now);
         }
     }
 
-    /// Opens the first input; says whether there is something to open.
-    fn begin(&mut self) -> Result<bool> {
+    /// Opens the first input.
+    fn begin(&mut self) -> Result {
         let context = self.context.as_ref().ok_or("the spout was not opened")?;
         let Some(input) = self.inputs.front_mut() else {
-            return Ok(false);
+            return Ok(());
         };
         if input.stream {
-            input.start(&self.files, &context.waker)?;
-            return Ok(true);
+            return input.start(&self.files, &context.waker);
         }
-        let position = self.positions.get(&input.key);
-        input.open(&self.files, position, &context.component)
+        let file = Arc::new(input.source.file()?);
+        let position = self.positions.get(&input.place);
+        input.open(&self.files, file, position, &context.component)
     }
 
     /// The first input is at its end.
@@ -277,7 +297,7 @@ where
             _ => true,
         };
         match self.files.end {
-            AtEnd::Waits if !for_good => return self.end_turn(out),
+            AtEnd::Waits if !input.stream => return self.end_turn(out),
             // More of it may come: it holds the watermark.
             AtEnd::Pauses if !for_good => {}
             _ => out.close_split(input.split),
@@ -308,51 +328,6 @@ where
                 })
             }
         }
-    }
-
-    /// A source of this task, which is read from where it was left.
-    fn take_in(
-        &mut self,
-        number: usize,
-        source: Source,
-        key: String,
-        context: &Context,
-        out: &mut SpoutOut<S>,
-    ) -> Result {
-        let mut counted = 0;
-        let position = self.positions.get(&key);
-        if let (Some(position), Some(path)) = (position, source.path()) {
-            if let Some(read_as) = self.read_as.get(&key) {
-                read_as.check(&ReadAs::of(&self.files, &source), path)?;
-            }
-            let file = source.file()?;
-            let length = position.verify(&file, path, &context.component)?;
-            let packed = position.fingerprint.packed;
-            let stays = match self.files.end {
-                AtEnd::Ends => false,
-                AtEnd::Pauses | AtEnd::Waits => !packed,
-            };
-            if position.is_at_end(length) && !stays {
-                self.files.progress.add(length);
-                return Ok(());
-            }
-            if !packed {
-                counted = position.offset;
-                self.files.progress.add(counted);
-            }
-        }
-        let first = match (&self.files.firsts, &self.files.time) {
-            (Some(firsts), _) => firsts.get(number).copied().flatten(),
-            (None, Some(_)) if position.is_none() => {
-                self.files.probe(std::slice::from_ref(&source), None)?[0]
-            }
-            _ => None,
-        };
-        let split = out.open_split(&key, first.map(Timestamp::from_millis));
-        let mut input = Input::new(source, key, split);
-        input.counted = counted;
-        self.inputs.push_back(input);
-        Ok(())
     }
 }
 
@@ -386,52 +361,18 @@ where
     type Output = S;
 
     fn open(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
-        let follows = self.follows();
         self.context = Some(context.clone());
-        self.keeps_positions = context.durable || follows;
-        self.times.unseen = follows && self.positions.is_empty();
-        let files = self.files.clone();
-        let mut discovery = Discovery::new(files.input.clone());
-        // The sources are dealt to the tasks in turn, if they are all that there will be.
-        let mut dealt = 0;
-        let mut mine = Vec::new();
-        for (number, source) in files.sources.iter().enumerate() {
-            refuse_stream(source, context.durable)?;
-            let key = match source.path() {
-                Some(_) if self.keeps_positions && !source.is_stream() => {
-                    let Some(key) = discovery.note(source) else {
-                        continue;
-                    };
-                    Some(key)
-                }
-                _ => None,
-            };
-            let task = match &key {
-                Some(key) if follows => owner(key, context.parallelism),
-                _ => dealt % context.parallelism,
-            };
-            dealt += 1;
-            if task == context.task {
-                let key = key.unwrap_or_else(|| source.path().map_or(source.name(), one_spelling));
-                mine.push((number, source.clone(), key));
-            }
+        self.keeps_positions = context.durable || self.follows();
+        self.times.unseen = self.follows() && self.positions.is_empty();
+        if self.follows() {
+            self.open_followed(context, out)?;
+        } else {
+            self.open_dealt(context, out)?;
         }
-        let keys: HashSet<&String> = mine.iter().map(|(.., key)| key).collect();
-        let read = discovery.keys();
-        let is_mine = |key: &String| {
-            let unread = !read.contains(key);
-            keys.contains(key) || (unread && owner(key, context.parallelism) == context.task)
-        };
-        self.positions.retain(|key, _| is_mine(key));
-        self.read_as.retain(|key, _| is_mine(key));
-        for (number, source, key) in mine {
-            self.take_in(number, source, key, context, out)?;
-        }
-        if self.inputs.is_empty() && files.end != AtEnd::Ends {
+        if self.inputs.is_empty() && self.files.end != AtEnd::Ends {
             // It goes on without an end, and with nothing to hold a window open for.
             out.idle();
         }
-        self.discovery = follows.then_some(discovery);
         Ok(())
     }
 
@@ -443,7 +384,7 @@ where
             match self.begin_turn(out)? {
                 Begun::Reads => {}
                 Begun::Quiet => return self.end_turn(out),
-                Begun::Gone => return Ok(Next::More),
+                Begun::Again => return Ok(Next::More),
             }
         }
         let Some(input) = self.inputs.front_mut() else {
@@ -455,7 +396,12 @@ where
                 return Ok(Next::More);
             }
             Some(From::File(open)) => {
-                let next = open.reader.next(&mut self.record);
+                let last = self.turn.as_mut().is_some_and(|turn| turn.takes_last);
+                let next = if last {
+                    open.reader.take_last(&mut self.record)
+                } else {
+                    open.reader.next(&mut self.record)
+                };
                 next.map_err(ReadError::into_cause)?
             }
             Some(From::Stream(reader)) => match reader.next(&mut self.record)? {
@@ -496,7 +442,6 @@ where
     fn state(&mut self, states: &mut States<'_>) {
         self.note_position(false);
         states.keep("positions", &mut self.positions);
-        states.keep("read-as", &mut self.read_as);
     }
 
     fn meaning(&self) -> Meaning {

@@ -1,6 +1,7 @@
 //! Files over several runs: what was read is not read again, and nothing is left out.
 
 mod following;
+mod rotation;
 mod runs;
 
 use std::fs;
@@ -179,6 +180,12 @@ impl<S: Spout<Output = Word>> Task<S> {
         std::mem::take(&mut self.seen)
     }
 
+    /// What has come after about a second in which nothing else happened.
+    fn after_a_while(&mut self) -> Vec<String> {
+        let looks = 0..12;
+        looks.flat_map(|_| self.more()).collect()
+    }
+
     fn save(&mut self) -> [Vec<Vec<u8>>; 2] {
         let mut positions = Vec::new();
         let keep = |_: &str, state: &mut dyn State| {
@@ -252,17 +259,21 @@ fn a_file_that_was_appended_to_goes_on_with_its_line_numbers() {
 }
 
 #[test]
-fn another_path_is_a_new_file_and_another_spelling_the_same_one() {
+fn a_file_goes_by_what_was_read_of_it_and_not_by_its_name() {
     let mut world = World::new();
     world.write("a.txt", "a\n");
     let files = world.at("a.txt");
     assert_eq!(world.run(&files, 1).unwrap(), ["1@a"]);
-    fs::rename(world.path("a.txt"), world.path("b.txt")).unwrap();
-    let files = world.at("b.txt");
-    assert_eq!(world.run(&files, 1).unwrap(), ["1@a"]);
     fs::create_dir(world.path("sub")).unwrap();
-    let files = world.at("sub/../b.txt");
+    let files = world.at("sub/../a.txt");
     assert_eq!(world.run(&files, 1).unwrap(), [""; 0]);
+    fs::rename(world.path("a.txt"), world.path("b.txt")).unwrap();
+    world.append("b.txt", "b\n");
+    let files = world.at("b.txt");
+    assert_eq!(world.run(&files, 1).unwrap(), ["2@b"]);
+    fs::copy(world.path("b.txt"), world.path("c.txt")).unwrap();
+    let files = world.at("*.txt");
+    assert_eq!(world.run(&files, 2).unwrap(), ["1@a", "2@b"], "a copy");
 }
 
 #[cfg(unix)]
@@ -283,14 +294,17 @@ fn refused(change: impl FnOnce(&World), content: impl AsRef<[u8]>) -> String {
     change(&world);
     let error = world.run(&files, 1).unwrap_err().to_string();
     let name = world.path("a.txt").display().to_string();
-    assert!(error.contains("forget what was stored of `lines` with `squall reset`"));
+    assert!(
+        error.contains("forget what was stored of `lines` with `squall reset`"),
+        "{error}"
+    );
     error.replace(&name, "FILE")
 }
 
 #[test]
 fn a_file_that_has_become_shorter_is_refused() {
     let error = refused(|world| world.write("a.txt", "a\n"), "a\nb\n");
-    let start = "`FILE` was read up to byte 4, and now it has only 2: restore it; or give";
+    let start = "`FILE` was read up to byte 4, and now it has only 2: restore it; or follow";
     assert!(error.starts_with(start), "{error}");
 }
 
@@ -309,13 +323,21 @@ fn a_file_that_was_replaced_is_refused_where_its_beginning_or_its_end_differs() 
 }
 
 #[test]
-fn a_gzip_file_that_was_appended_to_is_refused() {
-    let append = |world: &World| {
-        let two = [gzip(b"a\nb\n"), gzip(b"c\n")].concat();
-        world.write("a.txt", two);
-    };
-    let error = refused(append, gzip(b"a\nb\n"));
-    assert!(error.starts_with("`FILE` is gzip and had "), "{error}");
+fn a_gzip_file_goes_on_with_the_members_that_were_appended_to_it() {
+    for (part, packed) in [("b", gzip(b"c\nd\n")), ("b\nc", gzip(b"\nd\n"))] {
+        let mut world = World::new();
+        let first = gzip(format!("a\n{part}\n").as_bytes());
+        world.write("a.gz", &first);
+        let files = world.at("a.gz");
+        let lines = world.run(&files, 1).unwrap().len();
+        let more = [&first[..], &packed].concat();
+        world.write("a.gz", &more);
+        let seen = world.run(&files, 1).unwrap();
+        assert_eq!(seen.last().unwrap(), &format!("{}@d", lines + 2));
+        assert_eq!(world.run(&files, 1).unwrap(), [""; 0]);
+        world.write("a.gz", &more[..more.len() - 3]);
+        assert!(world.run(&files, 1).is_err());
+    }
 }
 
 #[test]

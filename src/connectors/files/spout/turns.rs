@@ -1,17 +1,24 @@
 //! Files that are followed have turns.
 
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
 use super::super::InputError;
 use super::super::Record;
+use super::super::fingerprint::{Holds, Stamp, beginning};
 use super::super::follow::{Discovery, LOOK_INTERVAL};
-use super::super::position::length_of;
-use super::super::reading::{From, Input};
-use super::{FileSpout, owner, refuse_stream};
+use super::super::position::{beginning_of, stamp_of};
+use super::super::reading::From;
+use super::FileSpout;
 use crate::error::Result;
 use crate::spout::{Next, SpoutOut};
 use crate::stream::{Out, Streams};
+use crate::text::Shown;
 
 /// How many files are held open at once while they are followed, not counting those with a
-/// long unfinished record; the others are opened again when they have grown.
+/// long unfinished record and gzip files that are not whole; the others are opened again when
+/// they have grown.
 const MOST_OPEN: usize = 64;
 
 /// A file that ends in an unfinished record of more bytes is held open, so that these are not
@@ -21,11 +28,23 @@ const LONG_UNFINISHED_BYTES: u64 = 64 * 1024;
 /// The turn of a stream among files that are followed.
 const STREAM_TURN_RECORDS: u64 = 1_024;
 
+/// After so many looks that find a file as it was, about a second, nothing more of what was going
+/// on with it is expected: of a gzip file the last line is taken though it has no line end, and a
+/// file that is the same as another one is no copy on its way.
+pub(super) const QUIET_LOOKS: u32 = 10;
+
+/// After so many looks, about a minute, a gzip file that is not whole is told.
+const LOOKS_BEFORE_TOLD: u32 = 600;
+
 /// The turn of the first input.
 pub(super) struct Turn {
     /// A file is read up to this offset, a stream so many records.
     pub(super) until: u64,
     pub(super) records: u64,
+    /// What the file was when its turn began.
+    stamp: Option<Stamp>,
+    /// Only what it ends in is to be read, as a record.
+    pub(super) takes_last: bool,
 }
 
 /// How a turn begins.
@@ -34,8 +53,8 @@ pub(super) enum Begun {
     Reads,
     /// There is nothing.
     Quiet,
-    /// The file is gone, and is not the first input any more.
-    Gone,
+    /// Another file is the first one, or the same one at another place.
+    Again,
 }
 
 impl<S, F> FileSpout<S, F>
@@ -46,37 +65,151 @@ where
     /// Begins the turn of the first input.
     pub(super) fn begin_turn(&mut self, out: &mut SpoutOut<S>) -> Result<Begun> {
         let Some(input) = self.inputs.front_mut() else {
-            return Ok(Begun::Gone);
+            return Ok(Begun::Again);
         };
-        let mut until = STREAM_TURN_RECORDS;
+        let mut turn = Turn {
+            until: STREAM_TURN_RECORDS,
+            records: 0,
+            stamp: None,
+            takes_last: false,
+        };
         if let Some(path) = input.source.path().filter(|_| !input.stream) {
             let unreadable = |source| InputError::Unreadable {
                 path: path.display().to_string(),
                 source,
             };
-            let Some(length) = length_of(path).map_err(unreadable)? else {
-                input.from = None;
-                if let Some(discovery) = &mut self.discovery
-                    && discovery.forget(&input.source, &input.key)
-                {
-                    out.close_split(input.split);
-                    self.inputs.pop_front();
-                    return Ok(Begun::Gone);
-                }
-                return Ok(Begun::Quiet);
+            let there = stamp_of(path).map_err(unreadable)?;
+            let stamp = match there {
+                Some(stamp) if stamp.id == input.id => stamp,
+                // Its name is gone or leads elsewhere: what is left of it can be read while it
+                // is open.
+                _ => match &input.from {
+                    Some(From::File(open)) => {
+                        let left = Stamp::of(&open.file.metadata().map_err(unreadable)?);
+                        if input
+                            .end_seen
+                            .is_some_and(|seen| seen.length == left.length)
+                        {
+                            return self.departed(out);
+                        }
+                        left
+                    }
+                    _ => return self.departed(out),
+                },
             };
-            if input.from.is_none() && input.end_seen == Some(length) {
+            if input.end_seen == Some(stamp) {
+                return Ok(self.begin_quiet(turn));
+            }
+            let file = match &input.from {
+                Some(From::File(open)) => Arc::clone(&open.file),
+                _ => match input.source.file() {
+                    Ok(file) => Arc::new(file),
+                    Err(InputError::Unreadable { source, .. })
+                        if source.kind() == io::ErrorKind::NotFound =>
+                    {
+                        // It is renamed just now.
+                        return Ok(Begun::Quiet);
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+            };
+            if Stamp::of(&file.metadata().map_err(unreadable)?).id != stamp.id {
                 return Ok(Begun::Quiet);
             }
-            until = length;
+            if self.is_overwritten(&file, stamp)? || self.is_another(&file)? {
+                return self.overwritten(out);
+            }
+            turn.until = stamp.length;
+            turn.stamp = Some(stamp);
+            self.turn = Some(turn);
+            self.open_again(file)?;
+            return Ok(Begun::Reads);
         }
-        let opened = input.from.is_some();
-        self.turn = Some(Turn { until, records: 0 });
-        if opened || self.begin()? {
-            Ok(Begun::Reads)
-        } else {
-            Ok(Begun::Quiet)
+        self.turn = Some(turn);
+        if self
+            .inputs
+            .front()
+            .is_some_and(|input| input.from.is_none())
+        {
+            self.begin()?;
         }
+        Ok(Begun::Reads)
+    }
+
+    /// Opens the first input, unless what is open of it can be read on.
+    fn open_again(&mut self, file: Arc<File>) -> Result {
+        let component = self.context()?.component.clone();
+        let Some(input) = self.inputs.front_mut() else {
+            return Ok(());
+        };
+        let short = (1..=LONG_UNFINISHED_BYTES).contains(&input.unfinished_bytes());
+        if !input.is_gzip() && short {
+            // What has no end yet may have changed.
+            input.from = None;
+        }
+        if input.from.is_none() {
+            let position = self.positions.get(&input.place);
+            input.open(&self.files, file, position, &component)?;
+        }
+        Ok(())
+    }
+
+    /// The first input is as it was.
+    fn begin_quiet(&mut self, mut turn: Turn) -> Begun {
+        let Some(input) = self.inputs.front_mut() else {
+            return Begun::Again;
+        };
+        input.quiet_looks = input.quiet_looks.saturating_add(1);
+        if !input.is_gzip() {
+            return Begun::Quiet;
+        }
+        if input.is_cut_short() {
+            if input.quiet_looks == LOOKS_BEFORE_TOLD {
+                let name = input.source.name();
+                self.warn(&format!(
+                    "`{}` ends within a gzip member: what is whole of it was read, and the \
+                     rest is waited for",
+                    Shown(&name)
+                ));
+            }
+        } else if input.quiet_looks == QUIET_LOOKS && input.unfinished_bytes() > 0 {
+            turn.takes_last = true;
+            turn.stamp = input.end_seen;
+            turn.until = u64::MAX;
+            self.turn = Some(turn);
+            return Begun::Reads;
+        }
+        Begun::Quiet
+    }
+
+    /// Whether the first input, of which nothing was read, does not begin as it did when it was
+    /// found.
+    fn is_another(&self, file: &Arc<File>) -> Result<bool> {
+        let Some(input) = self.inputs.front() else {
+            return Ok(false);
+        };
+        if input.from.is_some() || self.positions.contains_key(&input.place) {
+            return Ok(false);
+        }
+        let lines = self.files.lines_of_beginning(&input.name);
+        Ok(beginning(file, lines)? != Some(beginning_of(&input.place)))
+    }
+
+    /// Whether what was read of the first input does not stand there any more.
+    fn is_overwritten(&self, file: &Arc<File>, stamp: Stamp) -> Result<bool> {
+        let Some(input) = self.inputs.front() else {
+            return Ok(false);
+        };
+        if input
+            .end_seen
+            .is_some_and(|seen| seen.length > stamp.length)
+        {
+            return Ok(true);
+        }
+        let Some(position) = self.positions.get(&input.place) else {
+            return Ok(false);
+        };
+        Ok(position.compare(file)? != Holds::All)
     }
 
     /// Whether the first input has had its turn.
@@ -85,7 +218,9 @@ where
             return false;
         };
         match &input.from {
-            Some(From::File(open)) => !open.gzip && open.reader.position().0 >= turn.until,
+            Some(From::File(open)) => {
+                turn.takes_last || (!open.gzip && open.reader.position().0 >= turn.until)
+            }
             Some(From::Stream(_)) => turn.records >= turn.until,
             None => true,
         }
@@ -93,15 +228,18 @@ where
 
     /// The first input has had its turn: the next one follows.
     pub(super) fn end_turn(&mut self, out: &mut SpoutOut<S>) -> Result<Next> {
-        self.note_position(false);
-        let gave = self.turn.take().is_some_and(|turn| turn.records > 0);
+        let turn = self.turn.take();
+        self.note_position(turn.is_some());
+        let gave = turn.as_ref().is_some_and(|turn| turn.records > 0);
         let open = self.inputs.iter().filter(|input| input.from.is_some());
-        let room = !gave || open.count() <= MOST_OPEN;
+        let room = open.count() <= MOST_OPEN;
         if let Some(input) = self.inputs.front_mut() {
-            input.note_end();
-            let hold =
-                input.stream || input.unfinished_bytes() > LONG_UNFINISHED_BYTES || (gave && room);
-            if !hold {
+            if let Some(stamp) = turn.and_then(|turn| turn.stamp) {
+                input.note_end(stamp);
+            }
+            let unfinished = input.unfinished_bytes();
+            let of_gzip = input.is_gzip() && (unfinished > 0 || input.is_cut_short());
+            if !(input.stream || unfinished > LONG_UNFINISHED_BYTES || of_gzip || room) {
                 input.from = None;
             }
             if gave {
@@ -132,27 +270,5 @@ where
         Ok(Next::After(
             soonest.map_or(LOOK_INTERVAL, |after| after.min(LOOK_INTERVAL)),
         ))
-    }
-
-    /// Takes in files of this task that have appeared; says whether there are any.
-    pub(super) fn discover(&mut self, out: &mut SpoutOut<S>) -> Result<bool> {
-        let (task, tasks, durable) = {
-            let context = self.context()?;
-            (context.task, context.parallelism, context.durable)
-        };
-        let Some(discovery) = &mut self.discovery else {
-            return Ok(false);
-        };
-        let mut found = false;
-        for (source, key) in discovery.look()? {
-            if owner(&key, tasks) != task {
-                continue;
-            }
-            refuse_stream(&source, durable)?;
-            let split = out.open_split(&key, None);
-            self.inputs.push_front(Input::new(source, key, split));
-            found = true;
-        }
-        Ok(found)
     }
 }

@@ -92,6 +92,7 @@ impl Input {
             fields: std::slice::from_ref(&input.key),
             watch: None,
             time: None,
+            growing: false,
         })
         .map_err(Ending::input)?;
         if let Some(first) = input.sources.first().cloned()

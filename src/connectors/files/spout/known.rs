@@ -1,0 +1,215 @@
+//! Which file is which: what was read is known by its content, whatever it is called.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::Source;
+use super::super::builder::Files;
+use super::super::fingerprint::{FileId, Holds, Stamp, beginning, is_part};
+use super::super::follow::{Found, beside, find, is_named_after, log_of};
+use super::super::position::{FilePosition, beginning_of, path_of, place, stamp_of};
+use crate::connectors::paths::one_spelling;
+use crate::error::Result;
+use crate::state::Table;
+
+/// File systems round times to so much.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
+
+/// What a file is that has been found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing of it was read.
+    New,
+    /// It was read under the same path, up to the position of this place.
+    Same(String),
+    /// It was read under another path, where it is not any more.
+    Moved(String),
+    /// It is, or may become, what was read up to the position of this place: a copy of a file that
+    /// is still there, or a file that is written anew.
+    Copy(String),
+}
+
+/// The places by what they say of files.
+#[derive(Default)]
+pub(super) struct Places {
+    by_beginning: HashMap<u64, Vec<String>>,
+    by_path: HashMap<String, Vec<String>>,
+}
+
+impl Places {
+    pub(super) fn of(positions: &Table<String, FilePosition>) -> Self {
+        let mut places = Self::default();
+        for (place, _) in positions.iter() {
+            let alike = places.by_beginning.entry(beginning_of(place)).or_default();
+            alike.push(place.clone());
+            let path = path_of(place).to_owned();
+            places.by_path.entry(path).or_default().push(place.clone());
+        }
+        places
+    }
+
+    fn with(&self, beginning: u64) -> impl Iterator<Item = &String> {
+        let whole = self.by_beginning.get(&beginning);
+        let begun = self.by_beginning.get(&0).filter(|_| beginning != 0);
+        whole.into_iter().chain(begun).flatten()
+    }
+
+    /// Those of files of which something was read at this path.
+    pub(super) fn at(&self, path: &str) -> &[String] {
+        self.by_path.get(path).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a file is, by what was read of others.
+pub(super) fn verdict(
+    found: &Found,
+    file: &Arc<File>,
+    positions: &Table<String, FilePosition>,
+    places: &Places,
+) -> Result<Verdict> {
+    let known = || {
+        let places = places.with(found.beginning);
+        places.filter_map(|place| Some((place, positions.get(place)?)))
+    };
+    let mut same: Option<(&String, u64)> = None;
+    let mut copied: Option<(&String, u64)> = None;
+    for (place, position) in known().filter(|(place, _)| path_of(place) == found.path) {
+        let further = same.is_none_or(|(_, offset)| position.offset > offset);
+        match position.compare(file)? {
+            Holds::All if further => same = Some((place, position.offset)),
+            Holds::Less => copied = Some((place, position.text.length)),
+            _ => {}
+        }
+    }
+    if let Some((place, _)) = same {
+        return Ok(Verdict::Same(place.clone()));
+    }
+    for (place, position) in known() {
+        let same_file = position.id.is_some() && position.id == found.stamp.id;
+        if same_file && path_of(place) != found.path && position.compare(file)? == Holds::All {
+            return Ok(Verdict::Moved(place.clone()));
+        }
+    }
+    for (place, position) in known() {
+        let length = position.text.length;
+        let elsewhere = beginning_of(place) != 0 && path_of(place) != found.path;
+        let older = found.stamp.is_older_than(position.modified, CLOCK_STEP);
+        if length == 0 || !elsewhere || older {
+            continue;
+        }
+        let holds = position.compare(file)?;
+        if holds == Holds::Other {
+            continue;
+        }
+        let there = still_there(place, position)?;
+        match (holds, there) {
+            (Holds::All, None) => return Ok(Verdict::Moved(place.clone())),
+            (Holds::Less, Some(of)) if is_part(file, &of)? == Some(false) => continue,
+            _ => {}
+        }
+        if copied.is_none_or(|(_, longest)| length > longest) {
+            copied = Some((place, length));
+        }
+    }
+    Ok(match copied {
+        Some((place, _)) => Verdict::Copy(place.clone()),
+        None => Verdict::New,
+    })
+}
+
+/// The file that was read up to a position, where it still stands at its path.
+pub(super) fn still_there(place: &str, position: &FilePosition) -> Result<Option<Arc<File>>> {
+    let path = Path::new(path_of(place));
+    if stamp_of(path)?.is_none() {
+        return Ok(None);
+    }
+    let Ok(file) = File::open(path) else {
+        return Ok(None);
+    };
+    let file = Arc::new(file);
+    let there = position.compare(&file)? == Holds::All;
+    Ok(there.then_some(file))
+}
+
+/// Looks in the folder of a file that does not stand at its path any more for where it is now:
+/// the same file under another name, or else a file that holds what was read of it, which is not
+/// older and is called after it, or is among these. Where nothing was read of it, it goes by its
+/// beginning.
+pub(super) fn find_moved(
+    files: &Files,
+    at: &str,
+    id: Option<FileId>,
+    positions: &Table<String, FilePosition>,
+    copies: &[PathBuf],
+) -> Result<Option<Found>> {
+    let position = positions.get(&at.to_owned());
+    let path = path_of(at);
+    let others: Vec<(PathBuf, Stamp)> = beside(Path::new(path))
+        .into_iter()
+        .filter(|(other, _)| other != Path::new(path))
+        .collect();
+    let id = position.and_then(|position| position.id).or(id);
+    let same = |stamp: &Stamp| stamp.id.is_some() && stamp.id == id;
+    for (other, stamp) in others.iter().filter(|(_, stamp)| same(stamp)) {
+        let Ok(file) = File::open(other) else {
+            continue;
+        };
+        let file = Arc::new(file);
+        let holds = match position {
+            Some(position) => position.compare(&file)? == Holds::All,
+            None => {
+                let lines = files.lines_of_beginning(path);
+                beginning(&file, lines)? == Some(beginning_of(at))
+            }
+        };
+        if holds {
+            return Ok(Some(Found {
+                source: Source::File(other.clone()),
+                path: one_spelling(other),
+                beginning: beginning_of(at),
+                stamp: *stamp,
+                file: Some(file),
+            }));
+        }
+    }
+    let (length, modified, origin) = match position {
+        Some(position) => (
+            position.text.length,
+            position.modified,
+            position.origin.as_deref(),
+        ),
+        None => (1, None, None),
+    };
+    if length == 0 {
+        return Ok(None);
+    }
+    let names = [path, origin.unwrap_or(path), log_of(path)];
+    for (other, stamp) in &others {
+        let named = names.iter().any(|name| is_named_after(other, name));
+        if !(named || copies.contains(other)) || stamp.is_older_than(modified, CLOCK_STEP) {
+            continue;
+        }
+        let Some(copy) = find(files, Source::File(other.clone()))? else {
+            continue;
+        };
+        let Some(file) = &copy.file else { continue };
+        let holds = match position {
+            Some(position) => position.compare(file)? == Holds::All,
+            None => true,
+        };
+        if copy.beginning != beginning_of(at) || !holds {
+            continue;
+        }
+        let known = match positions.get(&place(&copy.path, copy.beginning)) {
+            Some(known) => known.compare(file)? == Holds::All,
+            None => false,
+        };
+        if !known {
+            return Ok(Some(copy));
+        }
+    }
+    Ok(None)
+}

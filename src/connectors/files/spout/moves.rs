@@ -1,0 +1,575 @@
+//! Files that appear, move, are copied or overwritten while others are read.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::super::fingerprint::{FileId, Holds};
+use super::super::follow::{Discovery, Found, beside, find, is_rotated_after};
+use super::super::position::{FilePosition, beginning_of, path_of, place, stamp_of};
+use super::super::read_as::ReadAs;
+use super::super::reading::Input;
+use super::super::{Format, Record, Source};
+use super::known::{Places, Verdict, find_moved, still_there, verdict};
+use super::turns::Begun;
+use super::{FileSpout, owner, refuse_stream};
+use crate::connectors::paths::one_spelling;
+use crate::error::Result;
+use crate::key::hash_bytes;
+use crate::spout::SpoutOut;
+use crate::stream::{Out, Streams};
+use crate::text::Shown;
+use crate::time::Timestamp;
+
+/// So many warnings about files are logged by a task.
+const MOST_WARNINGS: u32 = 20;
+
+impl<S, F> FileSpout<S, F>
+where
+    S: Streams,
+    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+{
+    /// Takes in files of this task that have appeared; says whether there are any.
+    pub(super) fn discover(&mut self, out: &mut SpoutOut<S>) -> Result<bool> {
+        let Some(discovery) = &mut self.discovery else {
+            return Ok(false);
+        };
+        let read: HashMap<&Path, _> = self
+            .inputs
+            .iter()
+            .filter_map(|input| Some((input.source.path()?, input.id)))
+            .collect();
+        let Some(found) = discovery.look(&read)? else {
+            return Ok(false);
+        };
+        let any = self.review_held(out)?;
+        let found = found.into_iter().map(|found| (found, None)).collect();
+        Ok(self.consider_all(found, out)? || any)
+    }
+
+    /// Takes in those of the files that are of this task and not read already; says whether there
+    /// are any. For each the time of its first record, where it is known.
+    pub(super) fn consider_all(
+        &mut self,
+        mut found: Vec<(Found, Option<Timestamp>)>,
+        out: &mut SpoutOut<S>,
+    ) -> Result<bool> {
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let mut places = Places::of(&self.positions);
+        let mut any = false;
+        // What is known comes first: only then it is clear what is lost.
+        let mut others = Vec::new();
+        for (found, first) in found.drain(..) {
+            let moves = self.moves;
+            if self.is_known(&found, &places)? {
+                any |= self.consider(found, &places, first, out)?;
+            } else {
+                others.push((found, first));
+            }
+            if self.moves != moves {
+                places = Places::of(&self.positions);
+            }
+        }
+        for (found, first) in others {
+            let moves = self.moves;
+            self.settle_others(&found, &places, out)?;
+            any |= self.consider(found, &places, first, out)?;
+            if self.moves != moves {
+                places = Places::of(&self.positions);
+            }
+        }
+        Ok(any)
+    }
+
+    /// Whether something of a file was read, and by this task.
+    fn is_known(&self, found: &Found, places: &Places) -> Result<bool> {
+        let Some(file) = &found.file else {
+            return Ok(false);
+        };
+        let verdict = verdict(found, file, &self.positions, places)?;
+        Ok(matches!(verdict, Verdict::Same(_) | Verdict::Moved(_)))
+    }
+
+    /// What was read at the path of a file, and begins otherwise, is another file.
+    fn settle_others(&mut self, found: &Found, places: &Places, out: &mut SpoutOut<S>) -> Result {
+        if self
+            .inputs
+            .iter()
+            .any(|input| path_of(&input.place) == found.path)
+        {
+            // It is looked for when its turn comes.
+            return Ok(());
+        }
+        let others = places.at(&found.path).iter();
+        for at in others.filter(|at| ![0, found.beginning].contains(&beginning_of(at))) {
+            if self.positions.contains_key(at) {
+                self.settle(at, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn consider(
+        &mut self,
+        found: Found,
+        places: &Places,
+        first: Option<Timestamp>,
+        out: &mut SpoutOut<S>,
+    ) -> Result<bool> {
+        let context = self.context()?;
+        let (task, tasks, durable) = (context.task, context.parallelism, context.durable);
+        let Some(file) = found.file.clone() else {
+            if owner(hash_bytes(found.path.as_bytes()), tasks) != task {
+                return Ok(false);
+            }
+            refuse_stream(&found.source, durable)?;
+            let place = found.path.clone();
+            let input = self.input(found.source, place, None, None, out)?;
+            self.inputs.push_back(input);
+            return Ok(true);
+        };
+        let at_path = |input: &&mut Input| path_of(&input.place) == found.path;
+        if let Some(input) = self.inputs.iter_mut().find(at_path) {
+            if input.id == found.stamp.id {
+                input.source = found.source;
+            } else if let (Some(discovery), Some(path)) = (&mut self.discovery, found.source.path())
+            {
+                // The file that was read here is looked for first.
+                discovery.forget(path);
+            }
+            return Ok(false);
+        }
+        if self.reader_of(found.beginning, tasks) != task {
+            return Ok(false);
+        }
+        if self.is_without_fields(&found) {
+            return Ok(false);
+        }
+        let same = |input: &Input| input.id.is_some() && input.id == found.stamp.id;
+        if let Some(input) = self.inputs.iter().find(|input| same(input)) {
+            let place = input.place.clone();
+            let there = stamp_of(Path::new(path_of(&place)))?;
+            if there.is_some_and(|there| there.id == found.stamp.id) {
+                // Two names lead to it.
+                return Ok(false);
+            }
+            let known = match self.positions.get(&place) {
+                Some(position) => position.compare(&file)? == Holds::All,
+                None => true,
+            };
+            if known {
+                self.move_to(&place, found, out)?;
+                return Ok(true);
+            }
+        }
+        match verdict(&found, &file, &self.positions, places)? {
+            Verdict::Same(at) => {
+                let now = place(&found.path, found.beginning);
+                if at != now
+                    && let Some(mut position) = self.positions.remove(&at)
+                {
+                    position.split.get_or_insert(at);
+                    self.positions.insert(now.clone(), position);
+                    self.moves += 1;
+                }
+                let input = self.input(found.source, now, found.stamp.id, first, out)?;
+                self.inputs.push_back(input);
+                Ok(true)
+            }
+            Verdict::Moved(at) => {
+                self.moved_by_content(&at, &found);
+                self.move_to(&at, found, out)?;
+                Ok(true)
+            }
+            Verdict::Copy(of) => {
+                self.hold(&found, of);
+                Ok(false)
+            }
+            Verdict::New => {
+                // At the very first all files are what they are.
+                let fresh = self.positions.is_empty() && self.discovery_is_new();
+                let unread = self.inputs.iter().find(|input| {
+                    beginning_of(&input.place) == found.beginning
+                        && !fresh
+                        && !self.positions.contains_key(&input.place)
+                });
+                if let Some(unread) = unread {
+                    // One may be the copy of the other.
+                    let of = unread.place.clone();
+                    self.hold(&found, of);
+                    return Ok(false);
+                }
+                self.take_in_new(found, first, out)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The task that reads a file that begins like this. A log that is named by its path alone
+    /// has one task with all that it is rotated to: what the input does not match, only the task
+    /// finds that has read of it.
+    pub(super) fn reader_of(&self, beginning: u64, tasks: usize) -> usize {
+        if self.one_file {
+            return 0;
+        }
+        owner(beginning, tasks)
+    }
+
+    /// Whether this is the first look.
+    fn discovery_is_new(&self) -> bool {
+        self.discovery.as_ref().is_some_and(Discovery::is_new)
+    }
+
+    /// A file of which nothing was read.
+    pub(super) fn take_in_new(
+        &mut self,
+        found: Found,
+        first: Option<Timestamp>,
+        out: &mut SpoutOut<S>,
+    ) -> Result {
+        // What was read at this path is another file.
+        let before = self.positions.iter().map(|(at, _)| at);
+        let before = before.filter(|at| path_of(at) == found.path);
+        let before: Vec<String> = before.cloned().collect();
+        for at in before {
+            self.settle(&at, out)?;
+        }
+        let place = place(&found.path, found.beginning);
+        let input = self.input(found.source, place, found.stamp.id, first, out)?;
+        self.inputs.push_back(input);
+        Ok(())
+    }
+
+    /// An input that is read on from where it was left.
+    pub(super) fn input(
+        &mut self,
+        source: Source,
+        place: String,
+        id: Option<FileId>,
+        first: Option<Timestamp>,
+        out: &mut SpoutOut<S>,
+    ) -> Result<Input> {
+        let position = self.positions.get(&place);
+        self.check_format(&place, &source.name())?;
+        let origin = position.and_then(|position| position.origin.clone());
+        let split_name = match position {
+            Some(position) => position.split.clone(),
+            None => self.other_split_name(&place),
+        };
+        let split = out.open_split(split_name.as_ref().unwrap_or(&place), first);
+        let mut input = Input::new(source, place, split);
+        if let Some(position) = self.positions.get(&input.place) {
+            input.counted = match position.packed {
+                Some(packed) => packed.member.packed,
+                None if position.text.length == position.offset => position.offset,
+                None => 0,
+            };
+            self.files.progress.add(input.counted);
+        }
+        if let Some(origin) = &origin {
+            input.name.clone_from(origin);
+        }
+        input.origin = origin;
+        input.split_name = split_name;
+        input.id = id;
+        Ok(input)
+    }
+
+    /// What was read in one format is not read on in another.
+    pub(super) fn check_format(&self, at: &str, name: &str) -> Result {
+        let Some(position) = self.positions.get(&at.to_owned()) else {
+            return Ok(());
+        };
+        let name = position.origin.as_deref().unwrap_or(name);
+        if let Some(read_as) = &position.read_as {
+            let now = ReadAs::of(&self.files, name);
+            read_as.check(&now, Path::new(path_of(at)))?;
+        }
+        Ok(())
+    }
+
+    /// A name for the split of a new file, where a file has its place as the name of its split
+    /// that has another place now.
+    fn other_split_name(&self, place: &String) -> Option<String> {
+        let taken = |name: &String| {
+            let mut splits = self.positions.iter();
+            splits.any(|(_, position)| position.split.as_ref() == Some(name))
+        };
+        if !taken(place) {
+            return None;
+        }
+        let names = (2_u64..).map(|number| format!("{place} {number}"));
+        names.into_iter().find(|name| !taken(name))
+    }
+
+    /// A file that was read up to the position of this place is somewhere else now; it is read on
+    /// there, before all others.
+    pub(super) fn move_to(&mut self, at: &str, found: Found, out: &mut SpoutOut<S>) -> Result {
+        self.moves += 1;
+        let to = place(&found.path, found.beginning);
+        let mut position = self.positions.remove(&at.to_owned());
+        let reads = self.inputs.iter().position(|input| input.place == at);
+        let mut input = reads.and_then(|number| self.inputs.remove(number));
+        let old_path = path_of(at).to_owned();
+        self.held
+            .retain(|held| Some(held.path.as_path()) != found.source.path());
+        for held in self.held.iter_mut().filter(|held| held.of == at) {
+            held.of.clone_from(&to);
+        }
+        if self.positions.contains_key(&to) || self.inputs.iter().any(|input| input.place == to) {
+            // What was read under that name has moved, too.
+            self.settle(&to, out)?;
+        }
+        if let Some(position) = &mut position {
+            position.origin.get_or_insert_with(|| old_path.clone());
+            position.split.get_or_insert_with(|| at.to_owned());
+            position.id = found.stamp.id;
+            if let (Some(packed), Some(file)) = (position.packed, &found.file)
+                && packed.file.compare(file)? != Holds::All
+            {
+                position.packed = None;
+            }
+        }
+        let kept = position.is_some();
+        if let Some(position) = position {
+            self.positions.insert(to.clone(), position);
+        }
+        match &mut input {
+            Some(input) => {
+                if input.id != found.stamp.id || input.id.is_none() {
+                    input.from = None;
+                    input.counted = 0;
+                }
+                input.end_seen = None;
+                input.quiet_looks = 0;
+                input.id = found.stamp.id;
+                if let Some(discovery) = &mut self.discovery
+                    && let Some(path) = input.source.path()
+                {
+                    discovery.forget(path);
+                }
+                input.source = found.source;
+                input.place.clone_from(&to);
+                if kept {
+                    input.origin.get_or_insert(old_path.clone());
+                    input.split_name.get_or_insert_with(|| at.to_owned());
+                }
+            }
+            None => {
+                input = Some(self.input(found.source, to.clone(), found.stamp.id, None, out)?)
+            }
+        }
+        tracing::debug!("`{old_path}` is read on as `{}`", path_of(&to));
+        let origin = input.as_ref().and_then(|input| input.origin.clone());
+        let origin = origin.unwrap_or(old_path);
+        self.take_in_rotated(&origin, path_of(&to), out)?;
+        if let Some(input) = input {
+            self.inputs.push_front(input);
+        }
+        Ok(())
+    }
+
+    /// Several rotations may have passed between two looks: the files that were rotated after one
+    /// that has moved are read after it, where the input does not match their names.
+    fn take_in_rotated(&mut self, from: &str, to: &str, out: &mut SpoutOut<S>) -> Result {
+        if self.discovery.is_none() {
+            return Ok(());
+        }
+        let context = self.context()?;
+        let (task, tasks) = (context.task, context.parallelism);
+        let mut between: Vec<PathBuf> = beside(Path::new(from))
+            .into_iter()
+            .map(|(path, _)| path)
+            .filter(|path| is_rotated_after(path, Path::new(to), from))
+            .collect();
+        if between.is_empty() {
+            return Ok(());
+        }
+        // The last one is to be the first one in the queue.
+        between.sort_by(|a, b| {
+            if is_rotated_after(a, b, from) {
+                std::cmp::Ordering::Less
+            } else {
+                std::cmp::Ordering::Greater
+            }
+        });
+        let listed = match &self.discovery {
+            Some(discovery) => discovery.listed()?,
+            None => return Ok(()),
+        };
+        for path in between {
+            let spelling = one_spelling(&path);
+            if listed.contains(&spelling) {
+                continue;
+            }
+            let Some(found) = find(&self.files, Source::File(path))? else {
+                continue;
+            };
+            let same = |input: &Input| input.id.is_some() && input.id == found.stamp.id;
+            if self.reader_of(found.beginning, tasks) != task {
+                continue;
+            }
+            let alike = |input: &Input| beginning_of(&input.place) == found.beginning;
+            let unread = |input: &Input| !self.positions.contains_key(&input.place);
+            let mut inputs = self.inputs.iter();
+            if inputs.any(|input| same(input) || (alike(input) && unread(input))) {
+                continue;
+            }
+            let Some(file) = &found.file else { continue };
+            let places = Places::of(&self.positions);
+            if verdict(&found, file, &self.positions, &places)? != Verdict::New {
+                // It is what was read as another file, which is found when its turn comes.
+                continue;
+            }
+            let mut input = self.input(
+                found.source,
+                place(&found.path, found.beginning),
+                found.stamp.id,
+                None,
+                out,
+            )?;
+            from.clone_into(&mut input.name);
+            input.origin = Some(from.to_owned());
+            self.inputs.push_front(input);
+        }
+        Ok(())
+    }
+
+    /// The first input is not at its path any more.
+    pub(super) fn departed(&mut self, out: &mut SpoutOut<S>) -> Result<Begun> {
+        let Some(input) = self.inputs.front_mut() else {
+            return Ok(Begun::Again);
+        };
+        let at = input.place.clone();
+        let path = Path::new(path_of(&at));
+        if input.source.path() != Some(path)
+            && let Some(position) = self.positions.get(&at)
+            && still_there(&at, position)?.is_some()
+        {
+            // It was found by a link, which leads elsewhere now.
+            if let (Some(discovery), Some(link)) = (&mut self.discovery, input.source.path()) {
+                discovery.forget(link);
+            }
+            input.source = Source::File(path.to_owned());
+            input.end_seen = None;
+            return Ok(Begun::Again);
+        }
+        let id = input.id;
+        if let Some(found) = self.find(&at)? {
+            if found.stamp.id.is_none() || found.stamp.id != id {
+                self.moved_by_content(&at, &found);
+            }
+            self.move_to(&at, found, out)?;
+            return Ok(Begun::Again);
+        }
+        self.drop_first(out);
+        Ok(Begun::Again)
+    }
+
+    /// What was read of the first input does not stand there any more.
+    pub(super) fn overwritten(&mut self, out: &mut SpoutOut<S>) -> Result<Begun> {
+        let Some(input) = self.inputs.front() else {
+            return Ok(Begun::Again);
+        };
+        let at = input.place.clone();
+        match self.find(&at)? {
+            Some(found) => self.move_to(&at, found, out)?,
+            // What is there may become what it was: that of which it is a copy is copied again.
+            None => self.drop_first(out),
+        }
+        Ok(Begun::Again)
+    }
+
+    /// The first input is read no further; what is at its path is looked into again.
+    fn drop_first(&mut self, out: &mut SpoutOut<S>) {
+        if let Some(input) = self.inputs.pop_front() {
+            out.close_split(input.split);
+            if let (Some(discovery), Some(path)) = (&mut self.discovery, input.source.path()) {
+                discovery.forget(path);
+            }
+        }
+    }
+
+    /// A position is of a file that is not at its path: reads it on where it is now, or forgets
+    /// it, with a warning.
+    pub(super) fn settle(&mut self, at: &str, out: &mut SpoutOut<S>) -> Result {
+        if let Some(found) = self.find(at)? {
+            self.moved_by_content(at, &found);
+            return self.move_to(at, found, out);
+        }
+        let reads = self.inputs.iter().position(|input| input.place == at);
+        if let Some(input) = reads.and_then(|number| self.inputs.remove(number)) {
+            out.close_split(input.split);
+        }
+        self.moves += 1;
+        if let Some(position) = self.positions.remove(&at.to_owned())
+            && position.origin.is_none()
+        {
+            self.lost(path_of(at), &position);
+        }
+        Ok(())
+    }
+
+    fn find(&self, at: &str) -> Result<Option<Found>> {
+        let held = self.held.iter().filter(|held| held.of == at);
+        let copies: Vec<PathBuf> = held.map(|held| held.path.clone()).collect();
+        let input = self.inputs.iter().find(|input| input.place == at);
+        let id = input.and_then(|input| input.id);
+        find_moved(&self.files, at, id, &self.positions, &copies)
+    }
+
+    /// Whether a file has none of the fields that are asked for: plain text by its name, as a file
+    /// that gets its name when it is complete.
+    fn is_without_fields(&mut self, found: &Found) -> bool {
+        let name = found.source.name();
+        let plain = self.files.format_of(&name) == Format::Text;
+        let asked = self.files.time.is_some() || !self.files.fields.is_empty();
+        if !(plain && asked) {
+            return false;
+        }
+        if !self.told.insert(name.clone()) {
+            return true;
+        }
+        self.warn(&format!(
+            "`{}` is plain text by its name, which has no fields: it is left out until it has \
+             another name; --format says what it is",
+            Shown(&name)
+        ));
+        true
+    }
+
+    pub(super) fn moved_by_content(&mut self, at: &str, found: &Found) {
+        let bytes = self
+            .positions
+            .get(&at.to_owned())
+            .map_or(0, |position| position.offset);
+        let name = found.source.name();
+        let (of, name) = (Shown(path_of(at)), Shown(&name));
+        tracing::info!(
+            "`{name}` holds the {bytes} bytes that were read of `{of}`, which is not there any \
+             more: it is read on from there"
+        );
+    }
+
+    fn lost(&mut self, name: &str, position: &FilePosition) {
+        let FilePosition { offset, line, .. } = position;
+        let name = Shown(name);
+        self.warn(&format!(
+            "`{name}` was emptied, overwritten or replaced after it was read up to byte {offset} \
+             (line {line}), and the rest of it is not found in its folder: what was appended after \
+             that is not read, and what is there now is read from its beginning"
+        ));
+    }
+
+    /// Logs a warning, unless there were too many.
+    pub(super) fn warn(&mut self, text: &str) {
+        self.warned += 1;
+        if self.warned <= MOST_WARNINGS {
+            tracing::warn!("{text}");
+        }
+        if self.warned == MOST_WARNINGS {
+            tracing::warn!("further warnings of this task about its files are not logged");
+        }
+    }
+}

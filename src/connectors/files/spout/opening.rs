@@ -1,0 +1,355 @@
+//! What a task reads at the start of a run, and from where.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::builder::AtEnd;
+use super::super::fingerprint::{Holds, Stamp, beginning, is_gzip};
+use super::super::follow::{Discovery, Found};
+use super::super::position::{beginning_of, path_of, place};
+use super::super::{InputError, Record, Source};
+use super::known::{Places, Verdict, find_moved, still_there, verdict};
+use super::{FileSpout, owner, refuse_stream};
+use crate::connectors::paths::one_spelling;
+use crate::context::Context;
+use crate::error::Result;
+use crate::key::hash_bytes;
+use crate::spout::SpoutOut;
+use crate::stream::{Out, Streams};
+use crate::time::Timestamp;
+
+/// A source of the run, with what it is known by.
+struct Listed {
+    number: usize,
+    /// The task that reads it.
+    task: usize,
+    found: Found,
+    /// The place whose position it has.
+    at: Option<String>,
+}
+
+impl<S, F> FileSpout<S, F>
+where
+    S: Streams,
+    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+{
+    /// The sources are dealt to the tasks in turn: they are all that there will be.
+    pub(super) fn open_dealt(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
+        let mut listed = self.listed(context)?;
+        self.assign(&mut listed)?;
+        let (mut kept, mut others) = (HashSet::new(), HashSet::new());
+        for listed in &listed {
+            let mine = listed.task == context.task;
+            let places = if mine { &mut kept } else { &mut others };
+            places.extend(listed.at.clone());
+        }
+        // A file was rotated: who reads its path reads its rest.
+        let rests = self.rests(&listed, &kept, &others)?;
+        for (at, task, _) in &rests {
+            let places = if *task == context.task {
+                &mut kept
+            } else {
+                &mut others
+            };
+            places.insert(at.clone());
+        }
+        let (task, tasks) = (context.task, context.parallelism);
+        self.positions.retain(|at, _| {
+            kept.contains(at) || (!others.contains(at) && owner(beginning_of(at), tasks) == task)
+        });
+        for (at, reader, found) in rests {
+            if reader == task {
+                self.move_to(&at, found, out)?;
+            }
+        }
+        for listed in listed {
+            if listed.task == task {
+                self.take_in(listed, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn listed(&self, context: &Context) -> Result<Vec<Listed>> {
+        let (mut paths, mut ids) = (HashSet::new(), HashSet::new());
+        let mut listed = Vec::new();
+        for (number, source) in self.files.sources.iter().enumerate() {
+            refuse_stream(source, context.durable)?;
+            let path = source.path().map_or(source.name(), one_spelling);
+            let mut found = Found {
+                source: source.clone(),
+                path,
+                beginning: 0,
+                stamp: Stamp::default(),
+                file: None,
+            };
+            let file = source
+                .path()
+                .filter(|_| self.keeps_positions && !source.is_stream());
+            if let Some(path) = file {
+                let file = Arc::new(source.file()?);
+                let unreadable = |source| InputError::Unreadable {
+                    path: path.display().to_string(),
+                    source,
+                };
+                found.stamp = Stamp::of(&file.metadata().map_err(unreadable)?);
+                let twice = found.stamp.id.is_some_and(|id| !ids.insert(id));
+                if twice || !paths.insert(found.path.clone()) {
+                    continue;
+                }
+                let lines = self.files.lines_of_beginning(&source.name());
+                found.beginning = beginning(&file, lines).map_err(unreadable)?.unwrap_or(0);
+                found.file = Some(file);
+            }
+            let task = listed.len() % context.parallelism;
+            listed.push(Listed {
+                number,
+                task,
+                found,
+                at: None,
+            });
+        }
+        Ok(listed)
+    }
+
+    /// Gives the sources the positions that they have, each to one.
+    fn assign(&self, listed: &mut [Listed]) -> Result {
+        if self.positions.is_empty() {
+            return Ok(());
+        }
+        let places = Places::of(&self.positions);
+        let mut given = HashSet::new();
+        let mut moved = Vec::new();
+        for (number, listed) in listed.iter_mut().enumerate() {
+            let Some(file) = &listed.found.file else {
+                continue;
+            };
+            match verdict(&listed.found, file, &self.positions, &places)? {
+                Verdict::Same(at) => {
+                    given.insert(at.clone());
+                    listed.at = Some(at);
+                }
+                Verdict::Moved(at) => moved.push((number, at)),
+                Verdict::New | Verdict::Copy(_) => {}
+            }
+        }
+        for (number, at) in moved {
+            if given.insert(at.clone()) {
+                listed[number].at = Some(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// The positions of files that are not listed under any name, whose path is, or from which
+    /// they have moved: with where they are now, and the task.
+    fn rests(
+        &self,
+        listed: &[Listed],
+        kept: &HashSet<String>,
+        others: &HashSet<String>,
+    ) -> Result<Vec<(String, usize, Found)>> {
+        let mut rests = Vec::new();
+        if self.positions.is_empty() {
+            return Ok(rests);
+        }
+        let files = listed.iter().filter(|listed| listed.found.file.is_some());
+        let paths: HashMap<&str, &Listed> = files
+            .map(|listed| (listed.found.path.as_str(), listed))
+            .collect();
+        for (at, position) in self.positions.iter() {
+            if kept.contains(at) || others.contains(at) {
+                continue;
+            }
+            let origin = position.origin.as_deref().unwrap_or(path_of(at));
+            let Some(listed) = paths.get(path_of(at)).or_else(|| paths.get(origin)) else {
+                continue;
+            };
+            let path = Path::new(path_of(at));
+            let there = if paths.contains_key(path_of(at)) {
+                None
+            } else {
+                still_there(at, position)?
+            };
+            let found = match there {
+                Some(file) => Some(Found {
+                    source: Source::File(path.to_owned()),
+                    path: path_of(at).to_owned(),
+                    beginning: beginning_of(at),
+                    stamp: Stamp::of(&file.metadata()?),
+                    file: Some(file),
+                }),
+                None => find_moved(&self.files, at, None, &self.positions, &[])?,
+            };
+            match found {
+                Some(found) => rests.push((at.clone(), listed.task, found)),
+                // It was read to its end and has been rotated away since.
+                None if position.origin.is_some() => {}
+                None => {
+                    let context = self.context()?;
+                    if let Some(file) = &listed.found.file {
+                        position.verify(file, path, &context.component)?;
+                    }
+                }
+            }
+        }
+        Ok(rests)
+    }
+
+    /// A source of this task, which is read from where it was left.
+    fn take_in(&mut self, listed: Listed, out: &mut SpoutOut<S>) -> Result {
+        let Listed {
+            number, found, at, ..
+        } = listed;
+        if found.file.is_none() {
+            let first = self.first(number, &found.source, false)?;
+            let input = self.input(found.source, found.path, None, first, out)?;
+            self.inputs.push_back(input);
+            return Ok(());
+        }
+        let now = place(&found.path, found.beginning);
+        if let Some(at) = at {
+            self.check_format(&at, &found.source.name())?;
+            let position = self.positions.get(&at);
+            let gzip = match &found.file {
+                Some(file) => is_gzip(file)?,
+                None => false,
+            };
+            let ended = position.is_some_and(|position| {
+                position.packed.is_some() == gzip && position.is_at_end(found.stamp.length)
+            });
+            let stays = match self.files.end {
+                AtEnd::Ends => false,
+                AtEnd::Pauses | AtEnd::Waits => {
+                    position.is_some_and(|position| position.packed.is_none())
+                }
+            };
+            if path_of(&at) != found.path {
+                let length = found.stamp.length;
+                self.move_to(&at, found, out)?;
+                if ended
+                    && !stays
+                    && let Some(input) = self.inputs.pop_front()
+                {
+                    out.close_split(input.split);
+                    self.files.progress.add(length - input.counted.min(length));
+                }
+                return Ok(());
+            }
+            if ended && !stays {
+                self.files.progress.add(found.stamp.length);
+                return Ok(());
+            }
+            if at != now
+                && let Some(mut position) = self.positions.remove(&at)
+            {
+                position.split.get_or_insert(at);
+                self.positions.insert(now.clone(), position);
+            }
+        }
+        let known = self.positions.contains_key(&now);
+        let first = self.first(number, &found.source, known)?;
+        let input = self.input(found.source, now, found.stamp.id, first, out)?;
+        self.inputs.push_back(input);
+        Ok(())
+    }
+
+    /// The time of the first record of a source, where it can be known.
+    fn first(&self, number: usize, source: &Source, known: bool) -> Result<Option<Timestamp>> {
+        let first = match (&self.files.firsts, &self.files.time) {
+            (Some(firsts), _) => firsts.get(number).copied().flatten(),
+            (None, Some(_)) if !known => self.files.probe(std::slice::from_ref(source), None)?[0],
+            _ => None,
+        };
+        Ok(first.map(Timestamp::from_millis))
+    }
+
+    /// Files that are followed belong to the tasks by their beginnings.
+    pub(super) fn open_followed(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
+        let (task, tasks) = (context.task, context.parallelism);
+        self.one_file = self.files.is_one_file();
+        let mut positions = std::mem::take(&mut self.positions);
+        positions.retain(|at, _| match beginning_of(at) {
+            // All have that of a file whose beginning was not whole.
+            0 => true,
+            beginning => self.reader_of(beginning, tasks) == task,
+        });
+        self.positions = positions;
+        let files = self.files.clone();
+        let mut numbers = HashMap::new();
+        for (number, source) in files.sources.iter().enumerate() {
+            refuse_stream(source, context.durable)?;
+            match source.path() {
+                Some(path) => {
+                    numbers.insert(path.to_owned(), number);
+                }
+                None if owner(hash_bytes(b"stdin"), tasks) == task => {
+                    let input = self.input(source.clone(), source.name(), None, None, out)?;
+                    self.inputs.push_back(input);
+                }
+                None => {}
+            }
+        }
+        let mut discovery = Discovery::new(files);
+        let found = discovery.look(&HashMap::new())?.unwrap_or_default();
+        self.discovery = Some(discovery);
+        let mut timed = Vec::with_capacity(found.len());
+        for found in found {
+            let number = found.source.path().and_then(|path| numbers.get(path));
+            let mine = self.reader_of(found.beginning, tasks) == task;
+            let first = match number.filter(|_| mine) {
+                Some(number) => self.first(*number, &found.source, false)?,
+                None => None,
+            };
+            timed.push((found, first));
+        }
+        self.consider_all(timed, out)?;
+        self.open_rests(out)
+    }
+
+    /// Goes on with files that were rotated and have names now which the input does not match,
+    /// and tells of those that are not found.
+    fn open_rests(&mut self, out: &mut SpoutOut<S>) -> Result {
+        if self.positions.is_empty() {
+            return Ok(());
+        }
+        let listed = match &self.discovery {
+            Some(discovery) => discovery.listed()?,
+            None => return Ok(()),
+        };
+        let read: HashSet<&String> = self.inputs.iter().map(|input| &input.place).collect();
+        let left = self.positions.iter().filter(|(at, position)| {
+            let origin = position.origin.as_deref().unwrap_or(path_of(at));
+            !read.contains(at) && (listed.contains(path_of(at)) || listed.contains(origin))
+        });
+        let left: Vec<String> = left.map(|(at, _)| at.clone()).collect();
+        for at in left {
+            let Some(position) = self.positions.get(&at) else {
+                continue;
+            };
+            let there = still_there(&at, position)?;
+            let file_there = Path::new(path_of(&at)).exists();
+            match there {
+                // It is known by another name, or waits.
+                Some(_) if listed.contains(path_of(&at)) => {}
+                Some(file) => {
+                    let id = Stamp::of(&file.metadata()?).id;
+                    if position.compare(&file)? == Holds::All {
+                        let source = Source::File(path_of(&at).into());
+                        let input = self.input(source, at, id, None, out)?;
+                        self.inputs.push_front(input);
+                    }
+                }
+                None if self.is_held(path_of(&at)) => {}
+                None if file_there => self.settle(&at, out)?,
+                None => {
+                    if let Some(found) = find_moved(&self.files, &at, None, &self.positions, &[])? {
+                        self.move_to(&at, found, out)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
