@@ -23,7 +23,8 @@ pub struct Input {
     /// [default: utf-8]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub encoding: Option<Encoding>,
-    /// Wait for more at the end of files and folders, until the run is stopped
+    /// Wait for more at the end of files and folders, until the run is stopped; logs may be
+    /// rotated and files copied in meanwhile
     #[arg(long, requires = "input")]
     pub follow: bool,
     /// Take the end of the input for a pause: windows stay open, and a later run on the same

@@ -10,6 +10,7 @@
 //! | [`words`] | the words of these, and their times |
 //! | [`purchases`] | the purchases of these: who spends how much |
 //! | [`outputs`] | where results and dead letters go |
+//! | [`places`] | that a run does not write where it reads |
 //! | [`duration`] | spans of time as a person writes them: `10s`, `500ms`, `1m30s` |
 //! | [`numbers`] | places, tasks and rates |
 //! | [`wrong`] | what can be wrong with options: [`WrongUse`](wrong::WrongUse) |
@@ -31,6 +32,7 @@ pub mod duration;
 pub mod input;
 pub mod numbers;
 pub mod outputs;
+pub mod places;
 pub mod purchases;
 pub mod ready;
 pub mod rolling_top_words;

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use squall::connectors::files::Source;
 use squall::connectors::{DeadLetterFile, Files, JsonLines};
 use squall::topology::AsStream;
 use squall::{Topology, Tuple};
 
+use crate::places::Places;
 use crate::wrong::WrongUse;
 
 /// The component that writes to standard output.
@@ -35,11 +35,22 @@ impl Outputs {
     /// # Errors
     /// Where one is.
     pub fn check(&self, files: Option<&Files>) -> Result<(), WrongUse> {
-        let outputs = [
-            ("--out", self.out.as_deref()),
-            ("--dead-letters", self.dead_letters.as_deref()),
-        ];
-        check_outputs(&outputs, files.map_or(&[], Files::sources))
+        let places = Places {
+            sources: files.map_or(&[], Files::sources),
+            files: self.files(),
+            ..Places::default()
+        };
+        places.check()
+    }
+
+    /// The files that are written, with their options.
+    #[must_use]
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let outputs = [("--out", &self.out), ("--dead-letters", &self.dead_letters)];
+        let asked = outputs.into_iter();
+        asked
+            .filter_map(|(option, path)| Some((option, path.as_deref()?)))
+            .collect()
     }
 
     /// Adds the sinks that are asked for: of these results, and of all dead letters.
@@ -59,42 +70,5 @@ impl Outputs {
         if let Some(path) = self.dead_letters.clone() {
             topology.dead_letter_sink("dead-letters", move || DeadLetterFile::file(&path));
         }
-    }
-}
-
-/// No output file, by its option, is read as input or written by an option before it.
-///
-/// # Errors
-/// Where one is.
-pub fn check_outputs(
-    outputs: &[(&'static str, Option<&Path>)],
-    sources: &[Source],
-) -> Result<(), WrongUse> {
-    for (place, (option, path)) in outputs.iter().enumerate() {
-        let Some(path) = path else { continue };
-        let over = |also: String| WrongUse::WritesOver {
-            option,
-            path: path.display().to_string(),
-            also,
-        };
-        let mut read = sources.iter().filter_map(|source| source.path());
-        if read.any(|source| same_file(source, path)) {
-            return Err(over("read as input".to_owned()));
-        }
-        for (other, written) in &outputs[..place] {
-            if written.is_some_and(|written| same_file(written, path)) {
-                return Err(over(format!("written by {other}")));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether both paths lead to one regular file.
-fn same_file(a: &Path, b: &Path) -> bool {
-    let found = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
-    match (found(a), found(b)) {
-        (None, None) => a == b && !a.exists(),
-        (a, b) => a.is_some() && a == b,
     }
 }

@@ -7,6 +7,9 @@ use squall::connectors::files::FieldWatch;
 use squall::connectors::{Files, ReadDepot};
 use squall::{DataDir, Topology};
 
+use crate::input::Input;
+use crate::outputs::Outputs;
+use crate::places::Places;
 use crate::rolling_top_words;
 #[cfg(feature = "cube")]
 use crate::rollup;
@@ -79,11 +82,14 @@ impl Ready {
             Self::RollingTopWords(options) => {
                 options.words.input.check_durable(durable)?;
                 let files = options.words.files()?;
+                let (input, outputs) = (&options.words.input, &options.shape.outputs);
+                places(data_dir, input, files.as_ref(), outputs).check()?;
                 let topology = rolling_top_words::reading(options, files.as_ref())?;
                 Ok(Prepared::reading(topology, files))
             }
             Self::TopUsers(options) => {
                 options.purchases.input.check_durable(durable)?;
+                let (input, outputs) = (&options.purchases.input, &options.shape.outputs);
                 if options.purchases.depot.is_some() {
                     let dir = data_dir.ok_or(WrongUse::DepotWithoutDataDir)?;
                     if !dir.is_dir() {
@@ -91,6 +97,7 @@ impl Ready {
                         let dir = dir.display().to_string();
                         return Err(WrongUse::NoDepotThere { dir }.into());
                     }
+                    places(data_dir, input, None, outputs).check()?;
                     // The run and the depot have it open together.
                     let opened = DataDir::opened(dir).map_err(WrongUse::from)?;
                     let depot = options.purchases.depot(&opened)?;
@@ -104,6 +111,7 @@ impl Ready {
                     });
                 }
                 let files = options.purchases.files()?;
+                places(data_dir, input, files.as_ref(), outputs).check()?;
                 let source = files.clone().map_or(Source::Random, Source::Files);
                 let topology = top_users::reading(options, source)?;
                 Ok(Prepared::reading(topology, files))
@@ -114,12 +122,35 @@ impl Ready {
                 options.input.check_durable(durable)?;
                 let spec = rollup::read_spec(&options.shape.spec)?;
                 let files = options.files(&spec)?.ok_or(WrongUse::NoEvents)?;
+                let places = Places {
+                    input: options.input.input.as_deref(),
+                    data_dir,
+                    ..options.shape.places(files.sources())
+                };
+                places.check()?;
                 let segments = dir.join(rollup::SEGMENTS);
                 let topology = rollup::reading(options, spec, &files, &segments)?;
                 Ok(Prepared::reading(topology, Some(files)))
             }
             Self::Unknown(words) => Err(unknown(words)),
         }
+    }
+}
+
+/// Where a run reads and writes.
+fn places<'r>(
+    data_dir: Option<&'r Path>,
+    input: &'r Input,
+    files: Option<&'r Files>,
+    outputs: &'r Outputs,
+) -> Places<'r> {
+    Places {
+        input: input.input.as_deref(),
+        sources: files.map_or(&[], Files::sources),
+        data_dir,
+        files: outputs.files(),
+        stdout: outputs.json,
+        ..Places::default()
     }
 }
 

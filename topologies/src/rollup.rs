@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use squall::Topology;
-use squall::connectors::files::FieldSelector;
+use squall::connectors::files::{FieldSelector, Source};
 use squall::connectors::{DeadLetterFile, Files};
 use squall_cube::spec::{self, Spec};
 use squall_cube::{Archive, Decoder, Event, Rollup};
 
 use crate::input::{Input, PlainText};
 use crate::numbers::{rate, tasks};
-use crate::outputs::check_outputs;
+use crate::places::Places;
 use crate::wrong::WrongUse;
 
 /// Where the segments are, in a data directory.
@@ -72,6 +72,24 @@ impl Default for Shape {
     }
 }
 
+impl Shape {
+    /// What is read and written, as far as these options say it.
+    #[must_use]
+    pub fn places<'r>(&'r self, sources: &'r [Source]) -> Places<'r> {
+        let (archive, letters) = (self.archive.as_deref(), self.dead_letters.as_deref());
+        Places {
+            sources,
+            read: vec![("--spec", &self.spec)],
+            files: letters
+                .map(|path| ("--dead-letters", path))
+                .into_iter()
+                .collect(),
+            folders: archive.map(|dir| ("--archive", dir)).into_iter().collect(),
+            ..Places::default()
+        }
+    }
+}
+
 /// Reads a spec, and says what of it is ignored.
 ///
 /// # Errors
@@ -107,23 +125,6 @@ impl Options {
     }
 }
 
-/// The archive is not read as input.
-fn check_archive(archive: &Path, files: &Files) -> Result<(), WrongUse> {
-    let Ok(dir) = archive.canonicalize() else {
-        return Ok(());
-    };
-    let mut read = files.sources().iter().filter_map(|source| source.path());
-    let within = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&dir));
-    if read.any(within) {
-        return Err(WrongUse::WritesOver {
-            option: "--archive",
-            path: archive.display().to_string(),
-            also: "read as input".to_owned(),
-        });
-    }
-    Ok(())
-}
-
 /// The topology on files that were looked into, with its segments in this folder.
 ///
 /// # Errors
@@ -140,13 +141,7 @@ pub fn reading(
         dead_letters,
         ..
     } = &options.shape;
-    check_outputs(
-        &[("--dead-letters", dead_letters.as_deref())],
-        files.sources(),
-    )?;
-    if let Some(archive) = archive {
-        check_archive(archive, files)?;
-    }
+    options.shape.places(files.sources()).check()?;
     let topology = Topology::named("rollup");
     let schema = spec.schema.clone();
     let rollup = Rollup::new(schema.clone().into(), segments).reading(&spec);

@@ -104,6 +104,23 @@ pub enum WrongUse {
         /// What else it is: "read as input", "written by --out".
         also: String,
     },
+    /// An output is inside a folder that is read, or that is the run's own.
+    #[error(
+        "{option} would write `{}`, which is inside of `{}`, the folder of {of}; give a path \
+         outside of it",
+        Shown(path),
+        Shown(folder)
+    )]
+    WritesInside {
+        /// The option that names the output.
+        option: &'static str,
+        /// The path.
+        path: String,
+        /// The option that names the folder.
+        of: &'static str,
+        /// The folder.
+        folder: String,
+    },
     /// A depot is to be read, and nothing says where it is.
     #[error("--depot names a depot of a data directory: name that by --data-dir")]
     DepotWithoutDataDir,

@@ -209,3 +209,152 @@ fn no_output_is_written_over_the_input_or_another_output() {
         &["cannot write", &nowhere],
     );
 }
+
+/// A folder with an input folder `in` and the file `in/a.txt`, from which commands start.
+fn with_input() -> (Folder, std::path::PathBuf) {
+    let folder = Folder::with(&[]);
+    let root = std::path::PathBuf::from(folder.path(""));
+    std::fs::create_dir(root.join("in")).unwrap();
+    std::fs::write(root.join("in/a.txt"), "two words\n").unwrap();
+    (folder, root)
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_where_the_run_reads_are_refused_however_they_are_spelled() {
+    use std::os::unix::fs::symlink;
+
+    let (_folder, root) = with_input();
+    std::fs::create_dir_all(root.join("other/deep")).unwrap();
+    symlink(root.join("in"), root.join("link")).unwrap();
+    symlink(root.join("in/new.txt"), root.join("dangling")).unwrap();
+    std::fs::hard_link(root.join("in/a.txt"), root.join("other/hard")).unwrap();
+    let inside = &["inside of `in`", "the folder of --input"][..];
+    let table: &[(&str, &str, &[&str])] = &[
+        ("in", "in/out.ndjson", inside),
+        ("in", "link/out.ndjson", inside),
+        ("in", "other/deep/../../in/./out.ndjson", inside),
+        ("in", "dangling", inside),
+        ("in", "other/hard", &["also read as input"]),
+        ("in/a.txt", "link/a.txt", &["also read as input"]),
+        (
+            "in/*.txt",
+            "in/new.txt",
+            &["matched by the input `in/*.txt`"],
+        ),
+        ("in/*.txt", "link/new.txt", &["matched by the input"]),
+        ("./other/../in/[a-c]*", "in/b", &["matched by the input"]),
+        ("**/*.txt", "other/deep/out.txt", &["matched by the input"]),
+    ];
+    for (input, out, parts) in table {
+        for option in ["--out", "--dead-letters"] {
+            let mut command = top_words(&["--input", input, option, out]);
+            refused(command.current_dir(&root), &[&[option], *parts].concat());
+            refused(command.arg("--follow"), &[&[option], *parts].concat());
+        }
+    }
+    assert_eq!(
+        std::fs::read_to_string(root.join("in/a.txt")).unwrap(),
+        "two words\n"
+    );
+    assert_eq!(std::fs::read_dir(root.join("in")).unwrap().count(), 1);
+    for out in ["out.ndjson", "in/.hidden", "other/new.txt", "/dev/null"] {
+        let mut command = top_words(&["--input", "in", "--out", out]);
+        command.current_dir(&root).assert().success();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_inside_the_data_directory_and_data_inside_the_input_are_refused() {
+    let (_folder, root) = with_input();
+    std::os::unix::fs::symlink(root.join("data"), root.join("link")).unwrap();
+    let table: &[(&str, &[&str], &[&str])] = &[
+        (
+            "data",
+            &["--out", "data/out"],
+            &["--out", "inside of `data`", "--data-dir"],
+        ),
+        (
+            "data",
+            &["--dead-letters", "link/squall.redb"],
+            &["--dead-letters", "inside of `data`"],
+        ),
+        (
+            "link",
+            &["--out", "data/a/b"],
+            &["--out", "inside of `link`"],
+        ),
+        ("in/data", &[], &["--data-dir", "inside of `in`", "--input"]),
+        ("in", &[], &["--data-dir", "`in`", "which is read"]),
+        (".", &[], &["--data-dir", "`.`", "which is read"]),
+    ];
+    for (data, more, parts) in table {
+        let mut command = top_words(&["--input", "in", "--data-dir", data]);
+        refused(command.args(*more).current_dir(&root), parts);
+        assert!(!root.join("data").exists(), "{data}");
+    }
+    let mut command = top_words(&["--input", "*/*", "--data-dir", "data"]);
+    refused(
+        command.current_dir(&root),
+        &["--data-dir", "matched by the input `*/*`"],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn standard_output_that_leads_into_the_input_is_refused() {
+    let (_folder, root) = with_input();
+    for (redirected, words) in [
+        (">", vec!["--json"]),
+        (">", vec!["--out", "/dev/stdout"]),
+        ("2>", vec![]),
+    ] {
+        let file = root.join("in/redirected");
+        let to = std::fs::File::create(&file).unwrap();
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("squall"));
+        command
+            .args(["run", "rolling-top-words", "--input", "in"])
+            .args(words);
+        if redirected == ">" {
+            command.stdout(to);
+        } else {
+            command.stderr(to);
+        }
+        let output = command.current_dir(&root).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{redirected}: {output:?}");
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+#[cfg(feature = "cube")]
+#[test]
+fn an_archive_beside_nothing_that_is_read_or_written_is_asked_for() {
+    let (folder, root) = with_input();
+    std::fs::write(root.join("in/e.ndjson"), "{\"t\":1}\n").unwrap();
+    let spec = r#"{"dataSchema": {
+        "timestampSpec": {"column": "t", "format": "millis"},
+        "dimensionsSpec": {"dimensions": []},
+        "aggregators": [{"type": "count", "name": "n"}],
+        "granularitySpec": {"segmentGranularity": "day", "queryGranularity": "minute"}
+    }}"#;
+    std::fs::write(root.join("spec.json"), spec).unwrap();
+    for (archive, letters, parts) in [
+        ("data/raw", "letters", ["--archive", "inside of `data`"]),
+        ("in/raw", "letters", ["--archive", "inside of `in`"]),
+        (".", "letters", ["--archive", "which is read"]),
+        ("raw", "raw/letters", ["--dead-letters", "inside of `raw`"]),
+        (
+            "raw",
+            "data/letters",
+            ["--dead-letters", "inside of `data`"],
+        ),
+        ("raw", "spec.json", ["--dead-letters", "read by --spec"]),
+    ] {
+        let mut arguments = vec!["run", "rollup", "--spec", "spec.json", "--input", "in"];
+        arguments.extend(["--format", "ndjson", "--data-dir", "data"]);
+        arguments.extend(["--archive", archive, "--dead-letters", letters]);
+        refused(squall(&arguments).current_dir(&root), &parts);
+    }
+    drop(folder);
+}

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use squall::connectors::files::{Delimiter, Encoding, Format, Source, resolve};
 use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender, StoreError};
 use squall_topologies::duration;
+use squall_topologies::places::Places;
 
 use super::input::{How, Input, Item};
 use super::{Which, partitions, records_are};
@@ -115,6 +116,14 @@ impl Append {
         for source in &sources {
             self.check_format(source)?;
         }
+        let places = Places {
+            input: Some(&self.input),
+            sources: &sources,
+            data_dir: Some(&self.which.dir),
+            stdout: self.json,
+            ..Places::default()
+        };
+        places.check().map_err(Ending::input)?;
         if self.id.is_some() && sources.len() > 1 {
             // The records of an id are told from each other by their number alone.
             return Err(Ending::input(format!(
