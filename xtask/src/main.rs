@@ -1,5 +1,7 @@
 //! The tasks of the repository: `cargo xtask test` is everything that is checked before a
-//! change lands; `cargo xtask growth` shows how the time of runs grows with their input.
+//! change lands; `cargo xtask growth` shows how the time of runs grows with their input;
+//! `cargo xtask kill --kills 200 --seed 1` kills each job of the release build again and again,
+//! compares what is left with what it should be, and prints figures.
 
 #![forbid(unsafe_code)]
 
@@ -80,9 +82,46 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        _ => {
-            eprintln!("usage: cargo xtask test|growth");
-            ExitCode::from(2)
+        ["kill", options @ ..] => kill(options),
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask test|growth\n       cargo xtask kill [--kills N] [--seed N]");
+    ExitCode::from(2)
+}
+
+/// Kills the jobs of the release build, one after the other.
+fn kill(options: &[&str]) -> ExitCode {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--release", "--package", "squall-topologies"]);
+    command.args([
+        "--test",
+        "kills",
+        "--",
+        "--nocapture",
+        "--test-threads",
+        "1",
+    ]);
+    command.env("SQUALL_KILLS", "200");
+    for option in options.chunks(2) {
+        match option {
+            ["--kills", kills] if kills.parse::<u32>().is_ok() => {
+                command.env("SQUALL_KILLS", kills);
+            }
+            ["--seed", seed] if seed.parse::<u64>().is_ok() => {
+                command.env("SQUALL_SEED", seed);
+            }
+            _ => return usage(),
+        }
+    }
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: cannot start cargo: {error}");
+            ExitCode::FAILURE
         }
     }
 }
