@@ -321,10 +321,8 @@ mod system {
 
 use system::{close_to_others, dir_builder, flags, is_mine};
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
-    #![cfg(unix)]
-
     use std::io::Write;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -155,13 +155,13 @@ impl Serving {
             && let Some(oldest) = connections.that(Does::Ask).next()
         {
             let why = format!("{most} connections came after it and asked nothing yet either");
-            say_busy(&oldest.stream, why);
+            say_busy(&oldest.stream, &why);
             let _ = oldest.stream.shutdown(Shutdown::Both);
             oldest.does = Does::Leave;
         }
         let most = self.limits.connections();
         if connections.all.len() >= most {
-            say_busy(&stream, format!("{most} others are connected"));
+            say_busy(&stream, &format!("{most} others are connected"));
             return;
         }
         connections.latest += 1;
@@ -180,7 +180,7 @@ impl Serving {
         let thread = thread::Builder::new().name("socket".to_owned());
         let spawned = thread.spawn(move || converse(&stream, &present));
         if let Err(error) = spawned {
-            say_busy(&told, format!("no thread can be started for it: {error}"));
+            say_busy(&told, &format!("no thread can be started for it: {error}"));
         }
     }
 
@@ -291,7 +291,7 @@ pub(super) fn say(mut stream: &UnixStream, line: &Line) -> io::Result<()> {
 }
 
 /// Refuses somebody for now. Who is not there any more is told nothing.
-fn say_busy(stream: &UnixStream, why: String) {
+fn say_busy(stream: &UnixStream, why: &str) {
     let message = format!("it is not answered, since {why}: try again");
     let _ = say(stream, &Line::Busy { message });
 }

@@ -203,7 +203,9 @@ impl Engine {
                 let file = private::open_or_make(path);
                 Some(file.map_err(StoreError::io("open", path))?)
             }
-            _ => None,
+            Place::Memory => None,
+            #[cfg(test)]
+            Place::Disk(_) => None,
         };
         let database = guarded("open", place.file(), || {
             let mut builder = Builder::new();

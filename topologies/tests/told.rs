@@ -362,11 +362,7 @@ fn a_limit_of_losses_ends_the_run_with_status_1_and_what_was_seen() {
 #[test]
 fn a_run_that_lost_too_much_keeps_what_is_committed() {
     let folder = Folder::with(&[("a.txt", b"a\n")]);
-    let (input, data, out) = (
-        folder.path("a.txt"),
-        folder.path("data"),
-        folder.path("out"),
-    );
+    let (input, data) = (folder.path("a.txt"), folder.path("data"));
     let run = [
         "--input",
         &input,

@@ -156,7 +156,9 @@ impl Stamp {
 }
 
 impl FileId {
+    /// None on systems that do not tell.
     #[cfg(unix)]
+    #[allow(clippy::unnecessary_wraps)]
     pub(super) fn of(metadata: &Metadata) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         Some(Self {

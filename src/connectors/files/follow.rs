@@ -239,6 +239,9 @@ pub(super) fn log_of(path: &str) -> &str {
     }
 }
 
+/// From this many digits on a rotated file's number is a date.
+const DATE_DIGITS: usize = 6;
+
 /// Whether, of two rotated files of the same log, the first was rotated after the second:
 /// `app.log.1` after `app.log.2`, `app.log-20260102` after `app.log-20260101`.
 pub(super) fn is_rotated_after(path: &Path, other: &Path, name: &str) -> bool {
@@ -250,8 +253,6 @@ pub(super) fn is_rotated_after(path: &Path, other: &Path, name: &str) -> bool {
         let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
         (plain && !digits.is_empty()).then(|| digits.to_owned())
     };
-    // From this many digits on it is a date.
-    const DATE_DIGITS: usize = 6;
     match (number(path), number(other)) {
         (Some(this), Some(other)) if this.len() >= DATE_DIGITS && other.len() >= DATE_DIGITS => {
             this > other

@@ -158,9 +158,10 @@ impl<R: Read> Read for Members<R> {
             match self.stage {
                 Stage::Header => match header(there) {
                     Header::Whole(length) => self.begin_member(length),
-                    Header::Damaged => return Err(damaged("no gzip member begins here")),
                     Header::Padding if self.at > 0 => self.stage = Stage::Padding,
-                    Header::Padding => return Err(damaged("no gzip member begins here")),
+                    Header::Padding | Header::Damaged => {
+                        return Err(damaged("no gzip member begins here"));
+                    }
                     Header::Cut if there.len() > MAX_HEADER_BYTES => {
                         return Err(damaged("a gzip header does not end"));
                     }

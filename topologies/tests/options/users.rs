@@ -11,7 +11,7 @@ const HEADER: &str = "x;user;cents;price;quantity;other;,user,cents,price,quanti
 fn records(numbers: Range<u64>) -> String {
     let record = |number: u64| {
         let (user, other) = (number * number % 17, number % 5);
-        let cents = if number % 7 == 0 { -40 } else { 100 };
+        let cents = if number.is_multiple_of(7) { -40 } else { 100 };
         format!("x;y{other};1;1;1;z;,u{user},{cents},{number}.5,2,o{other},3\n")
     };
     numbers.map(record).collect()

@@ -158,12 +158,11 @@ pub(super) fn find_moved(
             continue;
         };
         let file = Arc::new(file);
-        let holds = match position {
-            Some(position) => position.compare(&file)? == Holds::All,
-            None => {
-                let lines = files.lines_of_beginning(path);
-                beginning(&file, lines)? == Some(beginning_of(at))
-            }
+        let holds = if let Some(position) = position {
+            position.compare(&file)? == Holds::All
+        } else {
+            let lines = files.lines_of_beginning(path);
+            beginning(&file, lines)? == Some(beginning_of(at))
         };
         if holds {
             return Ok(Some(Found {

@@ -357,7 +357,7 @@ where
                 }
             }
             None => {
-                input = Some(self.input(found.source, to.clone(), found.stamp.id, None, out)?)
+                input = Some(self.input(found.source, to.clone(), found.stamp.id, None, out)?);
             }
         }
         tracing::debug!("`{old_path}` is read on as `{}`", path_of(&to));
