@@ -72,12 +72,14 @@ fn options_of_a_data_directory_want_one() {
 #[test]
 fn a_directory_that_is_something_else_stays_as_it_is() {
     let durable = durable();
-    let folder = durable.folder.path(".");
+    let folder = durable.folder.path("letters");
+    std::fs::create_dir(&folder).unwrap();
+    let file = durable.folder.path("letters/letter.txt");
+    std::fs::write(&file, "Dear reader").unwrap();
     durable.is_refused(
         &["--data-dir", &folder],
         &["is no data directory: it holds other files"],
     );
-    let file = durable.folder.path("input.csv");
     durable.is_refused(
         &["--data-dir", &file],
         &["is no data directory: it is a file"],

@@ -37,12 +37,16 @@ pub(super) enum Verdict {
 pub(super) struct Places {
     by_beginning: HashMap<u64, Vec<String>>,
     by_path: HashMap<String, Vec<String>>,
+    by_id: HashMap<FileId, Vec<String>>,
 }
 
 impl Places {
     pub(super) fn of(positions: &Table<String, FilePosition>) -> Self {
         let mut places = Self::default();
-        for (place, _) in positions.iter() {
+        for (place, position) in positions.iter() {
+            if let Some(id) = position.id {
+                places.by_id.entry(id).or_default().push(place.clone());
+            }
             let alike = places.by_beginning.entry(beginning_of(place)).or_default();
             alike.push(place.clone());
             let path = path_of(place).to_owned();
@@ -55,6 +59,14 @@ impl Places {
         let whole = self.by_beginning.get(&beginning);
         let begun = self.by_beginning.get(&0).filter(|_| beginning != 0);
         whole.into_iter().chain(begun).flatten()
+    }
+
+    /// Those that the file may have by its path or its number.
+    pub(super) fn same(&self, found: &Found) -> impl Iterator<Item = &String> {
+        let by_id = found.stamp.id.and_then(|id| self.by_id.get(&id));
+        self.at(&found.path)
+            .iter()
+            .chain(by_id.into_iter().flatten())
     }
 
     /// Those of files of which something was read at this path.
@@ -76,20 +88,26 @@ pub(super) fn verdict(
     };
     let mut same: Option<(&String, u64)> = None;
     let mut copied: Option<(&String, u64)> = None;
-    for (place, position) in known().filter(|(place, _)| path_of(place) == found.path) {
+    let at_path = places.at(&found.path).iter();
+    let at_path = at_path.filter_map(|place| Some((place, positions.get(place)?)));
+    for (place, position) in at_path {
         let further = same.is_none_or(|(_, offset)| position.offset > offset);
         match position.compare(file)? {
             Holds::All if further => same = Some((place, position.offset)),
-            Holds::Less => copied = Some((place, position.text.length)),
+            Holds::Less if [0, found.beginning].contains(&beginning_of(place)) => {
+                copied = Some((place, position.text.length));
+            }
             _ => {}
         }
     }
     if let Some((place, _)) = same {
         return Ok(Verdict::Same(place.clone()));
     }
-    for (place, position) in known() {
-        let same_file = position.id.is_some() && position.id == found.stamp.id;
-        if same_file && path_of(place) != found.path && position.compare(file)? == Holds::All {
+    for place in places.same(found) {
+        let Some(position) = positions.get(place) else {
+            continue;
+        };
+        if path_of(place) != found.path && position.compare(file)? == Holds::All {
             return Ok(Verdict::Moved(place.clone()));
         }
     }

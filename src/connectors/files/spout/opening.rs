@@ -210,7 +210,7 @@ where
         }
         let now = place(&found.path, found.beginning);
         if let Some(at) = at {
-            self.check_format(&at, &found.source.name())?;
+            self.check_format_of(&at, &found)?;
             let position = self.positions.get(&at);
             let gzip = match &found.file {
                 Some(file) => is_gzip(file)?,
@@ -268,14 +268,6 @@ where
     /// Files that are followed belong to the tasks by their beginnings.
     pub(super) fn open_followed(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
         let (task, tasks) = (context.task, context.parallelism);
-        self.one_file = self.files.is_one_file();
-        let mut positions = std::mem::take(&mut self.positions);
-        positions.retain(|at, _| match beginning_of(at) {
-            // All have that of a file whose beginning was not whole.
-            0 => true,
-            beginning => self.reader_of(beginning, tasks) == task,
-        });
-        self.positions = positions;
         let files = self.files.clone();
         let mut numbers = HashMap::new();
         for (number, source) in files.sources.iter().enumerate() {
@@ -294,6 +286,15 @@ where
         let mut discovery = Discovery::new(files);
         let found = discovery.look(&HashMap::new())?.unwrap_or_default();
         self.discovery = Some(discovery);
+        self.check_formats(&found)?;
+        self.one_file = self.files.is_one_file();
+        let mut positions = std::mem::take(&mut self.positions);
+        positions.retain(|at, _| match beginning_of(at) {
+            // All have that of a file whose beginning was not whole.
+            0 => true,
+            beginning => self.reader_of(beginning, tasks) == task,
+        });
+        self.positions = positions;
         let mut timed = Vec::with_capacity(found.len());
         for found in found {
             let number = found.source.path().and_then(|path| numbers.get(path));
@@ -306,6 +307,32 @@ where
         }
         self.consider_all(timed, out)?;
         self.open_rests(out)
+    }
+
+    /// A file that has another name now is read as it was by its old one.
+    fn check_format_of(&self, at: &str, found: &Found) -> Result {
+        if path_of(at) == found.path {
+            self.check_format(at, &found.source.name())
+        } else {
+            self.check_format(at, path_of(at))
+        }
+    }
+
+    /// What was read in one format is not read on in another, whichever task has read it: by the
+    /// format a file begins with other lines.
+    fn check_formats(&self, found: &[Found]) -> Result {
+        let places = Places::of(&self.positions);
+        for found in found {
+            let Some(file) = &found.file else { continue };
+            for at in places.same(found) {
+                if let Some(position) = self.positions.get(at)
+                    && position.compare(file)? == Holds::All
+                {
+                    self.check_format_of(at, found)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with files that were rotated and have names now which the input does not match,
