@@ -109,6 +109,15 @@ impl Purchases {
 impl Victim for Purchases {
     const NAME: &'static str = "depots";
 
+    fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Of two that want the depot, the one may go with the other.
+    fn may_end_badly(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, random: &mut Rng) -> Vec<Process> {
         match random.u32(..4) {
             0 => vec![self.load()],

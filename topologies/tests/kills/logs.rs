@@ -192,6 +192,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 impl Victim for Logs {
     const NAME: &'static str = "followed logs";
 
+    fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     fn start(&mut self, random: &mut Rng) -> Vec<Process> {
         vec![self.run(random, &["--follow"])]
     }

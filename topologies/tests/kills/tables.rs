@@ -108,10 +108,9 @@ impl Words {
             "--commit",
             "50ms",
         ]));
-        arguments.extend(tasks(
-            random,
-            &["--spouts", "--counters", "--rankers", "--mergers"],
-        ));
+        arguments.extend(tasks(random, &["--spouts", "--counters", "--rankers"]));
+        // With one merger there is no level of them, which is another topology.
+        arguments.extend(["--mergers".to_owned(), random.u32(2..5).to_string()]);
         Process::start(&self.folder, "rolling-top-words", &arguments)
     }
 
@@ -122,6 +121,10 @@ impl Words {
 
 impl Victim for Words {
     const NAME: &'static str = "rolling words";
+
+    fn folder(&self) -> &Folder {
+        &self.folder
+    }
 
     fn start(&mut self, random: &mut Rng) -> Vec<Process> {
         vec![self.run(random, "40000")]
@@ -230,6 +233,10 @@ impl Users {
 impl Victim for Users {
     const NAME: &'static str = "top users";
 
+    fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     fn start(&mut self, random: &mut Rng) -> Vec<Process> {
         vec![self.run(random, "40000")]
     }
@@ -331,6 +338,10 @@ impl Events {
 
 impl Victim for Events {
     const NAME: &'static str = "rollup with an archive";
+
+    fn folder(&self) -> &Folder {
+        &self.folder
+    }
 
     fn start(&mut self, random: &mut Rng) -> Vec<Process> {
         vec![self.run(random, "30000")]

@@ -32,12 +32,20 @@ pub trait Victim {
     /// What it is called in the figures.
     const NAME: &'static str;
 
+    /// Where it works.
+    fn folder(&self) -> &Folder;
+
     /// Starts its processes, with numbers of tasks drawn at random.
     fn start(&mut self, random: &mut Rng) -> Vec<Process>;
 
     /// What goes on beside it, now and then, also while it does not run.
     fn meanwhile(&mut self, random: &mut Rng) {
         let _ = random;
+    }
+
+    /// Whether a process may end with an error, since another one was killed.
+    fn may_end_badly(&self) -> bool {
+        false
     }
 
     /// What must hold after each kill.
@@ -152,7 +160,11 @@ pub fn kill_often<V: Victim>(job: u32, make: impl Fn(&mut Rng) -> V) {
             }
             lived += started.elapsed();
             let ended = processes.iter_mut().filter_map(Process::has_ended);
-            let over = ended.count() == processes.len();
+            let ended: Vec<ExitStatus> = ended.collect();
+            let well = ended.iter().all(ExitStatus::success);
+            let folder = victim.folder();
+            assert!(well || victim.may_end_badly(), "{}", tail(folder));
+            let over = ended.len() == processes.len();
             // Of several any, and all others with the machine.
             for process in &mut processes {
                 process.kill();
