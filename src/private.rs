@@ -252,7 +252,7 @@ mod system {
 
     use rustix::fs::OFlags;
 
-    use super::{DIR_MODE, FILE_MODE, NotPrivate};
+    use crate::private::{DIR_MODE, FILE_MODE, NotPrivate};
 
     /// Neither follows a link nor waits for the other end of a pipe.
     pub(super) fn flags(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -296,7 +296,7 @@ mod system {
     use std::fs::{DirBuilder, Metadata, OpenOptions, Permissions};
     use std::io;
 
-    use super::NotPrivate;
+    use crate::private::NotPrivate;
 
     pub(super) fn flags(options: &mut OpenOptions) -> &mut OpenOptions {
         options

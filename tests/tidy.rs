@@ -72,7 +72,7 @@ fn code(text: &str) -> Vec<(usize, &str)> {
             in_tests = line.starts_with("mod ") && line.ends_with('{');
             continue;
         }
-        test_follows = line == "#[cfg(test)]";
+        test_follows = line == "#[cfg(test)]" || line.starts_with("#[cfg(all(test,");
         if !test_follows && !line.trim_start().starts_with("//") {
             lines.push((number, line));
         }
@@ -110,8 +110,9 @@ fn named_modules(line: &str, depth: usize) -> Vec<String> {
                 continue;
             }
             let name: String = rest.chars().take_while(|c| is_name(*c)).collect();
-            let module = name.starts_with(|c: char| c.is_lowercase())
-                && rest[name.len()..].starts_with("::");
+            let is_layer = LAYERS.iter().any(|layer| layer.contains(&&*name));
+            let is_path = rest[name.len()..].starts_with("::");
+            let module = name.starts_with(|c: char| c.is_lowercase()) && (is_path || is_layer);
             named.push(if module { name } else { "lib".to_owned() });
         }
     }

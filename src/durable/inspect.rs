@@ -235,7 +235,7 @@ impl InspectedComponent {
             writeln!(f, "\n{id} means")?;
             let members = self.meaning.members();
             let cells: Vec<_> = members
-                .map(|(name, it)| vec![Shown(name).to_string(), it])
+                .map(|(name, it)| vec![Shown(name).to_string(), Shown(&it).to_string()])
                 .collect();
             f.write_str(&indented(&aligned(&cells)))?;
         }

@@ -160,6 +160,12 @@ impl Serving {
             oldest.does = Does::Leave;
         }
         let most = self.limits.connections();
+        // Those that were told to go are shut down already, and need only their thread's turn.
+        let full = |connections: &mut Connections| {
+            connections.all.len() >= most && connections.that(Does::Leave).next().is_some()
+        };
+        let waited = self.gone.wait_timeout_while(connections, GOES, full);
+        let mut connections = waited.unwrap_or_else(PoisonError::into_inner).0;
         if connections.all.len() >= most {
             say_busy(&stream, &format!("{most} others are connected"));
             return;

@@ -6,9 +6,10 @@ use squall::testing::{Event, Fault, Faults, TopologyTest};
 use squall::{DataDir, Restarts, RunOptions, Topology, millis};
 
 use super::cases::{Draw, each_case};
+use super::draws::{case, case_of};
 use super::{
-    Case, Click, Rankings, Ranks, Windows, as_counted, case, case_of, declare, expected, judge,
-    options, rising_and_falling,
+    Case, Click, Rankings, Ranks, Windows, as_counted, declare, expected, judge, options,
+    rising_and_falling,
 };
 
 /// How many tasks the components have, and the levels of mergers.

@@ -379,7 +379,7 @@ fn another_spec_is_refused_before_anything_is_changed() {
         .options(in_durable_run(&place))
         .run();
     let error = said(&error.unwrap_err());
-    assert!(error.contains("was rolled up by another spec"), "{error}");
+    assert!(error.contains("does not fit what is stored"), "{error}");
     assert!(
         error.contains("longMax") && error.contains("hyperUnique"),
         "{error}"
