@@ -196,6 +196,21 @@ mod tests {
         assert!(read(&[0xc1]).is_err());
     }
 
+    /// What goes through a socket is what is shown at rest: `serde_json` reads doubles exactly
+    /// only with its feature `float_roundtrip`.
+    #[test]
+    fn doubles_are_read_back_as_they_were_written() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let double = f64::from_bits(random.u64(..));
+            if double.is_finite() {
+                let line = stored(&double).to_string();
+                let read: Value = serde_json::from_str(&line).unwrap();
+                assert_eq!(read.as_f64().map(f64::to_bits), Some(double.to_bits()));
+            }
+        }
+    }
+
     #[test]
     fn keys_have_the_order_of_what_they_are() {
         let sorted = [
