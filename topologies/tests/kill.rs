@@ -30,6 +30,8 @@ struct Told {
     tuples: u64,
     /// The epoch that it went on from.
     epoch: Option<u64>,
+    /// Whether it came to say that it runs, which is after where it goes on from.
+    ran: bool,
 }
 
 impl Told {
@@ -37,10 +39,13 @@ impl Told {
         let mut told = Self {
             tuples: 0,
             epoch: None,
+            ran: false,
         };
         for line in logged.lines() {
             if let Some((_, rest)) = line.split_once("going on from epoch ") {
                 told.epoch = Some(number(rest));
+            } else if line.contains(" is running; ") {
+                told.ran = true;
             } else if let Some(rest) = line.strip_prefix("stats: ") {
                 let (_, tuples) = rest.split_once(", ").unwrap();
                 told.tuples = number(tuples);
@@ -142,10 +147,10 @@ impl Victim {
         );
         let kills = told.len() as u64;
         told.push(last);
-        // One that was killed before it said where it goes on from has read nothing either.
-        let silent = |told: &Told| told.epoch.is_none() && told.tuples == 0;
-        let heard = told.iter().filter(|told| !silent(told));
-        let epochs: Vec<_> = heard.map(|told| told.epoch.unwrap_or(0)).collect();
+        // Of one that was killed while it started nothing is known; one that ran without going on
+        // from an epoch began anew, and counts as 0.
+        let known = told.iter().filter(|told| told.epoch.is_some() || told.ran);
+        let epochs: Vec<_> = known.map(|told| told.epoch.unwrap_or(0)).collect();
         assert!(epochs.is_sorted(), "seed {seed}: {epochs:?}");
         let read: u64 = told.iter().map(|told| told.tuples).sum();
         let again = kills * self.tuples_per_second * COMMIT_MS / 1_000;
