@@ -59,6 +59,9 @@ struct Arguments {
     speed_only: bool,
     /// Leaves all out but durability.
     durable_only: bool,
+    /// Prints how late rankings come at so many million words a second, and nothing else: two
+    /// builds are to be compared at one rate, not each at a part of its own speed.
+    latency: Option<f64>,
     /// The names of the programs that run; all if there are none. Durability is left out then.
     only: Vec<String>,
     /// Prints the memory that this program needs, and nothing else.
@@ -74,6 +77,7 @@ impl Arguments {
             keys: 10_000_000,
             speed_only: false,
             durable_only: false,
+            latency: None,
             only: Vec::new(),
             resident: None,
         };
@@ -88,6 +92,7 @@ impl Arguments {
                 "--seconds" => arguments.seconds = Some(number()),
                 "--words" => arguments.words = number() as usize,
                 "--keys" => arguments.keys = number() as usize,
+                "--latency" => arguments.latency = Some(number()),
                 "--only" => arguments.only = names(given.next()),
                 "--durable-only" => arguments.durable_only = true,
                 "--speed-only" => arguments.speed_only = true,
@@ -96,7 +101,7 @@ impl Arguments {
                 "--bench" => {}
                 _ => panic!(
                     "{name}: give --rounds, --seconds, --words, --keys, --only, \
-                     --speed-only or --durable-only"
+                     --latency, --speed-only or --durable-only"
                 ),
             }
         }
@@ -146,6 +151,9 @@ fn main() {
     }
     // The threads of the topology keep a reference until the process ends.
     let words: &'static Words = Box::leak(Box::new(Words::generate(arguments.words)));
+    if let Some(rate) = arguments.latency {
+        return latency::print(words, rate * 1e6);
+    }
     let answer = Answer::count(words);
     if !arguments.durable_only {
         compare(words, &answer, &arguments);

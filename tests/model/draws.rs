@@ -62,12 +62,15 @@ fn event_at(at: i64, page: u16, emits: bool) -> Event<Click> {
     }
 }
 
+/// So many counts come of one step of the watermark, at least.
+const BURST: i64 = 1_000_000;
+
 /// What makes a case a large one.
 #[derive(Clone, Copy, Debug)]
 enum Large {
     /// So many windows are open at once, since times come in no order and the lateness allows it.
     Open { windows: i64 },
-    /// So many keys are in each of the windows that close in one step.
+    /// So many keys are in each of the windows that close in one step, which gives `BURST` counts.
     Burst { keys: u16 },
 }
 
@@ -91,11 +94,13 @@ impl Large {
                 };
             }
             Self::Burst { keys } => {
-                let times = (0..keys).map(|key| event_at(i64::from(key) / 1_000, key, true));
+                let times = (0..keys).map(|key| event_at(i64::from(key) / 10_000, key, true));
                 case.splits.push(times.collect());
+                // All keys are in one pane, and so in each window that has it.
+                let (slide, panes) = (7, 1 + BURST / i64::from(keys));
                 case.windows = Windows::Sliding {
-                    length: 40,
-                    slide: 5,
+                    length: slide * panes,
+                    slide,
                 };
                 case.places = usize::from(keys / 2);
                 case.largest = false;
@@ -107,7 +112,7 @@ impl Large {
 fn large() -> impl Strategy<Value = Large> {
     prop_oneof![
         (10_000_i64..30_000).prop_map(|windows| Large::Open { windows }),
-        (4_000_u16..16_000).prop_map(|keys| Large::Burst { keys }),
+        (4_000_u16..=u16::MAX).prop_map(|keys| Large::Burst { keys }),
     ]
 }
 
