@@ -57,9 +57,54 @@ pub fn parse_above_zero(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Writes a duration as [`parse`] reads it, in units of a fixed length: `40d2h`.
+///
+/// ```
+/// use squall_topologies::duration::{parse, written};
+///
+/// let span = parse("40d2h").unwrap();
+/// assert_eq!(written(span), "40d2h");
+/// assert_eq!(written(std::time::Duration::ZERO), "0s");
+/// ```
+#[must_use]
+pub fn written(span: Duration) -> String {
+    const DAY_SECONDS: u64 = 86_400;
+    let (days, rest) = (span.as_secs() / DAY_SECONDS, span.as_secs() % DAY_SECONDS);
+    let rest = Duration::new(rest, span.subsec_nanos());
+    if days > 0 && rest.is_zero() {
+        return format!("{days}d");
+    }
+    // Below a day its units have fixed lengths; above, it writes months and years.
+    let rest = humantime::format_duration(rest)
+        .to_string()
+        .replace(' ', "");
+    if days > 0 {
+        format!("{days}d{rest}")
+    } else {
+        rest
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for millis in [
+            0,
+            1,
+            999,
+            60_000,
+            86_399_999,
+            86_400_000,
+            3_456_000_001,
+            1 << 40,
+        ] {
+            let span = Duration::from_millis(millis);
+            assert_eq!(parse(&written(span)), Ok(span), "{}", written(span));
+        }
+    }
 
     #[test]
     fn units_of_a_fixed_length_are_read() {

@@ -1,11 +1,15 @@
 //! Purchases out of files, folders, globs and standard input as options.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
 use clap::Args;
 use serde::Serialize;
 use squall::connectors::files::{FieldSelector, Record};
 use squall::connectors::{Files, ReadDepot};
 use squall::{
-    Context, DataDir, Decimal, DecimalError, Meaning, Next, Result, Spout, SpoutOut, Text, Tuple,
+    Context, DataDir, Decimal, DecimalError, Meaning, Next, Result, Shown, Spout, SpoutOut, Text,
+    Tuple,
 };
 
 use crate::input::{Input, NamedField, PlainText};
@@ -27,7 +31,7 @@ pub struct Purchases {
     #[command(flatten)]
     pub input: Input,
     /// The CSV column, or the dotted path of the JSON value, with the user: a record without
-    /// one is passed over, and 17850.0 is the user 17850
+    /// one is left out and counted in the log, and 17850.0 is the user 17850
     #[arg(long, value_name = "NAME", requires = "source")]
     pub user_field: Option<String>,
     /// The column or path with the amount in whole cents
@@ -181,6 +185,49 @@ impl Purchases {
             user: selector(&self.user_field),
             amount,
             skip_negative: self.skip_negative,
+            without_user: Arc::default(),
+        }
+    }
+}
+
+/// The records without a user, over all tasks of a run. Each user is money that a ranking leaves
+/// out, so their number is logged when the last task has ended.
+#[derive(Debug, Default)]
+struct WithoutUser {
+    /// Only ever counted up, and read when nobody counts any more.
+    records: AtomicU64,
+    first: OnceLock<String>,
+    /// A name that no record has is told by itself.
+    others_have: AtomicBool,
+}
+
+impl WithoutUser {
+    #[inline]
+    fn has(&self) {
+        if !self.others_have.load(Ordering::Relaxed) {
+            self.others_have.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[cold]
+    fn count(&self, record: &Record, user: &FieldSelector) {
+        self.records.fetch_add(1, Ordering::Relaxed);
+        self.first.get_or_init(|| {
+            let place = format!("{}:{}", Shown(record.source()), record.line());
+            format!("no {user}, the first of them at {place}")
+        });
+    }
+}
+
+impl Drop for WithoutUser {
+    fn drop(&mut self) {
+        let some_have = *self.others_have.get_mut();
+        if let Some(first) = self.first.get().filter(|_| some_have) {
+            let (records, have) = match *self.records.get_mut() {
+                1 => (1, "record has"),
+                records => (records, "records have"),
+            };
+            tracing::warn!("{records} {have} {first}: they are left out of the totals");
         }
     }
 }
@@ -191,6 +238,7 @@ pub struct ReadPurchases {
     user: FieldSelector,
     amount: Amount,
     skip_negative: bool,
+    without_user: Arc<WithoutUser>,
 }
 
 /// Where the amount is.
@@ -238,8 +286,10 @@ impl ReadPurchases {
     /// [`AmountError`], and where a field is none.
     pub fn purchase(&self, record: &Record) -> Result<Option<Purchase>> {
         let Some(user) = record.field(&self.user)? else {
+            self.without_user.count(record, &self.user);
             return Ok(None);
         };
+        self.without_user.has();
         let (cents, negative) = match &self.amount {
             Amount::Cents(field) => {
                 let number = decimal(record, field)?;

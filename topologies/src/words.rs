@@ -38,8 +38,8 @@ pub struct Words {
     /// By how much a record may be older than the newest before it in its file [default: 0s]
     #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
     pub lateness: Option<Duration>,
-    /// After how much silence a pipe or standard input no longer holds up the windows of the
-    /// other files [default: never]
+    /// After how much silence a pipe, standard input or a followed file no longer holds up the
+    /// windows of the other files [default: never]
     #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
     pub idle: Option<Duration>,
 }

@@ -73,10 +73,12 @@ fn a_field_that_no_record_has_is_told_once() {
     assert_eq!(wrong, json!([]));
     let told = "no record has the field `usr` (nearest: `user`)";
     assert_eq!(logged.matches(told).count(), 1, "{logged}");
-    // Null is no user, and that is all there is to it.
+    // Null is no user: what such records spend is left out, and the log says so.
     let (right, logged) = run("user");
     assert_eq!(right, json!([["a", 3]]));
     assert!(!logged.contains("has the field"), "{logged}");
+    let told = "3 records have no `user`, the first of them at ";
+    assert_eq!(logged.matches(told).count(), 1, "{logged}");
 }
 
 #[test]

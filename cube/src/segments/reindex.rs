@@ -319,7 +319,10 @@ impl Made<'_> {
                 }
                 Outcome::End => break,
                 // A line of an archive is an object of JSON, so somebody has changed it.
-                Outcome::Bad(bad) => Some(bad.to_string().into()),
+                Outcome::Bad(bad) => {
+                    self.reindexed.events += 1;
+                    Some(bad.to_string().into())
+                }
             };
             found += 1;
             if let Some(why) = refused {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use squall::{LossReason, Losses, LostShare, RunStats};
+use squall_topologies::duration;
 
 /// More than this share of what was read is worth a warning.
 const MUCH: f64 = 0.1;
@@ -110,8 +111,7 @@ fn more_lateness(behind_ms: Option<u64>) -> String {
     let waits = "--lateness DUR takes them in, and closes windows later by so much";
     match behind_ms {
         Some(behind_ms) => {
-            let behind = humantime::format_duration(Duration::from_millis(behind_ms));
-            let behind = behind.to_string().replace(' ', "");
+            let behind = duration::written(Duration::from_millis(behind_ms));
             format!("The latest was {behind} behind: {waits}; --lateness {behind} takes all")
         }
         None => waits.to_owned(),
