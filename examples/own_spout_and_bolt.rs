@@ -8,8 +8,9 @@
 use std::error::Error;
 
 use squall::testing::Collected;
+use squall::topology::StreamPlan;
 use squall::{
-    Bolt, Context, Next, Out, Port, Result, RunOptions, Spout, SpoutOut, Topology, Tuple,
+    Bolt, Context, Next, Out, Port, Result, RunOptions, Spout, SpoutOut, Streams, Topology, Tuple,
 };
 
 #[derive(Tuple, Clone, Debug, PartialEq)]
@@ -85,8 +86,8 @@ impl Bolt for Sieve {
         Ok(())
     }
 
-    fn streams() -> Vec<&'static str> {
-        vec!["default", Self::COMPOSITE.name()]
+    fn streams(&self) -> Vec<StreamPlan> {
+        Self::Output::named(&["default", Self::COMPOSITE.name()])
     }
 }
 

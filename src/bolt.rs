@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use crate::aggregate::Aggregator;
-use crate::batch::{AnyBatch, Neighbours};
+use crate::batch::Neighbours;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{KeyHash, KeyValue};
 use crate::meaning::Meaning;
 use crate::state::States;
-use crate::stream::{DEFAULT_STREAM, Out, Streams};
+use crate::stream::{DEFAULT_STREAM, Out, StreamPlan, Streams};
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::Tuple;
 
@@ -73,20 +73,6 @@ pub trait Bolt: Send + 'static {
     fn execute_many(&mut self, tuples: &Neighbours<'_, Self::Input>) -> usize {
         let _ = tuples;
         0
-    }
-
-    /// The same for tuples that were combined, from the one at position `first` on: gives the
-    /// position at which it is to go on, after the last one where all were taken; none where
-    /// the batch is none of such.
-    #[doc(hidden)]
-    fn execute_combined(
-        &mut self,
-        batch: &mut dyn AnyBatch,
-        first: usize,
-        out: &mut Out<Self::Output>,
-    ) -> Result<Option<usize>> {
-        let _ = (batch, first, out);
-        Ok(None)
     }
 
     /// Takes one tuple.
@@ -153,33 +139,22 @@ pub trait Bolt: Send + 'static {
         0
     }
 
-    /// The names of the output streams, the main one first.
-    #[must_use]
-    fn streams() -> Vec<&'static str>
-    where
-        Self: Sized,
-    {
-        vec![DEFAULT_STREAM]
+    /// The output streams, the main one first: as many as [`Bolt::Output`] has. Asked, as all that
+    /// follows, of a bolt that the factory has made for the plan and that gets no tuple.
+    fn streams(&self) -> Vec<StreamPlan> {
+        Self::Output::named(&[DEFAULT_STREAM])
     }
 
     /// Whether the work is so little that it needs no thread of its own: a filter's or a map's,
     /// which keeps nothing. See [`Topology::chain`](crate::Topology::chain).
-    #[must_use]
-    fn is_light() -> bool
-    where
-        Self: Sized,
-    {
+    fn is_light(&self) -> bool {
         false
     }
 
     /// Whether its code may wait: for a disk, a server, a lock. Unless it says that it never
     /// does, each of its tasks has a thread of its own; see
     /// [`RunOptions::threads`](crate::RunOptions::threads).
-    #[must_use]
-    fn waits() -> bool
-    where
-        Self: Sized,
-    {
+    fn waits(&self) -> bool {
         true
     }
 }
@@ -247,30 +222,18 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     /// If so, senders may count what they have of a key and a pane, and send the count in place
     /// of the tuples: a combiner. It is given to [`KeyedBolt::execute_many`], which must take
     /// all of it. Late tuples, and those that belong to no pane, are sent as they are.
-    #[must_use]
-    fn combines() -> bool
-    where
-        Self: Sized,
-    {
+    fn combines(&self) -> bool {
         false
     }
 
     /// The field of the main stream that holds the key, if one does: what is read by that field
     /// is in the right task already.
-    #[must_use]
-    fn key_field() -> Option<&'static str>
-    where
-        Self: Sized,
-    {
+    fn key_field(&self) -> Option<&str> {
         None
     }
 
     /// As [`Bolt::waits`].
-    #[must_use]
-    fn waits() -> bool
-    where
-        Self: Sized,
-    {
+    fn waits(&self) -> bool {
         true
     }
 
@@ -326,12 +289,8 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     }
 
     /// As [`Bolt::streams`].
-    #[must_use]
-    fn streams() -> Vec<&'static str>
-    where
-        Self: Sized,
-    {
-        vec![DEFAULT_STREAM]
+    fn streams(&self) -> Vec<StreamPlan> {
+        Self::Output::named(&[DEFAULT_STREAM])
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use serde::{Deserialize, Serialize};
+
 use crate::batch::{AnyBatch, Batch};
 use crate::error::{BoxError, Fatal, Result, Transient, stems_from};
 use crate::fault::Killed;
@@ -18,74 +20,131 @@ pub const DEAD_LETTERS: &str = "dead-letters";
 
 /// The output streams of a component: one tuple type, a Rust tuple of up to four for
 /// several streams, or `()` for none.
+///
+/// It is sealed: what a component can emit are tuples.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tuple, so no component can emit it",
     label = "this type cannot travel on a stream",
     note = "add `#[derive(Tuple, Clone, Debug)]` to `{Self}`; several streams are written as `(A, B)`, up to four, and none as `()`"
 )]
-pub trait Streams: Send + 'static {
-    /// One batch for each stream, filled while user code runs.
-    #[doc(hidden)]
-    type Staged: Default + Send;
-
+pub trait Streams: sealed::Staging {
     /// How many streams there are.
-    #[doc(hidden)]
     const COUNT: usize;
 
-    /// The staged batch of one stream.
-    #[doc(hidden)]
-    fn staged(staged: &mut Self::Staged, stream: usize) -> Option<&mut dyn AnyBatch>;
+    /// The streams under these names, the main one first. A stream without a name is called by
+    /// its position.
+    ///
+    /// ```
+    /// use squall::topology::DEFAULT_STREAM;
+    /// use squall::{DeadLetter, Streams, Word};
+    ///
+    /// let streams = <(Word, DeadLetter)>::named(&[DEFAULT_STREAM, "refused"]);
+    /// assert_eq!(streams[0].fields, ["word"]);
+    /// assert_eq!((&*streams[1].name, &*streams[1].tuple), ("refused", "DeadLetter"));
+    /// ```
+    #[must_use]
+    fn named(names: &[&str]) -> Vec<StreamPlan>;
+}
 
-    /// Tuple type and fields of each stream.
-    #[doc(hidden)]
-    fn describe() -> Vec<(&'static str, &'static [&'static str])>;
+/// A stream that a component emits, as plans show it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StreamPlan {
+    /// [`DEFAULT_STREAM`] for the main stream, else a name such as `late`; unique in a component.
+    pub name: String,
+    /// The short name of the tuple type, such as `Word`, for people only.
+    pub tuple: String,
+    /// The names of the tuple's fields, which a key can name.
+    pub fields: Vec<String>,
+}
+
+/// What of a stream nobody but the library has to do with.
+pub(crate) mod sealed {
+    use crate::batch::{AnyBatch, Batch};
+    use crate::tuple::Tuple;
+
+    /// Output that is staged while user code runs.
+    pub trait Staging: Send + 'static {
+        /// One batch for each stream.
+        type Staged: Default + Send;
+
+        /// The staged batch of one stream.
+        fn staged(staged: &mut Self::Staged, stream: usize) -> Option<&mut dyn AnyBatch>;
+    }
+
+    /// The staged batch at position `I`.
+    pub trait StagingAt<const I: usize>: Staging {
+        /// The stream's tuple type.
+        type Tuple: Tuple;
+
+        fn batch(staged: &mut Self::Staged) -> &mut Batch<Self::Tuple>;
+
+        fn batch_ref(staged: &Self::Staged) -> &Batch<Self::Tuple>;
+    }
+}
+
+use sealed::{Staging, StagingAt};
+
+/// The plan of the stream at a position.
+fn plan<T: Tuple>(names: &[&str], position: usize) -> StreamPlan {
+    let name = names.get(position);
+    StreamPlan {
+        name: name.map_or_else(|| format!("stream-{position}"), |name| (*name).to_owned()),
+        tuple: short_type_name::<T>().to_owned(),
+        fields: T::FIELDS.iter().map(|field| (*field).to_owned()).collect(),
+    }
 }
 
 /// The output stream at position `I`.
 #[diagnostic::on_unimplemented(
     message = "a component with the output `{Self}` has no stream at position {I}"
 )]
-pub trait StreamAt<const I: usize>: Streams {
+pub trait StreamAt<const I: usize>: Streams + sealed::StagingAt<I, Tuple = Self::Item> {
     /// The stream's tuple type.
     type Item: Tuple;
-
-    #[doc(hidden)]
-    fn batch(staged: &mut Self::Staged) -> &mut Batch<Self::Item>;
-
-    #[doc(hidden)]
-    fn batch_ref(staged: &Self::Staged) -> &Batch<Self::Item>;
 }
 
 impl Streams for () {
-    type Staged = ();
     const COUNT: usize = 0;
+
+    fn named(_: &[&str]) -> Vec<StreamPlan> {
+        Vec::new()
+    }
+}
+
+impl Staging for () {
+    type Staged = ();
 
     fn staged((): &mut (), _: usize) -> Option<&mut dyn AnyBatch> {
         None
-    }
-
-    fn describe() -> Vec<(&'static str, &'static [&'static str])> {
-        Vec::new()
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Tuple> Streams for T {
-    type Staged = Batch<T>;
     const COUNT: usize = 1;
+
+    fn named(names: &[&str]) -> Vec<StreamPlan> {
+        vec![plan::<T>(names, 0)]
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Tuple> Staging for T {
+    type Staged = Batch<T>;
 
     fn staged(staged: &mut Batch<T>, stream: usize) -> Option<&mut dyn AnyBatch> {
         (stream == 0).then_some(staged)
-    }
-
-    fn describe() -> Vec<(&'static str, &'static [&'static str])> {
-        vec![(short_type_name::<T>(), T::FIELDS)]
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Tuple> StreamAt<0> for T {
     type Item = T;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Tuple> StagingAt<0> for T {
+    type Tuple = T;
 
     #[inline]
     fn batch(staged: &mut Batch<T>) -> &mut Batch<T> {
@@ -101,18 +160,21 @@ impl<T: Tuple> StreamAt<0> for T {
 macro_rules! several_streams {
     ($count:literal: $($name:ident $index:tt),*) => {
         impl<$($name: Tuple),*> Streams for ($($name,)*) {
-            type Staged = ($(Batch<$name>,)*);
             const COUNT: usize = $count;
+
+            fn named(names: &[&str]) -> Vec<StreamPlan> {
+                vec![$(plan::<$name>(names, $index)),*]
+            }
+        }
+
+        impl<$($name: Tuple),*> Staging for ($($name,)*) {
+            type Staged = ($(Batch<$name>,)*);
 
             fn staged(staged: &mut Self::Staged, stream: usize) -> Option<&mut dyn AnyBatch> {
                 match stream {
                     $($index => Some(&mut staged.$index),)*
                     _ => None,
                 }
-            }
-
-            fn describe() -> Vec<(&'static str, &'static [&'static str])> {
-                vec![$((short_type_name::<$name>(), $name::FIELDS)),*]
             }
         }
     };
@@ -125,6 +187,10 @@ macro_rules! stream_at {
     ($item:ident $index:tt of $($name:ident),*) => {
         impl<$($name: Tuple),*> StreamAt<$index> for ($($name,)*) {
             type Item = $item;
+        }
+
+        impl<$($name: Tuple),*> StagingAt<$index> for ($($name,)*) {
+            type Tuple = $item;
 
             #[inline]
             fn batch(staged: &mut Self::Staged) -> &mut Batch<$item> {
@@ -159,7 +225,8 @@ pub(crate) fn short_type_name<T>() -> &'static str {
 /// A named output stream of the component `C`, at position `I` of its output.
 ///
 /// ```
-/// use squall::{Bolt, Out, Port, Result, Text, Tuple};
+/// use squall::topology::StreamPlan;
+/// use squall::{Bolt, Out, Port, Result, Streams, Text, Tuple};
 ///
 /// #[derive(Tuple, Clone, Debug)]
 /// struct Line { text: Text }
@@ -180,8 +247,8 @@ pub(crate) fn short_type_name<T>() -> &'static str {
 ///         }
 ///         Ok(())
 ///     }
-///     fn streams() -> Vec<&'static str> {
-///         vec!["default", Self::EMPTY.name()]
+///     fn streams(&self) -> Vec<StreamPlan> {
+///         Self::Output::named(&["default", Self::EMPTY.name()])
 ///     }
 /// }
 ///
@@ -468,7 +535,7 @@ impl<S: Streams> Out<S> {
     where
         S: StreamAt<I>,
     {
-        let batch = <S as StreamAt<I>>::batch(&mut self.staged);
+        let batch = <S as StagingAt<I>>::batch(&mut self.staged);
         batch.push(tuple, time, self.late);
         self.emitted += 1;
     }

@@ -124,7 +124,7 @@ impl Bolt for Roller {
     }
 
     /// It keeps nothing over a commit, so its tasks may go with those that they read.
-    fn is_light() -> bool {
+    fn is_light(&self) -> bool {
         true
     }
 }

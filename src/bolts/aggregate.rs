@@ -116,7 +116,7 @@ where
     type Output = Updated<K, A::Output>;
 
     #[inline]
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 
@@ -142,7 +142,7 @@ where
         Ok(())
     }
 
-    fn key_field() -> Option<&'static str> {
+    fn key_field(&self) -> Option<&str> {
         Some("key")
     }
 

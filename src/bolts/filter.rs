@@ -39,7 +39,7 @@ impl<T: Tuple, F: FnMut(&T) -> bool + Send + 'static> Bolt for Filter<T, F> {
     type Input = T;
     type Output = T;
 
-    fn is_light() -> bool {
+    fn is_light(&self) -> bool {
         true
     }
 

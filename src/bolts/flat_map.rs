@@ -50,7 +50,7 @@ where
     type Input = A;
     type Output = I::Item;
 
-    fn is_light() -> bool {
+    fn is_light(&self) -> bool {
         true
     }
 

@@ -37,7 +37,7 @@ impl<A: Tuple, B: Tuple, F: FnMut(&A) -> Result<B> + Send + 'static> Bolt for Ma
     type Input = A;
     type Output = B;
 
-    fn is_light() -> bool {
+    fn is_light(&self) -> bool {
         true
     }
 

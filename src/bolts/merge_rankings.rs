@@ -293,7 +293,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
     type Input = Ranking<K>;
     type Output = Ranking<K>;
 
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 

@@ -103,7 +103,7 @@ impl<K: KeyValue> Bolt for Rank<K> {
     type Input = Count<K>;
     type Output = Ranking<K>;
 
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 

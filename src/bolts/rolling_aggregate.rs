@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::key::KeyValue;
 use crate::meaning::Meaning;
 use crate::state::States;
-use crate::stream::{DEFAULT_STREAM, Out, Port, Streams};
+use crate::stream::{DEFAULT_STREAM, Out, Port, StreamPlan, Streams};
 use crate::time::{Timestamp, Window, WindowShape};
 use crate::tuple::Tuple;
 use held::Held;
@@ -172,7 +172,7 @@ where
     type Key = K;
     type Output = (Aggregated<K, A::Output>, T);
 
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 
@@ -212,7 +212,7 @@ where
         Ok(())
     }
 
-    fn key_field() -> Option<&'static str> {
+    fn key_field(&self) -> Option<&str> {
         Some("key")
     }
 
@@ -233,8 +233,8 @@ where
         self.held.open_windows()
     }
 
-    fn streams() -> Vec<&'static str> {
-        vec![DEFAULT_STREAM, Self::LATE.name()]
+    fn streams(&self) -> Vec<StreamPlan> {
+        Self::Output::named(&[DEFAULT_STREAM, Self::LATE.name()])
     }
 }
 

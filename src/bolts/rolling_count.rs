@@ -11,7 +11,7 @@ use crate::key::KeyValue;
 use crate::meaning::Meaning;
 use crate::ranking::{Count, check_places};
 use crate::state::States;
-use crate::stream::{DEFAULT_STREAM, Out, Port};
+use crate::stream::{DEFAULT_STREAM, Out, Port, StreamPlan, Streams};
 use crate::time::{Timestamp, Window, WindowShape};
 use crate::tuple::Tuple;
 
@@ -174,7 +174,7 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
     type Key = K;
     type Output = (Count<K>, T);
 
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 
@@ -201,11 +201,11 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
         taken
     }
 
-    fn combines() -> bool {
+    fn combines(&self) -> bool {
         true
     }
 
-    fn key_field() -> Option<&'static str> {
+    fn key_field(&self) -> Option<&str> {
         Some("key")
     }
 
@@ -262,8 +262,8 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
         self.counter.open_windows()
     }
 
-    fn streams() -> Vec<&'static str> {
-        vec![DEFAULT_STREAM, Self::LATE.name()]
+    fn streams(&self) -> Vec<StreamPlan> {
+        Self::Output::named(&[DEFAULT_STREAM, Self::LATE.name()])
     }
 }
 

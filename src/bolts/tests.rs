@@ -10,14 +10,14 @@ use std::task::Waker;
 
 use super::{MergeRankings, Rank, RollingCount, TopMonotonic};
 use crate::batch::Batch;
-use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::fault::Faults;
-use crate::operator::{AnyBolt, PlainOperator, WithKey, next_step};
+use crate::operator::{AnyBolt, Executes, PlainOperator, WithKey, next_step};
 use crate::ranking::{Count, Origin, Ranking, Word};
 use crate::state::States;
 use crate::state::tests::Store;
 use crate::stream::StreamAt;
+use crate::stream::sealed::StagingAt;
 use crate::time::{TimeDomain, Timestamp, Window, WindowShape, millis};
 
 fn at(millis: i64) -> Timestamp {
@@ -25,7 +25,7 @@ fn at(millis: i64) -> Timestamp {
 }
 
 /// The runs of a component of one task, which has a store.
-struct Runs<B: Bolt> {
+struct Runs<B: Executes> {
     make: fn() -> B,
     store: Store,
     task: Vec<PlainOperator<B>>,
@@ -43,11 +43,11 @@ struct Runs<B: Bolt> {
     reached: Timestamp,
 }
 
-fn keep<B: Bolt>(task: &mut PlainOperator<B>, states: &mut States<'_>) {
+fn keep<B: Executes>(task: &mut PlainOperator<B>, states: &mut States<'_>) {
     task.state(states);
 }
 
-impl<B: Bolt> Runs<B>
+impl<B: Executes> Runs<B>
 where
     B::Output: StreamAt<0>,
 {
@@ -210,7 +210,7 @@ fn total(key: char, count: u64, end: Timestamp) -> Count<char> {
 
 fn check_totals<B>(make: fn() -> B)
 where
-    B: Bolt<Input = Count<char>, Output = Ranking<char>>,
+    B: Executes<Input = Count<char>, Output = Ranking<char>>,
 {
     let shape = WindowShape::running(millis(10)).unwrap();
     let mut runs = Runs::new(make, TimeDomain::Event, shape);
@@ -331,7 +331,7 @@ fn a_gap_by_event_time_is_one_empty_ranking_over_a_failure_too() {
 
 fn as_they_stand<B>(make: fn() -> B)
 where
-    B: Bolt<Input = Count<char>, Output = Ranking<char>>,
+    B: Executes<Input = Count<char>, Output = Ranking<char>>,
 {
     let shape = WindowShape::running(millis(10)).unwrap();
     let mut runs = Runs::new(make, TimeDomain::Event, shape);

@@ -154,7 +154,7 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
     type Input = Count<K>;
     type Output = Ranking<K>;
 
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 

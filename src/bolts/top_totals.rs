@@ -256,7 +256,7 @@ impl<K: KeyValue> Bolt for TopTotals<K> {
     type Input = ShardTotals<K>;
     type Output = Ranking<K>;
 
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 

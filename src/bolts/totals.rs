@@ -224,7 +224,7 @@ where
     type Key = K;
     type Output = ShardTotals<K>;
 
-    fn waits() -> bool {
+    fn waits(&self) -> bool {
         false
     }
 

@@ -1,9 +1,9 @@
-//! The operator around a [`Bolt`].
+//! The operator around a [`Bolt`], keyed or not.
 
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::{AnyBolt, MOST_STAGED, Quarantine, Staged, refused};
+use super::{AnyBolt, MOST_STAGED, Properties, Quarantine, Staged, refused};
 use crate::batch::{AnyBatch, Batch, Neighbours};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
@@ -12,8 +12,114 @@ use crate::meaning::Meaning;
 use crate::state::States;
 use crate::stream::{LateSeen, Out, Streams};
 use crate::time::{Timestamp, WindowShape};
+use crate::tuple::Tuple;
 
-pub(crate) struct PlainOperator<B: Bolt> {
+/// What an operator drives: a bolt, or one that is given the key of its fields grouping.
+pub trait Executes: Send + 'static {
+    type Input: Tuple;
+    type Output: Streams;
+
+    fn properties(&self) -> Properties;
+
+    fn prepare(&mut self, context: &Context) -> Result;
+
+    fn execute_many(&mut self, tuples: &Neighbours<'_, Self::Input>) -> usize;
+
+    /// As `execute_many`, for tuples that were combined, from the one at position `first` on: gives
+    /// the position at which it is to go on, after the last one where all were taken; none where
+    /// the batch is none of such.
+    fn execute_combined(
+        &mut self,
+        batch: &mut dyn AnyBatch,
+        first: usize,
+        out: &mut Out<Self::Output>,
+    ) -> Result<Option<usize>>;
+
+    fn execute(&mut self, tuple: &Self::Input, out: &mut Out<Self::Output>) -> Result;
+
+    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Self::Output>) -> Result;
+
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp>;
+
+    fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Self::Output>) -> Result;
+
+    fn meaning(&self) -> Meaning;
+
+    fn window(&self) -> Option<WindowShape>;
+
+    fn open_windows(&self) -> usize;
+
+    fn state(&mut self, states: &mut States<'_>);
+}
+
+impl<B: Bolt> Executes for B {
+    type Input = B::Input;
+    type Output = B::Output;
+
+    fn properties(&self) -> Properties {
+        Properties {
+            streams: self.streams(),
+            light: self.is_light(),
+            waits: self.waits(),
+            combines: false,
+            key_field: None,
+        }
+    }
+
+    fn prepare(&mut self, context: &Context) -> Result {
+        Bolt::prepare(self, context)
+    }
+
+    #[inline]
+    fn execute_many(&mut self, tuples: &Neighbours<'_, B::Input>) -> usize {
+        Bolt::execute_many(self, tuples)
+    }
+
+    #[inline]
+    fn execute_combined(
+        &mut self,
+        _: &mut dyn AnyBatch,
+        _: usize,
+        _: &mut Out<B::Output>,
+    ) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    #[inline]
+    fn execute(&mut self, tuple: &B::Input, out: &mut Out<B::Output>) -> Result {
+        Bolt::execute(self, tuple, out)
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<B::Output>) -> Result {
+        Bolt::on_watermark(self, watermark, out)
+    }
+
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        Bolt::next_close(self, until)
+    }
+
+    fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<B::Output>) -> Result {
+        Bolt::on_epoch(self, epoch, out)
+    }
+
+    fn meaning(&self) -> Meaning {
+        Bolt::meaning(self)
+    }
+
+    fn window(&self) -> Option<WindowShape> {
+        Bolt::window(self)
+    }
+
+    fn open_windows(&self) -> usize {
+        Bolt::open_windows(self)
+    }
+
+    fn state(&mut self, states: &mut States<'_>) {
+        Bolt::state(self, states);
+    }
+}
+
+pub(crate) struct PlainOperator<B: Executes> {
     bolt: B,
     out: Out<B::Output>,
     name: String,
@@ -24,7 +130,7 @@ pub(crate) struct PlainOperator<B: Bolt> {
     quarantine: Option<Quarantine>,
 }
 
-impl<B: Bolt> PlainOperator<B> {
+impl<B: Executes> PlainOperator<B> {
     pub(crate) fn new(bolt: B) -> Self {
         Self {
             bolt,
@@ -93,7 +199,7 @@ impl<B: Bolt> PlainOperator<B> {
 }
 
 /// The staged output of an [`Out`].
-impl<B: Bolt> Staged for PlainOperator<B> {
+impl<B: Executes> Staged for PlainOperator<B> {
     fn streams(&self) -> usize {
         B::Output::COUNT
     }
@@ -123,7 +229,11 @@ impl<S: Streams> Out<S> {
     }
 }
 
-impl<B: Bolt> AnyBolt for PlainOperator<B> {
+impl<B: Executes> AnyBolt for PlainOperator<B> {
+    fn properties(&self) -> Properties {
+        self.bolt.properties()
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         self.name = context.name();
         self.bolt.prepare(context)

@@ -8,10 +8,10 @@ use super::combiner::{Trial, pane_of};
 use super::edge::{AnyEdge, Buffers, Combining, Outlet};
 use super::keyed::WithKey;
 use super::keyed_edge::KeyedEdge;
-use super::{MOST_STAGED, refused};
+use super::{Executes, MOST_STAGED, Properties, refused};
 use crate::aggregate::Aggregator;
 use crate::batch::{AnyBatch, Batch, Columns, Neighbours};
-use crate::bolt::{AggregatingBolt, Bolt, KeyedBolt};
+use crate::bolt::{AggregatingBolt, KeyedBolt};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{GivenTo, Key, KeyHash, KeyValue, shard_of, task_of_shard};
@@ -275,7 +275,7 @@ impl<B, T, K> WithPartials<B, T, K> {
 
 type PartialOf<B, T> = <<B as AggregatingBolt<T>>::Aggregator as Aggregator>::Partial;
 
-impl<T, K, B> Bolt for WithPartials<B, T, K>
+impl<T, K, B> Executes for WithPartials<B, T, K>
 where
     T: Tuple,
     K: Key<T>,
@@ -284,6 +284,13 @@ where
 {
     type Input = T;
     type Output = <B as KeyedBolt<T>>::Output;
+
+    fn properties(&self) -> Properties {
+        Properties {
+            combines: true,
+            ..self.keyed.properties()
+        }
+    }
 
     fn prepare(&mut self, context: &Context) -> Result {
         self.name = context.name();
@@ -361,9 +368,5 @@ where
 
     fn state(&mut self, states: &mut States<'_>) {
         self.keyed.state(states);
-    }
-
-    fn streams() -> Vec<&'static str> {
-        B::streams()
     }
 }

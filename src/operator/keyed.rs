@@ -1,11 +1,12 @@
-//! A [`KeyedBolt`] with the key of its fields grouping, as a bolt.
+//! A [`KeyedBolt`] with the key of its fields grouping.
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use super::{Executes, Properties};
 use crate::batch::{AnyBatch, Batch, Combined, Neighbours};
-use crate::bolt::{Bolt, KeyedBolt, KeyedTuples};
+use crate::bolt::{KeyedBolt, KeyedTuples};
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{GivenTo, Key, KeyHash, KeyValue};
@@ -92,7 +93,7 @@ impl<K: KeyValue> KeyedTuples<K> for Neighbours<'_, Combined<K>> {
     }
 }
 
-impl<T, K, B> Bolt for WithKey<B, T, K>
+impl<T, K, B> Executes for WithKey<B, T, K>
 where
     T: Tuple,
     K: Key<T>,
@@ -101,6 +102,16 @@ where
 {
     type Input = T;
     type Output = B::Output;
+
+    fn properties(&self) -> Properties {
+        Properties {
+            streams: self.bolt.streams(),
+            light: false,
+            waits: self.bolt.waits(),
+            combines: self.bolt.combines(),
+            key_field: self.bolt.key_field().map(str::to_owned),
+        }
+    }
 
     fn prepare(&mut self, context: &Context) -> Result {
         self.bolt.prepare(context)
@@ -176,9 +187,5 @@ where
 
     fn state(&mut self, states: &mut States<'_>) {
         self.bolt.state(states);
-    }
-
-    fn streams() -> Vec<&'static str> {
-        B::streams()
     }
 }

@@ -14,7 +14,7 @@ mod keyed_edge;
 mod sink;
 mod spout;
 
-pub(crate) use bolt::PlainOperator;
+pub(crate) use bolt::{Executes, PlainOperator};
 pub(crate) use edge::{AnyEdge, Broadcast, Combining, Edge, Outlet};
 pub(crate) use folding::{FoldingEdge, WithPartials};
 pub(crate) use grouping::{
@@ -35,7 +35,7 @@ use crate::context::{Context, Epoch};
 use crate::error::{BoxError, Result};
 use crate::meaning::Meaning;
 use crate::state::States;
-use crate::stream::LateSeen;
+use crate::stream::{LateSeen, StreamPlan};
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::DeadLetter;
 
@@ -58,8 +58,25 @@ pub(crate) trait Staged {
     fn take_contents(&mut self) -> Vec<(usize, String)>;
 }
 
+/// What a component says of itself before it runs.
+#[derive(Debug)]
+pub struct Properties {
+    /// Its output streams, the main one first.
+    pub streams: Vec<StreamPlan>,
+    /// Whether its work is so little that it needs no thread.
+    pub light: bool,
+    /// Whether its code may wait for something.
+    pub waits: bool,
+    /// Whether it takes tuples that were combined.
+    pub combines: bool,
+    /// The field of its main stream that holds the key by which it is grouped.
+    pub key_field: Option<String>,
+}
+
 /// A bolt or sink with its types erased.
 pub(crate) trait AnyBolt: Staged + Send {
+    fn properties(&self) -> Properties;
+
     fn prepare(&mut self, context: &Context) -> Result;
 
     /// Takes the tuples of a batch and stages what comes of them. Says whether it has taken

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{AnyBolt, Outbox, Staged, bolt::typed};
+use super::{AnyBolt, Outbox, Properties, Staged, bolt::typed};
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
@@ -74,6 +74,16 @@ impl<S: Sink> Staged for SinkOperator<S> {
 }
 
 impl<S: Sink> AnyBolt for SinkOperator<S> {
+    fn properties(&self) -> Properties {
+        Properties {
+            streams: Vec::new(),
+            light: false,
+            waits: true,
+            combines: false,
+            key_field: None,
+        }
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         self.name = context.name();
         self.context = Some(context.clone());

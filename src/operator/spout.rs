@@ -1,17 +1,20 @@
 //! The operator around a [`Spout`].
 
-use super::Staged;
+use super::{Properties, Staged};
 use crate::batch::AnyBatch;
 use crate::context::Context;
 use crate::error::Result;
 use crate::meaning::Meaning;
 use crate::spout::{Next, Progress, Spout, SpoutOut};
 use crate::state::States;
+use crate::stream::sealed::StagingAt;
 use crate::stream::{LateSeen, StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp};
 
 /// A spout with its types erased.
 pub(crate) trait AnySpout: Staged + Send {
+    fn properties(&self) -> Properties;
+
     fn open(&mut self, context: &Context) -> Result;
 
     /// Asks the spout until it has emitted `budget` tuples or has nothing at hand.
@@ -64,7 +67,7 @@ impl<S: Spout> SpoutOperator<S> {
     where
         S::Output: StreamAt<0>,
     {
-        &mut <S::Output as StreamAt<0>>::batch(&mut self.out.staged).tuples
+        &mut <S::Output as StagingAt<0>>::batch(&mut self.out.staged).tuples
     }
 }
 
@@ -94,6 +97,16 @@ const SPLITS: &str = "splits";
 const POLLS_PER_SLICE: usize = 4_096;
 
 impl<S: Spout> AnySpout for SpoutOperator<S> {
+    fn properties(&self) -> Properties {
+        Properties {
+            streams: self.spout.streams(),
+            light: false,
+            waits: self.spout.waits(),
+            combines: false,
+            key_field: None,
+        }
+    }
+
     fn open(&mut self, context: &Context) -> Result {
         self.spout.open(context, &mut self.out)?;
         if self.out.emitted > 0 {

@@ -360,7 +360,7 @@ fn chains(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Chain> 
             }
             let chain = &mut chains[chain_of[id]];
             chain.tasks.push((position, id));
-            chain.waits |= component.waits;
+            chain.waits |= component.waits();
         }
     }
     chains

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::meaning::Meaning;
 use crate::state::States;
-use crate::stream::{DEFAULT_STREAM, Out, StreamAt, Streams};
+use crate::stream::{DEFAULT_STREAM, Out, StreamAt, StreamPlan, Streams};
 use crate::text::excerpt;
 use crate::time::{TimeDomain, Timestamp};
 
@@ -101,21 +101,14 @@ pub trait Spout: Send + 'static {
     /// Whether [`Spout::next`] may wait all the same. It must not; but each task of one that does
     /// has a thread of its own, and holds up no other. See
     /// [`RunOptions::threads`](crate::RunOptions::threads).
-    #[must_use]
-    fn waits() -> bool
-    where
-        Self: Sized,
-    {
+    fn waits(&self) -> bool {
         false
     }
 
-    /// The names of the output streams, the main one first.
-    #[must_use]
-    fn streams() -> Vec<&'static str>
-    where
-        Self: Sized,
-    {
-        vec![DEFAULT_STREAM]
+    /// The output streams, the main one first: as many as [`Spout::Output`] has. Asked, as
+    /// [`Spout::waits`], of a spout that the factory has made for the plan and that is not opened.
+    fn streams(&self) -> Vec<StreamPlan> {
+        Self::Output::named(&[DEFAULT_STREAM])
     }
 }
 

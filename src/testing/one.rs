@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::batch::Batch;
-use crate::bolt::{Bolt, KeyedBolt};
+use crate::bolt::KeyedBolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::fault::Faults;
 use crate::key::{GivenTo, Key};
-use crate::operator::{AnyBolt, AnySpout, PlainOperator, SpoutOperator, WithKey, next_step};
+use crate::operator::{
+    AnyBolt, AnySpout, Executes, PlainOperator, SpoutOperator, WithKey, next_step,
+};
 use crate::sink::Sink;
 use crate::spout::{Next, Spout};
+use crate::stream::sealed::StagingAt;
 use crate::stream::{Out, Port, StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 use crate::tuple::{DeadLetter, Tuple};
@@ -50,14 +53,14 @@ enum Step<T> {
 /// assert!(out.emitted().is_empty());
 /// # Ok::<(), squall::BoxError>(())
 /// ```
-pub struct BoltTest<B: Bolt> {
+pub struct BoltTest<B: Executes> {
     bolt: B,
     context: Context,
     steps: Vec<Step<B::Input>>,
     epochs: u64,
 }
 
-impl<B: Bolt> BoltTest<B> {
+impl<B: Executes> BoltTest<B> {
     /// A test of `bolt`, which is prepared as the only task of the component `test`.
     #[must_use]
     pub fn new(bolt: B) -> Self {
@@ -190,7 +193,7 @@ impl<S: Streams> BoltOutput<S> {
     where
         S: StreamAt<0>,
     {
-        &<S as StreamAt<0>>::batch_ref(&self.out.staged).tuples
+        &<S as StagingAt<0>>::batch_ref(&self.out.staged).tuples
     }
 
     /// The tuples of a named stream, in order.
@@ -199,7 +202,7 @@ impl<S: Streams> BoltOutput<S> {
     where
         S: StreamAt<I>,
     {
-        &<S as StreamAt<I>>::batch_ref(&self.out.staged).tuples
+        &<S as StagingAt<I>>::batch_ref(&self.out.staged).tuples
     }
 
     /// The tuples that the bolt refused.

@@ -1,6 +1,7 @@
 //! The typed builder: declares components and makes the plan and what runs it.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 
@@ -10,7 +11,8 @@ use super::plan::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, Strea
 use crate::bolt::Bolt;
 use crate::meaning::Meaning;
 use crate::operator::{
-    AnyBolt, AnyEdge, AnySpout, Edge, Global, PlainOperator, SinkOperator, SpoutOperator,
+    AnyBolt, AnyEdge, AnySpout, Edge, Global, PlainOperator, Properties, SinkOperator,
+    SpoutOperator,
 };
 use crate::sink::Sink;
 use crate::spout::Spout;
@@ -84,14 +86,55 @@ pub(crate) struct Definition {
     pub(crate) stated: Meaning,
     /// Tuples per second over all tasks of a spout.
     pub(crate) rate: Option<f64>,
+    /// What it says of itself; none before it was [asked](Definition::ask).
+    properties: Option<Properties>,
+}
+
+impl Definition {
+    /// Makes one of it, which says what it is. A factory that panics here panics again where a run
+    /// makes its tasks, which tells of it.
+    fn ask(&mut self) {
+        if self.properties.is_some() {
+            return;
+        }
+        let make = &self.make;
+        let asked = catch_unwind(AssertUnwindSafe(|| match make {
+            Make::Spout(make) => Some(make().properties()),
+            Make::Bolt(make) => Some(make().properties()),
+            Make::Unwired => None,
+        }));
+        self.properties = asked.ok().flatten();
+        if let Some(properties) = &mut self.properties {
+            let said = properties.streams.drain(..);
+            for (stream, said) in self.outputs.iter_mut().zip(said) {
+                *stream = said;
+            }
+        }
+    }
+
+    fn says(&self, property: impl Fn(&Properties) -> bool) -> bool {
+        self.properties.as_ref().is_some_and(property)
+    }
+
     /// Whether it takes tuples that were combined.
-    pub(super) combines: bool,
-    /// The field of its main stream that holds the key by which it is grouped.
-    pub(super) key_field: Option<&'static str>,
+    pub(super) fn combines(&self) -> bool {
+        self.says(|properties| properties.combines)
+    }
+
     /// Whether its work is so little that it needs no thread.
-    pub(super) light: bool,
+    pub(super) fn is_light(&self) -> bool {
+        self.says(|properties| properties.light)
+    }
+
     /// Whether its code may wait for something.
-    pub(crate) waits: bool,
+    pub(crate) fn waits(&self) -> bool {
+        self.says(|properties| properties.waits)
+    }
+
+    /// The field of its main stream that holds the key by which it is grouped.
+    pub(super) fn key_field(&self) -> Option<&str> {
+        self.properties.as_ref()?.key_field.as_deref()
+    }
 }
 
 type Factory<T> = Box<dyn Fn() -> T + Send>;
@@ -149,49 +192,42 @@ impl Topology {
         self.parts.borrow_mut().carriages.chain = when;
     }
 
-    /// Adds a spout; `factory` is called once for each task.
+    /// Adds a spout; `factory` is called once for each task, and once for the plan.
     pub fn spout<S: Spout>(
         &self,
         id: impl Into<String>,
         factory: impl Fn() -> S + Send + 'static,
     ) -> Component<'_, S, S::Output, NoInput> {
         let make = Make::Spout(Box::new(move || Box::new(SpoutOperator::new(factory()))));
-        let outputs = stream_plans::<S::Output>(&S::streams());
         let index = self.add(
             id,
             ComponentKind::Spout,
             short_type_name::<S>(),
-            outputs,
+            S::Output::named(&[]),
             make,
         );
-        self.change(index, |component| component.waits = S::waits());
         Component::new(self, index)
     }
 
-    /// Adds a bolt; `factory` is called once for each task.
+    /// Adds a bolt; `factory` is called once for each task, and once for the plan.
     pub fn bolt<B: Bolt>(
         &self,
         id: impl Into<String>,
         factory: impl Fn() -> B + Send + 'static,
     ) -> Component<'_, B, B::Output, B::Input> {
         let make = Make::Bolt(Box::new(move || Box::new(PlainOperator::new(factory()))));
-        let outputs = stream_plans::<B::Output>(&B::streams());
         let index = self.add(
             id,
             ComponentKind::Bolt,
             short_type_name::<B>(),
-            outputs,
+            B::Output::named(&[]),
             make,
         );
-        self.change(index, |component| {
-            component.light = B::is_light();
-            component.waits = B::waits();
-        });
         Component::new(self, index)
     }
 
     /// Adds a keyed bolt, which gets its key from its fields grouping; `factory` is called
-    /// once for each task.
+    /// once for each task, and once for the plan.
     pub fn keyed<B: 'static>(
         &self,
         id: impl Into<String>,
@@ -210,7 +246,8 @@ impl Topology {
 
     /// Adds a keyed bolt that aggregates, as [`Topology::keyed`] does, and lets its senders
     /// aggregate what they have of a key before they send it; see [`Topology::combine`].
-    /// `factory` is called once for each task, and once more for what the senders aggregate by.
+    /// `factory` is called once for each task, once for the plan, and once more for what the senders
+    /// aggregate by.
     ///
     /// Results are the same, but for values that leave their range: what the dead letters are
     /// told of then are the tuples that a sender had put together, and not the one at which the
@@ -247,7 +284,7 @@ impl Topology {
         Aggregating::new(self.keyed(id, factory))
     }
 
-    /// Adds a sink; `factory` is called once for each task.
+    /// Adds a sink; `factory` is called once for each task, and once for the plan.
     pub fn sink<S: Sink>(
         &self,
         id: impl Into<String>,
@@ -279,6 +316,7 @@ impl Topology {
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.wire_dead_letters();
+        self.ask();
         let parts = self.parts.borrow();
         let carriages = parts.carriages;
         let components = parts.components.iter().map(|component| ComponentPlan {
@@ -311,7 +349,14 @@ impl Topology {
     /// What the runtime makes tasks of.
     pub(crate) fn into_parts(self) -> Parts {
         self.wire_dead_letters();
+        self.ask();
         self.parts.into_inner()
+    }
+
+    /// Asks each component that was not asked yet what it is.
+    fn ask(&self) {
+        let components = &mut self.parts.borrow_mut().components;
+        components.iter_mut().for_each(Definition::ask);
     }
 
     /// Wires the dead letters of the components that the sink does not read yet.
@@ -358,10 +403,7 @@ impl Topology {
             make,
             stated: Meaning::none(),
             rate: None,
-            combines: false,
-            key_field: None,
-            light: false,
-            waits: true,
+            properties: None,
         });
         components.len() - 1
     }
@@ -379,17 +421,4 @@ impl Topology {
         // Indices come from `add`, and components are never removed.
         change(&mut self.parts.borrow_mut().components[index])
     }
-}
-
-/// The plans of a component's streams, named in order; unnamed ones by their position.
-pub(super) fn stream_plans<S: Streams>(names: &[&str]) -> Vec<StreamPlan> {
-    let describe = S::describe().into_iter().enumerate();
-    let plans = describe.map(|(position, (tuple, fields))| StreamPlan {
-        name: names
-            .get(position)
-            .map_or_else(|| format!("stream-{position}"), |name| (*name).to_owned()),
-        tuple: tuple.to_owned(),
-        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
-    });
-    plans.collect()
 }

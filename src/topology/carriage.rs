@@ -98,7 +98,7 @@ impl Carriages {
             return Carriage::Chained;
         }
         let by_key = matches!(input.grouping, Grouping::Fields(_));
-        if self.combine != When::Never && reader.combines && by_key {
+        if self.combine != When::Never && reader.combines() && by_key {
             return Carriage::Combined;
         }
         Carriage::Sent
@@ -118,14 +118,14 @@ impl Carriages {
         }
         match &input.grouping {
             // What has a key is in the task of that key already.
-            Grouping::Fields(key) => match (emitter.key_field, key.parts.as_slice()) {
+            Grouping::Fields(key) => match (emitter.key_field(), key.parts.as_slice()) {
                 (Some(kept), [KeyPart::Field(field)]) => kept == field && input.stream == 0,
                 _ => false,
             },
             // Any task will do. Work that is more than a filter's deserves a thread; and what
             // keeps something must not be at different moments in its tasks, which each follow
             // one spout then.
-            Grouping::Shuffle | Grouping::LocalOrShuffle => reader.light,
+            Grouping::Shuffle | Grouping::LocalOrShuffle => reader.is_light(),
             // Of one task to one task.
             Grouping::Global => reader.parallelism == 1 && emitter.kind == ComponentKind::Bolt,
             _ => false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::builder::{Input, Make, Topology, stream_plans};
+use super::builder::{Input, Make, Topology};
 use super::plan::{Grouping, KeyPart, KeyPlan};
 use crate::bolt::{AggregatingBolt, KeyedBolt};
 use crate::key::{GivenTo, Key};
@@ -377,7 +377,7 @@ impl<'t, B: 'static> Keyed<'t, B> {
             let edge = KeyedEdge::<A::Item, K>::new(edge_key.clone());
             Box::new(edge)
         });
-        self.wired(stream, key, B::combines(), edge, |bolt, key| {
+        self.wired(stream, key, edge, |bolt, key| {
             Box::new(PlainOperator::new(WithKey::new(bolt, key)))
         })
     }
@@ -387,7 +387,6 @@ impl<'t, B: 'static> Keyed<'t, B> {
         self,
         stream: &A,
         key: K,
-        combines: bool,
         edge: KeyedEdges,
         make: fn(B, K) -> Box<dyn AnyBolt>,
     ) -> Grouped<'t, B, A::Item, K>
@@ -403,10 +402,7 @@ impl<'t, B: 'static> Keyed<'t, B> {
         } = self;
         let bolt_key = key.clone();
         topology.change(index, |component| {
-            component.outputs = stream_plans::<B::Output>(&B::streams());
-            component.combines = combines;
-            component.key_field = B::key_field();
-            component.waits = B::waits();
+            component.outputs = B::Output::named(&[]);
             component.make = Make::Bolt(Box::new(move || make(factory(), bolt_key.clone())));
         });
         let reader = Component::<'t, B, B::Output, A::Item>::new(topology, index);
@@ -453,7 +449,7 @@ impl<'t, B: 'static> Aggregating<'t, B> {
             let edge = FoldingEdge::<A::Item, K, _>::new(edge_key.clone(), aggregator.clone());
             Box::new(edge)
         });
-        self.keyed.wired(stream, key, true, edge, |bolt, key| {
+        self.keyed.wired(stream, key, edge, |bolt, key| {
             Box::new(PlainOperator::new(WithPartials::new(bolt, key)))
         })
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::carriage::Carriage;
 
-pub use crate::stream::{DEAD_LETTERS, DEFAULT_STREAM};
+pub use crate::stream::{DEAD_LETTERS, DEFAULT_STREAM, StreamPlan};
 
 // A lock only because building `String`s needs the heap: filled on first use, then read-only, so
 // that `ComponentPlan::stream` can lend it out like a listed stream.
@@ -96,17 +96,6 @@ pub enum ComponentKind {
     Bolt,
     /// Takes tuples out of the topology; emits no stream, not even dead letters.
     Sink,
-}
-
-/// A stream that a component emits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct StreamPlan {
-    /// [`DEFAULT_STREAM`] for the main stream, else a name such as `late`; unique in a component.
-    pub name: String,
-    /// The short name of the tuple type, such as `Word`.
-    pub tuple: String,
-    /// The names of the tuple's fields, which a key can name.
-    pub fields: Vec<String>,
 }
 
 /// A stream that a component reads, and how its tuples are dealt out to the reader's tasks.

@@ -287,14 +287,14 @@ fn a_panic_in_state_or_a_factory_names_the_component() {
     }
 }
 
-/// The second time it is made it panics: after a failure of the run.
+/// It is made for the plan and for the task; the third time, after a failure, it panics.
 #[test]
 fn a_panic_of_a_factory_after_a_failure_is_tried_again_and_named() {
     let topology = Topology::named("once");
     let numbers = spout(&topology);
     let made = AtomicU64::new(0);
     let bolt = topology.bolt("once", move || {
-        assert_eq!(made.fetch_add(1, Ordering::Relaxed), 0, "only once");
+        assert!(made.fetch_add(1, Ordering::Relaxed) < 2, "only twice");
         Map::new(|_: &Number| Err::<Number, _>(Transient::new("not now").into()))
     });
     let _ = bolt.global_grouping(&numbers);

@@ -3,9 +3,10 @@
 use crate::{Number, both, numbers};
 use squall::bolts::Map;
 use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::topology::{Carriage, StreamPlan};
 use squall::{
-    Bolt, Context, Next, Out, Port, Result, RunOptions, Spout, SpoutOut, TimeDomain, Timestamp,
-    Topology,
+    Bolt, Context, Next, Out, Port, Result, RunOptions, Spout, SpoutOut, Streams, TimeDomain,
+    Timestamp, Topology,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -151,8 +152,8 @@ impl Bolt for EvenOdd {
         }
         Ok(())
     }
-    fn streams() -> Vec<&'static str> {
-        vec![squall::DEFAULT_STREAM, Self::ODD.name()]
+    fn streams(&self) -> Vec<StreamPlan> {
+        Self::Output::named(&[squall::DEFAULT_STREAM, Self::ODD.name()])
     }
 }
 
@@ -168,6 +169,65 @@ fn a_component_has_several_streams_each_with_readers_of_its_own() {
     let values = |numbers: Vec<Number>| numbers.iter().map(|n| n.value).collect::<Vec<_>>();
     assert_eq!(values(even.take()), [0, 2, 4, 6, 8]);
     assert_eq!(values(odd.take()), [1, 3, 5, 7, 9]);
+}
+
+/// One type for several components, which differ in what they are.
+struct Relay {
+    column: &'static str,
+    light: bool,
+}
+
+impl Bolt for Relay {
+    type Input = Number;
+    type Output = Number;
+    fn execute(&mut self, number: &Number, out: &mut Out<Number>) -> Result {
+        out.emit(number.clone());
+        Ok(())
+    }
+    fn streams(&self) -> Vec<StreamPlan> {
+        let mut streams = Self::Output::named(&["rows"]);
+        streams[0].fields = vec![self.column.to_owned()];
+        streams
+    }
+    fn is_light(&self) -> bool {
+        self.light
+    }
+}
+
+#[test]
+fn what_a_component_is_may_differ_by_its_value() {
+    let topology = Topology::named("values");
+    let events = numbers(10);
+    let spout = topology.spout("numbers", move || events.clone());
+    let column = "price";
+    let light = topology
+        .bolt("light", move || Relay {
+            column,
+            light: true,
+        })
+        .shuffle_grouping(&spout);
+    let column = "user";
+    let heavy = topology
+        .bolt("heavy", move || Relay {
+            column,
+            light: false,
+        })
+        .shuffle_grouping(&light);
+    let all = Collected::of(&topology, "all", &heavy);
+    let plan = topology.plan();
+    let component = |id| plan.component(id).unwrap();
+    let fields = |id| component(id).stream("rows").unwrap().fields.clone();
+    assert_eq!(
+        (fields("light"), fields("heavy")),
+        (vec!["price".into()], vec!["user".into()])
+    );
+    let carried = |id| component(id).inputs[0].carriage;
+    assert_eq!(
+        (carried("light"), carried("heavy")),
+        (Carriage::Chained, Carriage::Sent)
+    );
+    TopologyTest::new(topology).run().unwrap();
+    assert_eq!(all.take().len(), 10);
 }
 
 #[test]

@@ -6,9 +6,8 @@ use proptest::prelude::*;
 
 use super::{Runs, at};
 use crate::aggregate::{Aggregator, Count, DoubleSum, LongMax, LongSum};
-use crate::bolt::Bolt;
 use crate::bolts::{Aggregate, Aggregated, RollingAggregate, RollingCount, Updated};
-use crate::operator::WithKey;
+use crate::operator::{Executes, WithKey};
 use crate::stream::StreamAt;
 use crate::testing::BoltTest;
 use crate::time::{TimeDomain, Timestamp, Window, WindowShape, millis};
@@ -54,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 type Counted = (Window, u8, u64);
 type Counts = Vec<Counted>;
-type Emitted<B> = <<B as Bolt>::Output as StreamAt<0>>::Item;
+type Emitted<B> = <<B as Executes>::Output as StreamAt<0>>::Item;
 
 /// What each run emits, and how many tuples were late.
 fn history<B>(
@@ -64,7 +63,7 @@ fn history<B>(
     count: fn(&Emitted<B>) -> Counted,
 ) -> Vec<(Counts, u64, usize)>
 where
-    B: Bolt<Input = Row>,
+    B: Executes<Input = Row>,
     B::Output: StreamAt<0>,
 {
     let mut runs = Runs::new(make, TimeDomain::Event, shape);

@@ -4,9 +4,8 @@ use proptest::prelude::*;
 
 use super::{Runs, at, part, total};
 use crate::aggregate::Count as Counted;
-use crate::bolt::Bolt;
 use crate::bolts::{MergeRankings, Rank, RollingAggregate, RollingCount, TopMonotonic};
-use crate::operator::WithKey;
+use crate::operator::{Executes, WithKey};
 use crate::ranking::{Count, Ranking, Word};
 use crate::stream::StreamAt;
 use crate::time::{TimeDomain, Window, WindowShape, millis};
@@ -37,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What each run emits, as text; and how many were late or refused. Counts of a window come in
 /// no order.
-fn history<B: Bolt>(
+fn history<B: Executes>(
     make: fn() -> B,
     (domain, shape): (TimeDomain, WindowShape),
     tuple: fn(u8, i64) -> B::Input,
@@ -91,7 +90,7 @@ where
     history
 }
 
-fn compare<B: Bolt>(
+fn compare<B: Executes>(
     make: fn() -> B,
     times: (TimeDomain, WindowShape),
     tuple: fn(u8, i64) -> B::Input,
