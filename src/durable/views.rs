@@ -16,7 +16,7 @@ use super::manifest::{KeptComponent, Manifest};
 use super::table_view::TableView;
 use crate::error::BoxError;
 use crate::key::KeyValue;
-use crate::state::{Entry, Shape, StoredUnit, type_name};
+use crate::state::{Entry, Shape, StoredUnit, described};
 use crate::store::{Reader, Store, WeakStore};
 
 /// The state of a topology for readers: what every table held at the last commit.
@@ -122,7 +122,7 @@ pub enum ViewError {
     Misfit {
         /// The state, as `component.state`.
         state: String,
-        /// What is stored, as `a table of Text to u64`.
+        /// What is stored, as `a table of text to u64`.
         stored: String,
         /// What it was read as.
         asked: String,
@@ -316,7 +316,7 @@ impl Snapshot {
         state: &str,
         task: usize,
     ) -> Result<Option<V>, ViewError> {
-        self.shape(component, state, "value", "", &type_name::<V>())?;
+        self.shape(component, state, "value", "", &described::<V>())?;
         let Ok(unit) = u16::try_from(task) else {
             return Ok(None);
         };
@@ -330,12 +330,12 @@ impl Snapshot {
     }
 
     /// What is stored of a table of these types.
-    fn table_shape<K, V>(
+    fn table_shape<K: DeserializeOwned, V: DeserializeOwned>(
         &self,
         component: &str,
         state: &str,
     ) -> Result<(&KeptComponent, &Shape), ViewError> {
-        let (key, value) = (type_name::<K>(), type_name::<V>());
+        let (key, value) = (described::<K>(), described::<V>());
         self.shape(component, state, "table", &key, &value)
     }
 

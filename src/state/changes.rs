@@ -88,9 +88,12 @@ impl Changes {
         self.time
     }
 
-    /// Calls `tell` when what is written is on disk, on the thread that commits; nobody is told
-    /// where the commit fails.
-    pub(crate) fn when_committed(&mut self, tell: impl FnOnce() + Send + 'static) {
+    /// Calls `tell` when what is written is on disk; nobody is told where the commit fails.
+    ///
+    /// It is called on the thread that commits, which the next commit waits for: it should note or
+    /// send what it has to say, and return. By it a connector tells its source how far it has come:
+    /// what it tells is never taken back.
+    pub fn when_committed(&mut self, tell: impl FnOnce() + Send + 'static) {
         self.committed.push(Box::new(tell));
     }
 

@@ -21,6 +21,7 @@
 
 mod changes;
 mod codec;
+mod described;
 mod key_index;
 mod ledger;
 mod stored;
@@ -30,6 +31,7 @@ mod value;
 
 pub use changes::Changes;
 pub(crate) use codec::take;
+pub(crate) use described::described;
 pub use key_index::KeyIndex;
 pub(crate) use ledger::Ledger;
 pub(crate) use stored::{AnyEntry, entries};
@@ -138,9 +140,10 @@ pub trait State: Send {
 pub struct Shape {
     /// The kind, as `table`, with what belongs to it, as the slide of a window.
     pub kind: String,
-    /// The type of the keys; empty where there are none.
+    /// What serde reads a key as, such as `text`, `u64` or `struct`; empty where there are none. The
+    /// names of types are not stored, so that they may change.
     pub key: String,
-    /// The type of the values.
+    /// What serde reads a value as.
     pub value: String,
     /// Whether each entry belongs to the shard of its key.
     pub by_key: bool,
@@ -149,7 +152,7 @@ pub struct Shape {
 }
 
 impl fmt::Display for Shape {
-    /// `a table of Text to u64`.
+    /// `a table of text to u64`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             kind, key, value, ..
@@ -172,24 +175,6 @@ pub enum AcrossTasks {
     Merged,
     /// The tasks' units are merged into one, which every task gets.
     Shared,
-}
-
-/// A type's name without the paths of its modules: `Option<Text>`.
-pub(crate) fn type_name<T: ?Sized>() -> String {
-    let full = std::any::type_name::<T>();
-    let mut name = String::new();
-    let mut word = String::new();
-    for c in full.chars() {
-        if c.is_alphanumeric() || c == '_' {
-            word.push(c);
-        } else if c == ':' {
-            word.clear();
-        } else {
-            name.push_str(&std::mem::take(&mut word));
-            name.push(c);
-        }
-    }
-    name + &word
 }
 
 #[cfg(test)]

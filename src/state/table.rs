@@ -8,7 +8,7 @@ use indexmap::map::Entry as Place;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit, type_name};
+use super::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit, described};
 use crate::error::Result;
 use crate::key::{KeyValue, shard_of};
 use crate::time::Timestamp;
@@ -326,8 +326,8 @@ where
             .map_or(AcrossTasks::Fixed, |_| AcrossTasks::Merged);
         Shape {
             kind: "table".to_owned(),
-            key: type_name::<K>(),
-            value: type_name::<V>(),
+            key: described::<K>(),
+            value: described::<V>(),
             by_key: true,
             tasks,
         }

@@ -7,7 +7,7 @@ use std::ops::RangeBounds;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit, Table, type_name};
+use super::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit, Table, described};
 use crate::error::Result;
 use crate::key::KeyValue;
 
@@ -132,9 +132,9 @@ where
 {
     fn shape(&self) -> Shape {
         Shape {
-            kind: format!("set of tables by {}", type_name::<S>()),
-            key: type_name::<K>(),
-            value: type_name::<V>(),
+            kind: format!("set of tables by {}", described::<S>()),
+            key: described::<K>(),
+            value: described::<V>(),
             by_key: true,
             tasks: AcrossTasks::Fixed,
         }

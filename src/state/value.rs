@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit, type_name};
+use super::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit, described};
 use crate::error::Result;
 
 /// A value that a task keeps; reads as what it holds, and is stored when it was touched.
@@ -91,7 +91,7 @@ impl<V: Serialize + DeserializeOwned + Send> State for Value<V> {
         Shape {
             kind: "value".to_owned(),
             key: String::new(),
-            value: type_name::<V>(),
+            value: described::<V>(),
             by_key: false,
             tasks: self.merge.map_or(AcrossTasks::Fixed, |(across, _)| across),
         }

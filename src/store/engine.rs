@@ -31,8 +31,9 @@ use crate::private;
 
 /// The format of our own that this version reads and writes. In the first one counts had their
 /// keys beside them. In the second nothing said what results mean, so that a run could go on with
-/// those of another question, and files were known by their paths alone.
-pub(super) const FORMAT: u64 = 3;
+/// those of another question, and files were known by their paths alone. In the third one states had
+/// the names of Rust types, so that a struct could not be renamed.
+pub(super) const FORMAT: u64 = 4;
 
 /// Most memory that the engine uses for pages.
 const CACHE_BYTES: usize = 64 << 20;
@@ -522,7 +523,7 @@ mod tests {
             let error = Engine::open(&place).err().unwrap().to_string();
 
             assert!(error.contains(&format!("has format {other}")), "{error}");
-            assert!(error.contains("knows format 3"), "{error}");
+            assert!(error.contains("knows format 4"), "{error}");
             assert!(error.contains(&dir.path().display().to_string()), "{error}");
         }
     }

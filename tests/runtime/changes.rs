@@ -99,7 +99,7 @@ fn state_of_another_type_is_refused() {
             value(String::new(), |seen, word| seen.push_str(&word.word))
         }),
         &dir,
-        &["a value of u64", "a value of String"],
+        &["a value of u64", "a value of text"],
     );
     let table = || Keeps {
         state: Table::<Text, u64>::new(),
@@ -109,8 +109,48 @@ fn state_of_another_type_is_refused() {
     refused(
         keeping(2, table),
         &dir,
-        &["a value of u64", "a table of Text to u64"],
+        &["a value of u64", "a table of text to u64"],
     );
+}
+
+/// What one version of a program keeps.
+#[derive(Serialize, Deserialize, Clone, Default)]
+struct Met {
+    times: u64,
+}
+
+/// The same in the next version, under another name, and with one field more.
+#[derive(Serialize, Deserialize, Clone, Default)]
+struct Occurrences {
+    times: u64,
+    #[serde(default)]
+    longest: u64,
+}
+
+#[test]
+fn what_was_written_before_a_struct_is_renamed_is_read_after_it() {
+    let dir = memory();
+    let before = || Keeps {
+        state: Table::<Text, Met>::new(),
+        count: |table, word| table.entry(&word.word).times += 1,
+        keep: |table, states| states.keep("kept", table),
+    };
+    run(keeping(2, before), &dir).unwrap();
+    let after = || Keeps {
+        state: Table::<Text, Occurrences>::new(),
+        count: |table, word| table.entry(&word.word).times += 1,
+        keep: |table, states| states.keep("kept", table),
+    };
+    // There is nothing more to read.
+    run(keeping(3, after), &dir).unwrap();
+    let views = dir.views().unwrap().read().unwrap();
+    let kept = views.table::<Text, Occurrences>("kept", "kept").unwrap();
+    let times = kept
+        .iter()
+        .unwrap()
+        .map(|(_, kept)| kept.times)
+        .sum::<u64>();
+    assert_eq!(times, 1_000);
 }
 
 /// Totals of `words` up to `end`, under any grouping.

@@ -241,7 +241,7 @@ fn a_typed_read_of_another_type_is_refused_naming_both() {
         .unwrap_err();
     let said = error.to_string();
     assert!(
-        said.contains("a table of u32 to i64") && said.contains("a table of u32 to String"),
+        said.contains("a table of u32 to i64") && said.contains("a table of u32 to text"),
         "{said}"
     );
     assert!(matches!(error, ViewError::Misfit { .. }));

@@ -135,7 +135,7 @@ fn what_cannot_be_edited_is_named() {
     assert!(
         error
             .to_string()
-            .contains("a table of Text to u64, and not a table of Text to i64"),
+            .contains("a table of text to u64, and not a table of text to i64"),
         "{error}"
     );
     assert!(error.is_wrong_use());

@@ -101,7 +101,7 @@ fn a_directory_is_inspected_and_its_tables_are_shown() {
     for part in [
         "topology   words",
         "committed  epoch",
-        "a table of Text to u64",
+        "a table of text to u64",
         "fields(word)",
     ] {
         assert!(text.contains(part), "{text}");

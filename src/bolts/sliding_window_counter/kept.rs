@@ -156,8 +156,8 @@ impl<K: KeyValue> State for Kept<'_, K> {
         };
         Shape {
             kind: format!("table in {slot}, {slots},"),
-            key: crate::state::type_name::<K>(),
-            value: crate::state::type_name::<u64>(),
+            key: crate::state::described::<K>(),
+            value: crate::state::described::<u64>(),
             by_key: true,
             tasks: AcrossTasks::Fixed,
         }

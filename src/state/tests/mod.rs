@@ -277,11 +277,3 @@ fn values_are_shared_merged_or_kept_by_their_tasks() {
         store.save(&mut tasks, keep_some, at(0), || false);
     }
 }
-
-#[test]
-fn type_names_have_no_paths() {
-    assert_eq!(type_name::<u64>(), "u64");
-    let name = type_name::<std::collections::HashMap<String, Option<crate::Text>>>();
-    assert_eq!(name, "HashMap<String, Option<Text>>");
-    assert_eq!(type_name::<(u8, Vec<[u8; 4]>)>(), "(u8, Vec<[u8; 4]>)");
-}
