@@ -3,27 +3,32 @@
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Fields, parse_macro_input};
+use syn::{Data, DeriveInput, Fields, LitStr, Path, parse_macro_input, parse_quote};
 
 /// Makes a struct or enum a tuple that can travel on a stream.
 ///
 /// For each named field of a struct it writes a constant of the field's name in capitals
 /// and of the field's visibility, such as `Word::WORD` for `word`, that serves as a key.
 /// The type must be `Clone + Debug + Send + 'static`.
-#[proc_macro_derive(Tuple)]
+///
+/// A crate that has the library under another name, or gives it on to its own users, says where it
+/// is: `#[tuple(crate = "my_library::squall")]`.
+#[proc_macro_derive(Tuple, attributes(tuple))]
 pub fn derive_tuple(input: TokenStream) -> TokenStream {
     expand(&parse_macro_input!(input as DeriveInput)).into()
 }
 
 fn expand(input: &DeriveInput) -> Tokens {
+    let library = match library(input) {
+        Ok(library) => library,
+        Err(error) => return error.to_compile_error(),
+    };
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    let mut bounds = where_clause
-        .cloned()
-        .unwrap_or_else(|| syn::parse_quote!(where));
+    let mut bounds = where_clause.cloned().unwrap_or_else(|| parse_quote!(where));
     if !input.generics.params.is_empty() {
         // A generic tuple is one exactly where its arguments make it one.
-        bounds.predicates.push(syn::parse_quote!(
+        bounds.predicates.push(parse_quote!(
             Self: ::core::clone::Clone + ::core::fmt::Debug + ::core::marker::Send + 'static
         ));
     }
@@ -58,13 +63,13 @@ fn expand(input: &DeriveInput) -> Tokens {
 
     quote! {
         #[automatically_derived]
-        impl #impl_generics ::squall::Tuple for #name #type_generics #bounds {
+        impl #impl_generics #library::Tuple for #name #type_generics #bounds {
             const FIELDS: &'static [&'static str] = &[#(#texts),*];
         }
 
         #(
             #[automatically_derived]
-            impl #impl_generics ::squall::FieldAt<#indices> for #name #type_generics #bounds {
+            impl #impl_generics #library::FieldAt<#indices> for #name #type_generics #bounds {
                 type Value = #types;
                 const NAME: &'static str = #texts;
                 fn get(&self) -> &#types {
@@ -78,11 +83,31 @@ fn expand(input: &DeriveInput) -> Tokens {
         impl #impl_generics #name #type_generics #where_clause {
             #(
                 #[doc = #docs]
-                #visibilities const #constants: ::squall::Field<Self, #indices> =
-                    ::squall::Field::new();
+                #visibilities const #constants: #library::Field<Self, #indices> =
+                    #library::Field::new();
             )*
         }
     }
+}
+
+/// The path to the library.
+fn library(input: &DeriveInput) -> syn::Result<Path> {
+    let mut library = parse_quote!(::squall);
+    for attribute in &input.attrs {
+        if !attribute.path().is_ident("tuple") {
+            continue;
+        }
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("crate") {
+                let message = "`#[tuple(..)]` knows only `crate = \"path::to::squall\"`";
+                return Err(meta.error(message));
+            }
+            let path: LitStr = meta.value()?.parse()?;
+            library = path.parse()?;
+            Ok(())
+        })?;
+    }
+    Ok(library)
 }
 
 fn unraw(ident: &syn::Ident) -> String {

@@ -2,7 +2,9 @@
 
 use clap::Args;
 use squall::connectors::Files;
-use squall::connectors::files::{Delimiter, Encoding, Format, ProbeError, RecordReader, Source};
+use squall::connectors::files::{
+    Columns, Delimiter, Encoding, Format, ProbeError, RecordReader, Source,
+};
 
 use crate::wrong::WrongUse;
 
@@ -16,13 +18,19 @@ pub struct Input {
     /// How the input is cut into records [default: by suffix; text where it says nothing]
     #[arg(long, value_name = "text|csv|ndjson", requires = "input")]
     pub format: Option<Format>,
-    /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
+    /// The character between CSV columns, `tab`, or `blank` for one or more spaces and tabs
+    /// [default: a tab for .tsv, else a comma]
     #[arg(long, value_name = "CHAR", requires = "input")]
     pub delimiter: Option<Delimiter>,
     /// The encoding of the input, such as latin1, windows-1252, gbk or utf-16le
     /// [default: utf-8]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub encoding: Option<Encoding>,
+    /// The columns of lines of text: a regular expression in which each named group is one, such
+    /// as '^(?<host>\\S+) .* "(?<method>\\S+) (?<path>\\S+)'; a line that does not match is a dead
+    /// letter
+    #[arg(long, value_name = "REGEX", requires = "input")]
+    pub columns: Option<Columns>,
     /// Wait for more at the end of files and folders, until the run is stopped; logs may be
     /// rotated and files copied in meanwhile
     #[arg(long, requires = "input")]
@@ -84,6 +92,7 @@ impl Input {
         if self.keep_open {
             files = files.keep_open();
         }
+        self.check_columns(files.sources())?;
         for source in files.sources() {
             self.check_format(source, fields, text)?;
         }
@@ -96,6 +105,9 @@ impl Input {
         }
         if let Some(encoding) = self.encoding {
             files = files.encoding(encoding);
+        }
+        if let Some(columns) = &self.columns {
+            files = files.columns(columns.clone());
         }
         Ok(Some(files))
     }
@@ -128,7 +140,8 @@ impl Input {
         text: PlainText,
     ) -> Result<(), WrongUse> {
         let (name, format) = (source.name(), self.format_of(source));
-        if format == Format::Text {
+        let columns = self.columns.is_some() && format == Format::Text;
+        if format == Format::Text && !columns {
             return match (fields.iter().find_map(|field| field.name), text) {
                 (Some(field), _) => Err(WrongUse::FieldOfText {
                     name,
@@ -142,10 +155,11 @@ impl Input {
         else {
             return Ok(());
         };
-        if format == Format::Csv && !source.is_stream() {
+        if columns || (format == Format::Csv && !source.is_stream()) {
             let reader = RecordReader::open(source, Some(format), self.delimiter)?;
             let header = reader
                 .encoding(self.encoding)
+                .columns(self.columns.clone())
                 .header()
                 .map_err(ProbeError::Read)?
                 .cloned();
@@ -163,6 +177,22 @@ impl Input {
             option,
             format: format.to_string(),
         })
+    }
+
+    /// Columns are those of lines of text.
+    fn check_columns(&self, sources: &[Source]) -> Result<(), WrongUse> {
+        let other = |source: &&Source| self.format_of(source) != Format::Text;
+        match sources
+            .iter()
+            .find(other)
+            .filter(|_| self.columns.is_some())
+        {
+            Some(source) => Err(WrongUse::ColumnsOfOther {
+                name: source.name(),
+                format: self.format_of(source).to_string(),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn check_delimiter(&self, sources: &[Source]) -> Result<(), WrongUse> {

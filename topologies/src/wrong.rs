@@ -18,7 +18,7 @@ pub enum WrongUse {
     Window(#[from] WindowError),
     /// A CSV file was given without saying which column to read.
     #[error(
-        "`{}` is CSV: say which column to read by {option}; the columns are {columns}",
+        "`{}` has columns: say which one to read by {option}; they are {columns}",
         Shown(name)
     )]
     NoColumn {
@@ -78,6 +78,17 @@ pub enum WrongUse {
     )]
     DelimiterWithoutCsv {
         /// The name of the first source.
+        name: String,
+        /// Its format.
+        format: String,
+    },
+    /// Columns of lines were given, and a source is no text.
+    #[error(
+        "--columns is for lines of text, but `{}` is read as {format}; say so by --format text",
+        Shown(name)
+    )]
+    ColumnsOfOther {
+        /// The name of the source.
         name: String,
         /// Its format.
         format: String,

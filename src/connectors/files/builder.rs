@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Delimiter, Encoding, FieldSelector, FieldWatch, FileSpout, Format, InputError, Probe,
+    Columns, Delimiter, Encoding, FieldSelector, FieldWatch, FileSpout, Format, InputError, Probe,
     ProbeError, Progress, Record, Source, TimeFormat, probe, resolve,
 };
 use crate::error::Result;
@@ -68,6 +68,7 @@ pub struct Files {
     pub(super) format: Option<Format>,
     pub(super) delimiter: Option<Delimiter>,
     pub(super) encoding: Option<Encoding>,
+    pub(super) columns: Option<Columns>,
     pub(super) fields: Arc<[FieldSelector]>,
     pub(super) optional: Arc<[FieldSelector]>,
     pub(super) watch: FieldWatch,
@@ -127,6 +128,7 @@ impl Files {
             format: None,
             delimiter: None,
             encoding: None,
+            columns: None,
             fields: Arc::default(),
             optional: Arc::default(),
             watch: FieldWatch::default(),
@@ -160,6 +162,14 @@ impl Files {
     #[must_use]
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = Some(encoding);
+        self
+    }
+
+    /// The columns of each line of text, by which it has fields. A line that does not match goes to
+    /// the dead letters.
+    #[must_use]
+    pub fn columns(mut self, columns: Columns) -> Self {
+        self.columns = Some(columns);
         self
     }
 
@@ -306,6 +316,7 @@ impl Files {
             format: self.format,
             delimiter: self.delimiter,
             encoding: self.encoding,
+            columns: self.columns.as_ref(),
             fields: &self.fields,
             watch,
             time: self.time.as_ref().map(|(field, format)| (field, format)),

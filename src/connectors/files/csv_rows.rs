@@ -83,24 +83,37 @@ impl fmt::Display for Header {
 }
 
 /// Splits rows into columns.
-pub(super) struct Splitter {
-    parser: csv::Reader<OneRow>,
+pub(super) enum Splitter {
+    /// At a character, by the `csv` crate.
+    At(Box<csv::Reader<OneRow>>),
+    AtBlanks,
 }
+
+/// What stands between columns where that is blanks.
+const BLANKS: [char; 2] = [' ', '\t'];
 
 impl Splitter {
     pub(super) fn new(delimiter: Delimiter) -> Self {
+        let Some(delimiter) = delimiter.byte() else {
+            return Splitter::AtBlanks;
+        };
         let parser = csv::ReaderBuilder::new()
-            .delimiter(delimiter.byte())
+            .delimiter(delimiter)
             .terminator(csv::Terminator::Any(b'\n'))
             .has_headers(false)
             // Rows are compared with the header by the caller, who has a better message.
             .flexible(true)
             .from_reader(OneRow::default());
-        let mut splitter = Splitter { parser };
+        let mut splitter = Splitter::At(Box::new(parser));
         // The parser drops a byte order mark from what it reads first. The file's own is gone
         // already, so what looks like one in a row is data: let it look at something else.
         let _ = splitter.split(&mut "-".to_owned(), &mut StringRecord::new());
         splitter
+    }
+
+    /// Whether a line is none of the rows: it has no column.
+    pub(super) fn skips(&self, line: &str) -> bool {
+        matches!(self, Splitter::AtBlanks) && line.trim_matches(BLANKS).is_empty()
     }
 
     /// Splits `text`, a row that is not empty and without its line end, into `row`.
@@ -109,14 +122,20 @@ impl Splitter {
         text: &mut String,
         row: &mut StringRecord,
     ) -> Result<(), csv::Error> {
+        let Splitter::At(parser) = self else {
+            row.clear();
+            let columns = text.split(BLANKS).filter(|column| !column.is_empty());
+            columns.for_each(|column| row.push_field(column));
+            return Ok(());
+        };
         // The text is lent to the parser's input and taken back: no copy, no lifetime.
         text.push('\n');
-        let input = self.parser.get_mut();
+        let input = parser.get_mut();
         input.done = 0;
         mem::swap(&mut input.text, text);
         // Cannot reach the end of the input: the row's line end completes it.
-        let result = self.parser.read_record(row);
-        mem::swap(&mut self.parser.get_mut().text, text);
+        let result = parser.read_record(row);
+        mem::swap(&mut parser.get_mut().text, text);
         text.pop();
         result.map(|_| ())
     }
@@ -124,7 +143,7 @@ impl Splitter {
 
 /// The parser's input, which never holds more than the row it is asked for.
 #[derive(Default)]
-struct OneRow {
+pub(super) struct OneRow {
     text: String,
     done: usize,
 }
@@ -147,7 +166,7 @@ mod tests {
 
     /// Rows as they are cut and split here: line, offset and columns.
     fn ours(input: &[u8]) -> Vec<(u64, u64, Vec<String>)> {
-        let mut cutter = Cutter::rows(Lines::new(Box::new(io::Cursor::new(input.to_vec()))), COMMA);
+        let mut cutter = Cutter::rows(Lines::new(Box::new(io::Cursor::new(input.to_vec()))), b',');
         let mut splitter = Splitter::new(COMMA);
         let (mut bytes, mut row, mut rows) = (Vec::new(), StringRecord::new(), Vec::new());
         while cutter.next(&mut bytes).unwrap() == Cut::Record {
@@ -199,6 +218,19 @@ mod tests {
             }
         }
         assert!(compared > 10_000, "{compared}");
+    }
+
+    #[test]
+    fn columns_between_blanks_are_as_many_as_there_are_words() {
+        let mut splitter = Splitter::new(Delimiter::BLANK);
+        let mut row = StringRecord::new();
+        let mut split = |text: &str| {
+            splitter.split(&mut text.to_owned(), &mut row).unwrap();
+            row.iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(split("  PID USER \t%CPU "), ["PID", "USER", "%CPU"]);
+        assert_eq!(split("1 \"a b\""), ["1", "\"a", "b\""]);
+        assert!(splitter.skips(" \t") && !splitter.skips(" x"));
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::io;
 use memchr::memchr;
 
 use super::encoding::Encoding;
-use super::format::Delimiter;
 use super::gzip::Unpacked;
 use super::lines::{Lines, MAX_RECORD_BYTES, Piece, trim_line_end};
 
@@ -59,7 +58,7 @@ impl Cutter {
     }
 
     /// Each CSV row is a record; blank lines between rows are none.
-    pub(super) fn rows(lines: Lines, delimiter: Delimiter) -> Self {
+    pub(super) fn rows(lines: Lines, delimiter: u8) -> Self {
         Cutter {
             quotes: Some(Quotes::new(delimiter)),
             ..Cutter::lines(lines)
@@ -266,9 +265,9 @@ enum State {
 }
 
 impl Quotes {
-    fn new(delimiter: Delimiter) -> Self {
+    fn new(delimiter: u8) -> Self {
         Quotes {
-            delimiter: delimiter.byte(),
+            delimiter,
             state: State::ColumnStart,
         }
     }
@@ -330,7 +329,7 @@ mod tests {
     }
 
     fn rows(input: &'static [u8], limit: usize) -> Vec<(u64, u64, String)> {
-        cut(Cutter::rows(Lines::new(Box::new(input)), Delimiter::COMMA).with_limit(limit))
+        cut(Cutter::rows(Lines::new(Box::new(input)), b',').with_limit(limit))
     }
 
     fn expect(found: &[(u64, u64, String)], expected: &[(u64, u64, &str)]) {
@@ -416,7 +415,7 @@ mod tests {
     fn quotes_are_followed_across_pieces() {
         let text = b"a,\"b\"\"\n\",c\"\n";
         for cut in 0..text.len() {
-            let mut quotes = Quotes::new(Delimiter::COMMA);
+            let mut quotes = Quotes::new(b',');
             quotes.start_row();
             quotes.follow(&text[..cut]);
             assert_eq!(

@@ -16,9 +16,15 @@ pub enum Format {
     NdJson,
 }
 
-/// The character between two CSV columns: one byte of ASCII.
+/// What stands between two CSV columns: a character of ASCII, or blanks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Delimiter(u8);
+pub struct Delimiter(Between);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Between {
+    Byte(u8),
+    Blanks,
+}
 
 /// Why a format or a delimiter was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +33,10 @@ pub enum FormatError {
     #[error("there is no format `{}`; the formats are text, csv and ndjson", Shown(.0))]
     UnknownFormat(String),
     /// The delimiter is not one ASCII character.
-    #[error("the delimiter `{}` is not one ASCII character; give one, or the word `tab`", Shown(.0))]
+    #[error(
+        "the delimiter `{}` is not one ASCII character; give one, or the word `tab` or `blank`",
+        Shown(.0)
+    )]
     NotOneCharacter(String),
     /// The delimiter has another meaning in CSV.
     #[error("the delimiter cannot be {0}, which has another meaning in CSV")]
@@ -50,9 +59,12 @@ impl Format {
 
 impl Delimiter {
     /// `,`
-    pub const COMMA: Delimiter = Delimiter(b',');
+    pub const COMMA: Delimiter = Delimiter(Between::Byte(b','));
     /// The tab character.
-    pub const TAB: Delimiter = Delimiter(b'\t');
+    pub const TAB: Delimiter = Delimiter(Between::Byte(b'\t'));
+    /// One or more spaces and tabs, which may also stand before the first column and after the last
+    /// one: the output of many programs. A quote has no meaning there, and no column is empty.
+    pub const BLANK: Delimiter = Delimiter(Between::Blanks);
 
     /// The delimiter that a file's name promises: tab for `.tsv` (and `.tsv.gz`), else comma.
     pub fn from_name(name: &str) -> Delimiter {
@@ -62,9 +74,12 @@ impl Delimiter {
         }
     }
 
-    /// The delimiter as a byte, below 128.
-    pub fn byte(self) -> u8 {
-        self.0
+    /// The delimiter as a byte, below 128; none of [`Delimiter::BLANK`].
+    pub fn byte(self) -> Option<u8> {
+        match self.0 {
+            Between::Byte(byte) => Some(byte),
+            Between::Blanks => None,
+        }
     }
 }
 
@@ -119,9 +134,10 @@ impl FromStr for Delimiter {
     fn from_str(text: &str) -> Result<Self, FormatError> {
         match text.as_bytes() {
             b"tab" | br"\t" => Ok(Delimiter::TAB),
+            b"blank" => Ok(Delimiter::BLANK),
             b"\"" => Err(FormatError::Reserved("the double quote")),
             b"\n" | b"\r" => Err(FormatError::Reserved("a line end")),
-            &[byte] if byte.is_ascii() => Ok(Delimiter(byte)),
+            &[byte] if byte.is_ascii() => Ok(Delimiter(Between::Byte(byte))),
             _ => Err(FormatError::NotOneCharacter(text.to_owned())),
         }
     }
@@ -130,8 +146,9 @@ impl FromStr for Delimiter {
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            b'\t' => f.write_str("tab"),
-            byte => write!(f, "{}", char::from(byte)),
+            Between::Byte(b'\t') => f.write_str("tab"),
+            Between::Byte(byte) => write!(f, "{}", char::from(byte)),
+            Between::Blanks => f.write_str("blank"),
         }
     }
 }
@@ -166,7 +183,7 @@ mod tests {
         for format in [Format::Text, Format::Csv, Format::NdJson] {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
-        for text in [",", ";", "|", "tab", " "] {
+        for text in [",", ";", "|", "tab", " ", "blank"] {
             let delimiter: Delimiter = text.parse().unwrap();
             assert_eq!(delimiter.to_string(), text);
         }

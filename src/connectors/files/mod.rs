@@ -15,6 +15,7 @@
 //! | `members` | the members of a gzip file, which may grow |
 //! | `lines` | physical lines with number and byte offset, bounded by [`MAX_RECORD_BYTES`] |
 //! | `cut` | where a record ends: at a line end, or for CSV at one outside quotes |
+//! | `columns` | the columns of a line of text, by the groups of a regular expression: [`Columns`] |
 //! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
 //! | `json` | where in a JSON line each top-level value stands |
 //! | `reader` | [`RecordReader`]: all that makes records; a [`BadRecord`] is told and passed over |
@@ -69,6 +70,7 @@
 //! ```
 
 mod builder;
+mod columns;
 mod csv_rows;
 mod cut;
 mod encoding;
@@ -101,6 +103,7 @@ mod utf16;
 mod words;
 
 pub use builder::Files;
+pub use columns::{Columns, ColumnsError};
 pub use csv_rows::Header;
 pub use encoding::{Encoding, EncodingError};
 pub use field::{FieldError, FieldSelector, MissingColumn};

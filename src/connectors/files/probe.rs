@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::columns::Columns;
 use super::csv_rows::Header;
 use super::encoding::Encoding;
 use super::field::{FieldSelector, MissingColumn};
@@ -32,6 +33,8 @@ pub struct Probe<'a> {
     pub delimiter: Option<Delimiter>,
     /// The encoding, or `None` for UTF-8.
     pub encoding: Option<Encoding>,
+    /// The columns of lines of text, if these have any.
+    pub columns: Option<&'a Columns>,
     /// The fields that will be asked of each record.
     pub fields: &'a [FieldSelector],
     /// Notes what the first record of each source has. Where all sources are CSV, and none has
@@ -41,6 +44,27 @@ pub struct Probe<'a> {
     pub time: Option<(&'a FieldSelector, &'a TimeFormat)>,
     /// More may be appended to the files: what is not whole at their end is not looked at.
     pub growing: bool,
+}
+
+/// Which fields the records of a source have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fields {
+    None,
+    /// The same ones, which are known before the first record.
+    Columns,
+    /// Each its own.
+    Names,
+}
+
+impl Probe<'_> {
+    fn fields_of(&self, source: &Source) -> Fields {
+        let by_name = || Format::from_name(&source.name());
+        match self.format.unwrap_or_else(by_name) {
+            Format::Text if self.columns.is_none() => Fields::None,
+            Format::Text | Format::Csv => Fields::Columns,
+            Format::NdJson => Fields::Names,
+        }
+    }
 }
 
 /// What would make the run fail or do nothing.
@@ -198,7 +222,7 @@ impl Search {
         reader: &mut RecordReader,
     ) -> Result<(), ReadError> {
         let name = source.name();
-        if asked.format.unwrap_or_else(|| Format::from_name(&name)) != Format::Csv {
+        if asked.fields_of(source) != Fields::Columns {
             self.others = true;
         } else if let Some(header) = reader.header()? {
             if let Some(watch) = &self.watch {
@@ -229,7 +253,8 @@ fn look_into(
     } else {
         RecordReader::open(source, asked.format, asked.delimiter)?
     };
-    let mut reader = reader.encoding(asked.encoding);
+    let reader = reader.encoding(asked.encoding);
+    let mut reader = reader.columns(asked.columns.cloned());
     reader.look()?;
     check_fields(source, asked, &mut reader)?;
     search.note_header(source, asked, &mut reader)?;
@@ -267,22 +292,21 @@ fn check_fields(
     reader: &mut RecordReader,
 ) -> Result<(), ProbeError> {
     let name = source.name();
-    let format = asked.format.unwrap_or_else(|| Format::from_name(&name));
     let time = asked.time.map(|(field, _)| field);
     let mut columns = asked
         .fields
         .iter()
         .chain(time)
         .filter_map(FieldSelector::name);
-    match format {
-        Format::NdJson => {}
-        Format::Text => {
+    match asked.fields_of(source) {
+        Fields::Names => {}
+        Fields::None => {
             if let Some(field) = columns.next() {
                 let field = field.to_owned();
                 return Err(ProbeError::NoFields { name, field });
             }
         }
-        Format::Csv => {
+        Fields::Columns => {
             if let Some(header) = reader.header()? {
                 for column in columns {
                     FieldSelector::named(column)

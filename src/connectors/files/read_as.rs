@@ -22,6 +22,9 @@ pub(super) struct ReadAs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delimiter: Option<String>,
     encoding: String,
+    /// Of text whose lines have columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<String>,
 }
 
 impl ReadAs {
@@ -30,10 +33,12 @@ impl ReadAs {
         let format = files.format_of(name);
         let by_name = || Delimiter::from_name(name);
         let delimiter = files.delimiter.unwrap_or_else(by_name);
+        let columns = files.columns.as_ref().filter(|_| format == Format::Text);
         Self {
             format: format.to_string(),
             delimiter: (format == Format::Csv).then(|| delimiter.to_string()),
             encoding: files.encoding.unwrap_or(Encoding::UTF_8).to_string(),
+            columns: columns.map(ToString::to_string),
         }
     }
 
@@ -55,6 +60,9 @@ impl fmt::Display for ReadAs {
         f.write_str(&self.format)?;
         if let Some(delimiter) = &self.delimiter {
             write!(f, " with the delimiter `{delimiter}`")?;
+        }
+        if let Some(columns) = &self.columns {
+            write!(f, " with the columns `{}`", Shown(columns))?;
         }
         write!(f, " in {}", self.encoding)
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::mem;
 use std::sync::Arc;
 
+use super::columns::{Columns, Matcher};
 use super::csv_rows::{Header, Splitter};
 use super::cut::{Cut, Cutter};
 use super::encoding::Encoding;
@@ -35,6 +36,8 @@ pub struct RecordReader {
 
 enum Kind {
     Text,
+    /// Text whose lines are made columns of.
+    Matched(Matcher),
     Json,
     Csv {
         splitter: Splitter,
@@ -183,7 +186,11 @@ impl RecordReader {
                     splitter,
                     header: None,
                 };
-                (Cutter::rows(lines, delimiter), kind)
+                let cutter = match delimiter.byte() {
+                    Some(byte) => Cutter::rows(lines, byte),
+                    None => Cutter::lines(lines),
+                };
+                (cutter, kind)
             }
         };
         RecordReader {
@@ -201,6 +208,16 @@ impl RecordReader {
     pub fn encoding(mut self, encoding: Option<Encoding>) -> Self {
         self.encoding = encoding;
         self.cutter.set_encoding(encoding);
+        self
+    }
+
+    /// Makes columns of each line, which are its fields from then on. To be said before anything is
+    /// read; it is for [`Format::Text`], and other formats have fields of their own.
+    #[must_use]
+    pub fn columns(mut self, columns: Option<Columns>) -> Self {
+        if let (Kind::Text, Some(columns)) = (&self.kind, columns) {
+            self.kind = Kind::Matched(columns.matcher());
+        }
         self
     }
 
@@ -277,8 +294,9 @@ impl RecordReader {
         &self.name
     }
 
-    /// The header of a CSV file, which is read now if it has not been. `None` for the other
-    /// formats, and for a CSV file without any row.
+    /// The header of a CSV file, which is read now if it has not been; the names of the
+    /// [columns](Self::columns) of text. `None` for the other formats, and for a CSV file without
+    /// any row.
     ///
     /// # Errors
     /// [`ReadError`], which also ends the reading.
@@ -288,6 +306,7 @@ impl RecordReader {
         }
         match &self.kind {
             Kind::Csv { header, .. } => Ok(header.as_ref()),
+            Kind::Matched(matcher) => Ok(Some(matcher.header())),
             Kind::Text | Kind::Json => Ok(None),
         }
     }
@@ -298,8 +317,8 @@ impl RecordReader {
     /// Bad, with reading going on after them, are: lines of text that are not of the
     /// [encoding](Self::encoding), records longer than
     /// [`MAX_RECORD_BYTES`](super::MAX_RECORD_BYTES), CSV rows with more or fewer columns than
-    /// the header, a CSV quote that is never closed, and lines of JSON that are not exactly one
-    /// object. Where a CSV row or a line of JSON is not of the encoding, the fields are bad that
+    /// the header, a CSV quote that is never closed, lines of JSON that are not exactly one
+    /// object, and lines that do not match [`columns`](Self::columns). Where a CSV row or a line of JSON is not of the encoding, the fields are bad that
     /// hold what is not.
     ///
     /// # Errors
@@ -361,6 +380,13 @@ impl RecordReader {
                 Some(damage) => Step::Bad(damage.told("the record", &record.text)),
                 None => Step::Record,
             }),
+            Kind::Matched(matcher) => Ok(match matcher.split(&record.text, &mut record.row) {
+                Ok(()) => {
+                    record.content = Content::Csv(Arc::clone(matcher.header()));
+                    Step::Record
+                }
+                Err(reason) => Step::Bad(reason),
+            }),
             Kind::Json if record.text.trim_ascii().is_empty() => Ok(Step::Blank),
             Kind::Json => match record.json.index(&record.text) {
                 Ok(()) => {
@@ -369,6 +395,7 @@ impl RecordReader {
                 }
                 Err(reason) => Ok(Step::Bad(reason)),
             },
+            Kind::Csv { splitter, .. } if splitter.skips(&record.text) => Ok(Step::Blank),
             Kind::Csv { splitter, header } => {
                 if let Err(error) = splitter.split(&mut record.text, &mut record.row) {
                     return Ok(Step::Bad(error.to_string()));
@@ -387,7 +414,13 @@ impl RecordReader {
 
     fn read_header(&mut self) -> Result<(), ReadError> {
         let mut record = Record::new();
-        match self.read(&mut record)? {
+        let step = loop {
+            match self.read(&mut record)? {
+                Step::Blank => {}
+                step => break step,
+            }
+        };
+        match step {
             Step::Bad(reason) => {
                 self.done = true;
                 return Err(ReadError::Header {
@@ -423,7 +456,9 @@ impl RecordReader {
     /// Rows are cut before they are decoded.
     fn check_delimiter(&mut self) -> Result<(), ReadError> {
         match (self.encoding, self.delimiter) {
-            (Some(encoding), Some(delimiter)) if encoding.hides(delimiter.byte()) => {
+            (Some(encoding), Some(delimiter))
+                if delimiter.byte().is_some_and(|byte| encoding.hides(byte)) =>
+            {
                 self.done = true;
                 Err(ReadError::Foreign {
                     name: Arc::clone(&self.name),

@@ -121,7 +121,9 @@ impl Input {
         let delimiter = files.delimiter.unwrap_or_else(by_name);
         let format = files.format_of(&self.name);
         let reader = RecordReader::of(input, &self.source.name(), format, delimiter);
-        let mut reader = reader.encoding(files.encoding);
+        let mut reader = reader
+            .encoding(files.encoding)
+            .columns(files.columns.clone());
         if waits || (files.end == AtEnd::Pauses && !gzip) {
             reader = reader.growing();
         }

@@ -10,6 +10,7 @@ use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::columns::Columns;
 use super::{
     BadRecord, Delimiter, Encoding, Files, Format, InputError, Outcome, ReadError, Record,
     RecordReader, Source,
@@ -61,6 +62,7 @@ impl StreamReader {
             format: format.unwrap_or_else(|| Format::from_name(&name)),
             delimiter: delimiter.unwrap_or_else(|| Delimiter::from_name(&name)),
             encoding: files.encoding,
+            columns: files.columns.clone(),
         };
         let output = Output {
             sender,
@@ -166,11 +168,12 @@ impl Read for Announcing {
 }
 
 /// How records are made.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct How {
     format: Format,
     delimiter: Delimiter,
     encoding: Option<Encoding>,
+    columns: Option<Columns>,
 }
 
 fn read(source: &Source, how: How, output: &Output) {
@@ -191,7 +194,7 @@ fn open(source: &Source, how: How, output: &Output) -> Result<RecordReader, Inpu
     };
     let name = source.name();
     let reader = RecordReader::new(Box::new(input), &name, how.format, how.delimiter);
-    Ok(reader.encoding(how.encoding))
+    Ok(reader.encoding(how.encoding).columns(how.columns))
 }
 
 /// Reads until the input ends; gives the last item, or none where the spout is gone.

@@ -31,6 +31,17 @@ where
     pub tags: [Text; N],
 }
 
+/// A library that gives this one on.
+mod given {
+    pub use ::squall as streams;
+}
+
+#[derive(Tuple, Clone, Debug)]
+#[tuple(crate = "given::streams")]
+pub struct Elsewhere {
+    pub word: Text,
+}
+
 pub fn main() {
     const KEY: Field<Named, 1> = Named::USER_ID;
     let named = Named {
@@ -42,6 +53,7 @@ pub fn main() {
         Key::<Named>::fields(&(Named::TYPE, KEY)),
         ["type", "user_id"]
     );
+    assert_eq!(Elsewhere::FIELDS, ["word"]);
     assert!(Pair::FIELDS.is_empty() && Tick::FIELDS.is_empty() && Shape::FIELDS.is_empty());
     assert_eq!(Tagged::<u64, 2>::FIELDS, ["value", "tags"]);
     let (_, _) = (Shape::Circle { radius: 1 }, Shape::Square(2));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Folder, json, output, squall, top_words, totals};
+use crate::common::{Folder, counts, json, output, squall, top_words, totals};
 use crate::{by_time, gzip, rolled, run, users, words};
 
 #[test]
@@ -272,6 +272,57 @@ fn only_the_columns_that_are_asked_for_are_decoded() {
         status == 0 && stderr.contains("2 records are appended"),
         "{stderr}"
     );
+}
+
+#[test]
+fn lines_have_columns_by_the_groups_of_a_regular_expression() {
+    let log = concat!(
+        "10.0.0.1 - - [10/Oct/2000:13:55:36 -0700] \"GET /a HTTP/1.0\" 200 2326\n",
+        "10.0.0.2 - - [10/Oct/2000:13:55:37 -0700] \"GET /b HTTP/1.0\" 404 7\n",
+        "restarted\n",
+        "10.0.0.1 - - [10/Oct/2000:13:56:40 -0700] \"POST /a HTTP/1.0\" 200 1\n",
+    );
+    let columns = r#"^\S+ \S+ \S+ \[(?<time>[^\]]+)\] "(?<method>\S+) (?<path>\S+)"#;
+    let options = ["--format", "text", "--columns", columns, "--field", "path"];
+    let (found, logged) = words("a.txt", log.as_bytes(), &options[2..]);
+    assert_eq!(found, "/a 2, /b 1");
+    assert!(logged.contains("does not match"), "{logged}");
+
+    // By the time of the log.
+    let folder = Folder::with(&[("access.log", log.as_bytes())]);
+    let input = folder.path("access.log");
+    let windows = [
+        "--split", "none", "--window", "1m", "--json", "--input", &input,
+    ];
+    let time = [
+        "--time-field",
+        "time",
+        "--time-format",
+        "%d/%b/%Y:%H:%M:%S %z",
+    ];
+    let (stdout, _) = output(&mut top_words(&[&windows[..], &options, &time].concat()));
+    let found: Vec<String> = json(&stdout).iter().map(counts).collect();
+    assert_eq!(found, ["/a 1, /b 1", "/a 1"]);
+
+    let refused = |options: &[&str], told: &str| {
+        let read = ["run", "rolling-top-words", "--input", &input];
+        let (_, stderr, status) = run(&[&read[..], options].concat(), b"");
+        assert!(status == 2 && stderr.contains(told), "{stderr}");
+    };
+    refused(&["--columns", columns], "`time`, `method`, `path`");
+    refused(&["--columns", columns, "--field", "user"], "`user`");
+    refused(&["--columns", r"\S+"], "no named group");
+    refused(&["--columns", "("], "not a regular expression");
+    refused(&["--columns", columns, "--format", "csv"], "--format text");
+}
+
+#[test]
+fn columns_may_stand_between_blanks() {
+    let table = b"\n  user   cents\nann \t  5\n bob 7  \n\nann 1\n";
+    let blank = ["--delimiter", "blank"];
+    assert_eq!(users("a.csv", table, &blank), "bob 7, ann 6");
+    let blank = ["--format", "csv", "--delimiter", "blank"];
+    assert_eq!(users("a.txt", table, &blank), "bob 7, ann 6");
 }
 
 #[test]

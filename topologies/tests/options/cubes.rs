@@ -248,6 +248,12 @@ const ROWS: &[Row] = &[
         "--encoding latin1",
         &["in utf-8", "in windows-1252"],
     ),
+    refused(
+        "--columns",
+        "",
+        r"--format text --columns ;,(?<time>\d+),(?<bytes>\d+),(?<web>\d)",
+        &["csv with the delimiter `,`", "text with the columns `;,"],
+    ),
     same("--max-late", "", "--max-late 1000000"),
     same("--max-dead-letters", "", "--max-dead-letters 1000000"),
 ];

@@ -54,6 +54,12 @@ const ROWS: &[Row] = &[
     same("--json", "", "--json"),
     // Another one appends for itself: see below.
     same("--id", "", ""),
+    refused(
+        "--columns",
+        "",
+        r"--format text --columns ^(?<user>\w+),(?<cents>\d+)",
+        OTHER_INPUT,
+    ),
     // What was appended is the same in both, as the depot finds out.
     same("--encoding", "", "--encoding latin1"),
 ];

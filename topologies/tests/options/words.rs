@@ -179,6 +179,18 @@ const ROWS: &[Row] = &[
         "--encoding latin1",
         &["in utf-8", "in windows-1252"],
     ),
+    refused(
+        "--columns",
+        "",
+        r"--format text --columns ^x;(?<time>\d+);(?<word>\w+)",
+        &["csv with the delimiter `,`", "text with the columns `^x;"],
+    ),
+    refused(
+        "--columns",
+        r"--format text --columns ^x;(?<time>\d+);(?<word>\w+)",
+        r"--format text --columns ;,(?<time>\d+),(?<word>\w+)",
+        &["text with the columns `^x;", "text with the columns `;,"],
+    ),
     same("--max-late", "", "--max-late 1000000"),
     same("--max-dead-letters", "", "--max-dead-letters 1000000"),
 ];

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
-use squall::connectors::files::{Delimiter, Encoding, Format, Source, resolve};
+use squall::connectors::files::{Columns, Delimiter, Encoding, Format, Source, resolve};
 use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender, StoreError};
 use squall_topologies::duration;
 use squall_topologies::places::Places;
@@ -64,13 +64,18 @@ pub(super) struct Append {
     /// How the input is cut into records [default: by suffix]
     #[arg(long, value_name = "csv|ndjson")]
     format: Option<Format>,
-    /// The character between CSV columns, or `tab` [default: a tab for .tsv, else a comma]
+    /// The character between CSV columns, `tab`, or `blank` for one or more spaces and tabs
+    /// [default: a tab for .tsv, else a comma]
     #[arg(long, value_name = "CHAR")]
     delimiter: Option<Delimiter>,
     /// The encoding of the input, such as latin1, windows-1252, gbk or utf-16le
     /// [default: utf-8]
     #[arg(long, value_name = "NAME")]
     encoding: Option<Encoding>,
+    /// The columns of lines of text: a regular expression in which each named group is one; a line
+    /// that does not match is a dead letter
+    #[arg(long, value_name = "REGEX")]
+    columns: Option<Columns>,
     /// The CSV column, or the dotted path of the JSON value, by which records are dealt to
     /// partitions [default: that of the depot]
     #[arg(long, value_name = "FIELD", value_parser = NonEmptyStringValueParser::new())]
@@ -138,6 +143,7 @@ impl Append {
             format: self.format,
             delimiter: self.delimiter,
             encoding: self.encoding,
+            columns: self.columns.clone(),
         };
         let look_into = |key: &str| Input::new(sources, how, key, &stopped);
         let (appender, input) = if let Some(key) = &self.key {
@@ -233,9 +239,9 @@ impl Append {
     fn check_format(&self, source: &Source) -> Result<(), Ending> {
         let name = source.name();
         match self.format.unwrap_or_else(|| Format::from_name(&name)) {
-            Format::Text => Err(Ending::input(format!(
+            Format::Text if self.columns.is_none() => Err(Ending::input(format!(
                 "`{name}` would be read as plain text, and a depot takes records with fields: say \
-                 --format csv or --format ndjson"
+                 --format csv or --format ndjson, or give --columns"
             ))),
             _ => Ok(()),
         }

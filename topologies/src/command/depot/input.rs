@@ -10,8 +10,8 @@ use std::thread;
 
 use squall::Shown;
 use squall::connectors::files::{
-    Delimiter, Encoding, FieldSelector, FieldWatch, Format, Outcome, Probe, ProbeError, Record,
-    RecordReader, Source, probe,
+    Columns, Delimiter, Encoding, FieldSelector, FieldWatch, Format, Outcome, Probe, ProbeError,
+    Record, RecordReader, Source, probe,
 };
 
 use crate::command::status::Ending;
@@ -20,11 +20,12 @@ use crate::command::status::Ending;
 const AHEAD: usize = 128;
 
 /// How records are made, where that is not told by the names of the sources.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct How {
     pub(super) format: Option<Format>,
     pub(super) delimiter: Option<Delimiter>,
     pub(super) encoding: Option<Encoding>,
+    pub(super) columns: Option<Columns>,
 }
 
 /// The records of sources, each with its key.
@@ -86,9 +87,10 @@ impl Input {
         };
         probe(&Probe {
             sources: &input.sources,
-            format: how.format,
-            delimiter: how.delimiter,
-            encoding: how.encoding,
+            format: input.how.format,
+            delimiter: input.how.delimiter,
+            encoding: input.how.encoding,
+            columns: input.how.columns.as_ref(),
             fields: std::slice::from_ref(&input.key),
             watch: None,
             time: None,
@@ -110,7 +112,8 @@ impl Input {
             format,
             delimiter,
             encoding,
-        } = self.how;
+            columns,
+        } = self.how.clone();
         let format = format.unwrap_or_else(|| Format::from_name(&name));
         let delimiter = delimiter.unwrap_or_else(|| Delimiter::from_name(&name));
         let input = Stoppable {
@@ -118,7 +121,7 @@ impl Input {
             stopped: Arc::clone(&self.stopped),
         };
         let reader = RecordReader::new(Box::new(input), &name, format, delimiter);
-        let mut reader = reader.encoding(encoding);
+        let mut reader = reader.encoding(encoding).columns(columns);
         if let Some(header) = reader.header().map_err(Ending::input)? {
             self.key
                 .resolve(header)
