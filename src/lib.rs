@@ -161,6 +161,8 @@ mod book {
     struct Readme;
     #[doc = include_str!("../docs/writing.md")]
     struct Writing;
+    #[doc = include_str!("../docs/recipes.md")]
+    struct Recipes;
     #[doc = include_str!("../docs/state-and-recovery.md")]
     struct StateAndRecovery;
 }
