@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::builder::Files;
 use super::fingerprint::{FileId, Stamp, beginning};
 use super::input::is_stream;
-use super::position::stamp_of;
+use super::position::{place, stamp_of};
 use super::{InputError, Source, resolve};
 use crate::connectors::paths::one_spelling;
 
@@ -45,6 +45,13 @@ pub(super) struct Found {
     pub(super) stamp: Stamp,
     /// None of a stream.
     pub(super) file: Option<Arc<File>>,
+}
+
+impl Found {
+    /// What its position is kept under.
+    pub(super) fn place(&self) -> String {
+        place(&self.path, self.beginning)
+    }
 }
 
 impl Discovery {

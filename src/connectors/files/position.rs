@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RecordReader;
 use super::fingerprint::{FileId, Fingerprint, Holds, LOOKED_AT_BYTES, Stamp, is_gzip};
+use super::follow::Found;
 use super::members::MemberStart;
 use super::read_as::ReadAs;
 use crate::text::Shown;
@@ -183,6 +184,19 @@ impl FilePosition {
             ended: false,
             ..known
         }
+    }
+
+    /// The file has moved from this place to where it was found.
+    pub(super) fn move_from(&mut self, at: &str, found: &Found) -> io::Result<()> {
+        self.origin.get_or_insert_with(|| path_of(at).to_owned());
+        self.split.get_or_insert_with(|| at.to_owned());
+        self.id = found.stamp.id;
+        if let (Some(packed), Some(file)) = (self.packed, &found.file)
+            && packed.file.compare(file)? != Holds::All
+        {
+            self.packed = None;
+        }
+        Ok(())
     }
 
     /// Whether there is nothing to read in a file of this length, unless it grows.

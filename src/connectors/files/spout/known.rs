@@ -10,7 +10,7 @@ use super::super::Source;
 use super::super::builder::Files;
 use super::super::fingerprint::{FileId, Holds, Stamp, beginning, is_part};
 use super::super::follow::{Found, beside, find, is_named_after, log_of};
-use super::super::position::{FilePosition, beginning_of, path_of, place, stamp_of};
+use super::super::position::{FilePosition, beginning_of, path_of, stamp_of};
 use crate::connectors::paths::one_spelling;
 use crate::error::Result;
 use crate::state::Table;
@@ -220,7 +220,7 @@ pub(super) fn find_moved(
         if copy.beginning != beginning_of(at) || !holds {
             continue;
         }
-        let known = match positions.get(&place(&copy.path, copy.beginning)) {
+        let known = match positions.get(&copy.place()) {
             Some(known) => known.compare(file)? == Holds::All,
             None => false,
         };

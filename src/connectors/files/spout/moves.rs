@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::fingerprint::{FileId, Holds};
 use super::super::follow::{Discovery, Found, beside, find, is_rotated_after};
-use super::super::position::{FilePosition, beginning_of, path_of, place, stamp_of};
+use super::super::position::{FilePosition, beginning_of, path_of, stamp_of};
 use super::super::read_as::ReadAs;
 use super::super::reading::Input;
 use super::super::{Format, Record, Source};
@@ -165,7 +165,7 @@ where
         }
         match verdict(&found, &file, &self.positions, places)? {
             Verdict::Same(at) => {
-                let now = place(&found.path, found.beginning);
+                let now = found.place();
                 if at != now
                     && let Some(mut position) = self.positions.remove(&at)
                 {
@@ -235,7 +235,7 @@ where
         for at in before {
             self.settle(&at, out)?;
         }
-        let place = place(&found.path, found.beginning);
+        let place = found.place();
         let input = self.input(found.source, place, found.stamp.id, first, out)?;
         self.inputs.push_back(input);
         Ok(())
@@ -307,7 +307,7 @@ where
     /// there, before all others.
     pub(super) fn move_to(&mut self, at: &str, found: Found, out: &mut SpoutOut<S>) -> Result {
         self.moves += 1;
-        let to = place(&found.path, found.beginning);
+        let to = found.place();
         let mut position = self.positions.remove(&at.to_owned());
         let reads = self.inputs.iter().position(|input| input.place == at);
         let mut input = reads.and_then(|number| self.inputs.remove(number));
@@ -322,14 +322,7 @@ where
             self.settle(&to, out)?;
         }
         if let Some(position) = &mut position {
-            position.origin.get_or_insert_with(|| old_path.clone());
-            position.split.get_or_insert_with(|| at.to_owned());
-            position.id = found.stamp.id;
-            if let (Some(packed), Some(file)) = (position.packed, &found.file)
-                && packed.file.compare(file)? != Holds::All
-            {
-                position.packed = None;
-            }
+            position.move_from(at, &found)?;
         }
         let kept = position.is_some();
         if let Some(position) = position {
@@ -422,13 +415,8 @@ where
                 // It is what was read as another file, which is found when its turn comes.
                 continue;
             }
-            let mut input = self.input(
-                found.source,
-                place(&found.path, found.beginning),
-                found.stamp.id,
-                None,
-                out,
-            )?;
+            let place = found.place();
+            let mut input = self.input(found.source, place, found.stamp.id, None, out)?;
             from.clone_into(&mut input.name);
             input.origin = Some(from.to_owned());
             self.inputs.push_front(input);

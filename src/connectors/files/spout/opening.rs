@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::builder::AtEnd;
 use super::super::fingerprint::{Holds, Stamp, beginning, is_gzip};
 use super::super::follow::{Discovery, Found};
-use super::super::position::{beginning_of, path_of, place};
+use super::super::position::{beginning_of, path_of};
 use super::super::{InputError, Record, Source};
 use super::known::{Places, Verdict, find_moved, still_there, verdict};
 use super::{FileSpout, owner, refuse_stream};
@@ -38,35 +38,59 @@ where
     pub(super) fn open_dealt(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
         let mut listed = self.listed(context)?;
         self.assign(&mut listed)?;
-        let (mut kept, mut others) = (HashSet::new(), HashSet::new());
-        for listed in &listed {
-            let mine = listed.task == context.task;
-            let places = if mine { &mut kept } else { &mut others };
-            places.extend(listed.at.clone());
-        }
         // A file was rotated: who reads its path reads its rest.
-        let rests = self.rests(&listed, &kept, &others)?;
-        for (at, task, _) in &rests {
-            let places = if *task == context.task {
-                &mut kept
-            } else {
-                &mut others
-            };
-            places.insert(at.clone());
-        }
-        let (task, tasks) = (context.task, context.parallelism);
-        self.positions.retain(|at, _| {
-            kept.contains(at) || (!others.contains(at) && owner(beginning_of(at), tasks) == task)
+        let rests = self.rests(&listed)?;
+        let read = listed.iter().filter_map(|listed| {
+            let at = listed.at.clone()?;
+            Some((at, &listed.found))
         });
-        for (at, reader, found) in rests {
+        let rotated = rests.iter().map(|(at, _, found)| (at.clone(), found));
+        self.rename(read.chain(rotated).collect())?;
+        let (task, tasks) = (context.task, context.parallelism);
+        let files = listed.iter().filter(|listed| listed.found.file.is_some());
+        let files = files.map(|listed| (listed.found.place(), listed.task));
+        let rotated = rests.iter().map(|(_, task, found)| (found.place(), *task));
+        let readers: HashMap<String, usize> = files.chain(rotated).collect();
+        for (_, reader, found) in rests {
             if reader == task {
-                self.move_to(&at, found, out)?;
+                let place = found.place();
+                let input = self.input(found.source, place, found.stamp.id, None, out)?;
+                self.inputs.push_front(input);
             }
         }
         for listed in listed {
             if listed.task == task {
                 self.take_in(listed, out)?;
             }
+        }
+        // Not before the names of the splits are known, of which each is there once.
+        self.positions.retain(|at, _| {
+            let reader = readers.get(at).copied();
+            reader.unwrap_or_else(|| owner(beginning_of(at), tasks)) == task
+        });
+        Ok(())
+    }
+
+    /// Gives positions the places where their files are now. One may get the place that another
+    /// one leaves, so that all are taken out first.
+    fn rename(&mut self, moved: Vec<(String, &Found)>) -> Result {
+        let mut renamed = Vec::new();
+        for (at, found) in moved {
+            let to = found.place();
+            if at != to
+                && let Some(mut position) = self.positions.remove(&at)
+            {
+                if path_of(&at) == found.path {
+                    position.split.get_or_insert(at);
+                } else {
+                    tracing::debug!("`{}` is read on as `{}`", path_of(&at), found.path);
+                    position.move_from(&at, found)?;
+                }
+                renamed.push((to, position));
+            }
+        }
+        for (to, position) in renamed {
+            self.positions.insert(to, position);
         }
         Ok(())
     }
@@ -143,13 +167,8 @@ where
     }
 
     /// The positions of files that are not listed under any name, whose path is, or from which
-    /// they have moved: with where they are now, and the task.
-    fn rests(
-        &self,
-        listed: &[Listed],
-        kept: &HashSet<String>,
-        others: &HashSet<String>,
-    ) -> Result<Vec<(String, usize, Found)>> {
+    /// they have moved: with the task, and where they are now.
+    fn rests(&self, listed: &[Listed]) -> Result<Vec<(String, usize, Found)>> {
         let mut rests = Vec::new();
         if self.positions.is_empty() {
             return Ok(rests);
@@ -158,8 +177,9 @@ where
         let paths: HashMap<&str, &Listed> = files
             .map(|listed| (listed.found.path.as_str(), listed))
             .collect();
+        let given: HashSet<&String> = listed.iter().filter_map(|l| l.at.as_ref()).collect();
         for (at, position) in self.positions.iter() {
-            if kept.contains(at) || others.contains(at) {
+            if given.contains(at) {
                 continue;
             }
             let origin = position.origin.as_deref().unwrap_or(path_of(at));
@@ -208,10 +228,11 @@ where
             self.inputs.push_back(input);
             return Ok(());
         }
-        let now = place(&found.path, found.beginning);
+        let now = found.place();
+        let mut moved = false;
         if let Some(at) = at {
-            self.check_format_of(&at, &found)?;
-            let position = self.positions.get(&at);
+            moved = path_of(&at) != found.path;
+            let position = self.positions.get(&now);
             let gzip = match &found.file {
                 Some(file) => is_gzip(file)?,
                 None => false,
@@ -225,33 +246,20 @@ where
                     position.is_some_and(|position| position.packed.is_none())
                 }
             };
-            if path_of(&at) != found.path {
-                let length = found.stamp.length;
-                self.move_to(&at, found, out)?;
-                if ended
-                    && !stays
-                    && let Some(input) = self.inputs.pop_front()
-                {
-                    out.close_split(input.split);
-                    self.files.progress.add(length - input.counted.min(length));
-                }
-                return Ok(());
-            }
             if ended && !stays {
+                self.check_format(&now, &found.source.name())?;
                 self.files.progress.add(found.stamp.length);
                 return Ok(());
-            }
-            if at != now
-                && let Some(mut position) = self.positions.remove(&at)
-            {
-                position.split.get_or_insert(at);
-                self.positions.insert(now.clone(), position);
             }
         }
         let known = self.positions.contains_key(&now);
         let first = self.first(number, &found.source, known)?;
         let input = self.input(found.source, now, found.stamp.id, first, out)?;
-        self.inputs.push_back(input);
+        if moved {
+            self.inputs.push_front(input);
+        } else {
+            self.inputs.push_back(input);
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::super::FieldSelector;
+use super::super::super::{FieldSelector, Format};
 use super::*;
 
 /// One task that follows, or, where it is told to, goes on in a new run.
@@ -213,6 +213,58 @@ fn a_run_that_does_not_follow_goes_on_over_a_rotation_too() {
             fs::copy(world.path("log"), world.path("log.1")).unwrap();
             world.write("log", "y\n");
             assert_eq!(run(&mut world), ["1@y"], "{input}");
+        }
+    }
+}
+
+/// Four logs that begin alike, each after the other: in `runs` so many new ones are found. The
+/// newest one is `log`, and it grows after a run.
+fn logs_that_begin_alike(format: Format, runs: [usize; 2], rotate: impl Fn(&World, usize)) {
+    let inputs = [("log*", 1), ("log*", 2), ("", 3), ("", 4), ("log", 1)];
+    // By the name of the log alone only the latest one is found.
+    let inputs = inputs
+        .into_iter()
+        .filter(|(input, _)| *input != "log" || runs == [1, 1]);
+    for (input, parallelism) in inputs {
+        let mut world = World::new();
+        let mut seen = Vec::new();
+        let mut day = 0;
+        for new in runs {
+            for _ in 0..new {
+                if day > 0 {
+                    rotate(&world, day);
+                }
+                day += 1;
+                world.write("log", format!("alike\nalike\nday {day}\n"));
+            }
+            let files = world.at(input).format(format);
+            seen.extend(world.run(&files, parallelism).unwrap());
+            world.append("log", "more\n");
+        }
+        let files = world.at(input).format(format);
+        seen.extend(world.run(&files, parallelism).unwrap());
+        seen.retain(|line| !line.ends_with("alike"));
+        let mut wanted: Vec<String> = (1..=day).map(|day| format!("3@day {day}")).collect();
+        wanted.extend(["4@more", "4@more"].map(str::to_owned));
+        let about = format!("{format:?}, {runs:?}, `{input}`, {parallelism} tasks");
+        assert_eq!(sorted(seen), wanted, "{about}");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_follow_tells_logs_apart_that_begin_alike() {
+    let numbered = |world: &World, day: usize| {
+        for number in (1..day).rev() {
+            let name = |number: usize| format!("log.{number}");
+            rename(world, &name(number), &name(number + 1));
+        }
+        rename(world, "log", "log.1");
+    };
+    let dated = |world: &World, day: usize| rename(world, "log", &format!("log-2026010{day}"));
+    for format in [Format::Text, Format::Csv] {
+        for runs in [[1, 1], [1, 3], [2, 1], [3, 2]] {
+            logs_that_begin_alike(format, runs, numbered);
+            logs_that_begin_alike(format, runs, dated);
         }
     }
 }
