@@ -289,3 +289,24 @@ fn few_file_descriptors_are_an_error_and_no_panic() {
         }
     }
 }
+
+#[test]
+fn more_files_are_read_than_may_be_open_at_once() {
+    let folder = common::Folder::with(&[]);
+    std::fs::create_dir(folder.path("in")).unwrap();
+    for number in 0..300 {
+        let text = format!("file{number} word\n");
+        std::fs::write(folder.path(&format!("in/{number}.txt")), text).unwrap();
+    }
+    let (input, data) = (folder.path("in"), folder.path("data"));
+    let run = ["run", "rolling-top-words", "--input", &input, "--json"];
+    let keeps = ["--data-dir", &data, "--spouts", "3"];
+    let follows = ["--follow", "--for", "10ms", "--spouts", "1"];
+    // While files are followed some of them stay open.
+    for (descriptors, options) in [(60, &keeps[..]), (120, &follows)] {
+        let mut limited = limited(&format!("-n {descriptors}"));
+        let output = limited.args(run).args(options).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{options:?}: {said}");
+    }
+}

@@ -43,14 +43,33 @@ pub(super) struct Found {
     /// See [`beginning`].
     pub(super) beginning: u64,
     pub(super) stamp: Stamp,
-    /// None of a stream.
-    pub(super) file: Option<Arc<File>>,
+    /// It was looked into: no stream.
+    pub(super) looked_into: bool,
 }
 
 impl Found {
     /// What its position is kept under.
     pub(super) fn place(&self) -> String {
         place(&self.path, self.beginning)
+    }
+
+    /// Opens it again; none where it is not there any more. To hold all that are found open would
+    /// take too many descriptors.
+    pub(super) fn open(&self) -> Result<Option<Arc<File>>, InputError> {
+        let file = match self.source.file() {
+            Err(InputError::Unreadable { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                return Ok(None);
+            }
+            file => file?,
+        };
+        let metadata = file.metadata().map_err(|source| InputError::Unreadable {
+            path: self.source.name(),
+            source,
+        })?;
+        let same = Stamp::of(&metadata).id == self.stamp.id;
+        Ok(same.then(|| Arc::new(file)))
     }
 }
 
@@ -121,7 +140,7 @@ impl Discovery {
                     path: one_spelling(path),
                     beginning: 0,
                     stamp,
-                    file: None,
+                    looked_into: false,
                     source,
                 });
                 continue;
@@ -192,7 +211,7 @@ pub(super) fn find(files: &Files, source: Source) -> Result<Option<Found>, Input
         path: one_spelling(path),
         beginning,
         stamp,
-        file: Some(file),
+        looked_into: true,
         source,
     }))
 }

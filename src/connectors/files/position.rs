@@ -13,6 +13,7 @@ use super::fingerprint::{FileId, Fingerprint, Holds, LOOKED_AT_BYTES, Stamp, is_
 use super::follow::Found;
 use super::members::MemberStart;
 use super::read_as::ReadAs;
+use crate::error::Result;
 use crate::text::Shown;
 
 /// How far a file was read; stored under its [`place`].
@@ -187,12 +188,13 @@ impl FilePosition {
     }
 
     /// The file has moved from this place to where it was found.
-    pub(super) fn move_from(&mut self, at: &str, found: &Found) -> io::Result<()> {
+    pub(super) fn move_from(&mut self, at: &str, found: &Found) -> Result {
         self.origin.get_or_insert_with(|| path_of(at).to_owned());
         self.split.get_or_insert_with(|| at.to_owned());
         self.id = found.stamp.id;
-        if let (Some(packed), Some(file)) = (self.packed, &found.file)
-            && packed.file.compare(file)? != Holds::All
+        if let Some(packed) = self.packed
+            && let Some(file) = found.open()?
+            && packed.file.compare(&file)? != Holds::All
         {
             self.packed = None;
         }

@@ -74,7 +74,10 @@ where
                     found
                 }
             };
-            let Some(file) = &found.file else { break };
+            let Some(file) = &found.open()? else {
+                self.held.push(held);
+                break;
+            };
             let position = self.positions.get(&held.of);
             let holds = match position {
                 Some(position) => position.compare(file)?,
@@ -132,8 +135,11 @@ where
         let Some(found) = find(&self.files, Source::File(held.path.clone()))? else {
             return Ok(Reviewed::Gone);
         };
-        let (Some(position), Some(file)) = (position, &found.file) else {
+        let Some(position) = position else {
             return Ok(Reviewed::Read(found));
+        };
+        let Some(file) = &found.open()? else {
+            return Ok(Reviewed::Gone);
         };
         if waits && held.quiet_looks == 0 && is_gzip(file)? {
             // To compare it takes time; when it is whole is time enough.

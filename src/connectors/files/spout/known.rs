@@ -30,6 +30,8 @@ pub(super) enum Verdict {
     /// It is, or may become, what was read up to the position of this place: a copy of a file that
     /// is still there, or a file that is written anew.
     Copy(String),
+    /// It is not there any more, or another one is.
+    Gone,
 }
 
 /// The places by what they say of files.
@@ -78,10 +80,12 @@ impl Places {
 /// What a file is, by what was read of others.
 pub(super) fn verdict(
     found: &Found,
-    file: &Arc<File>,
     positions: &Table<String, FilePosition>,
     places: &Places,
 ) -> Result<Verdict> {
+    let Some(file) = &found.open()? else {
+        return Ok(Verdict::Gone);
+    };
     let known = || {
         let places = places.with(found.beginning);
         places.filter_map(|place| Some((place, positions.get(place)?)))
@@ -188,7 +192,7 @@ pub(super) fn find_moved(
                 path: one_spelling(other),
                 beginning: beginning_of(at),
                 stamp: *stamp,
-                file: Some(file),
+                looked_into: true,
             }));
         }
     }
@@ -212,7 +216,7 @@ pub(super) fn find_moved(
         let Some(copy) = find(files, Source::File(other.clone()))? else {
             continue;
         };
-        let Some(file) = &copy.file else { continue };
+        let Some(file) = &copy.open()? else { continue };
         let holds = match position {
             Some(position) => position.compare(file)? == Holds::All,
             None => true,

@@ -84,10 +84,10 @@ where
 
     /// Whether something of a file was read, and by this task.
     fn is_known(&self, found: &Found, places: &Places) -> Result<bool> {
-        let Some(file) = &found.file else {
+        if !found.looked_into {
             return Ok(false);
-        };
-        let verdict = verdict(found, file, &self.positions, places)?;
+        }
+        let verdict = verdict(found, &self.positions, places)?;
         Ok(matches!(verdict, Verdict::Same(_) | Verdict::Moved(_)))
     }
 
@@ -119,7 +119,7 @@ where
     ) -> Result<bool> {
         let context = self.context()?;
         let (task, tasks, durable) = (context.task, context.parallelism, context.durable);
-        let Some(file) = found.file.clone() else {
+        if !found.looked_into {
             if owner(hash_bytes(found.path.as_bytes()), tasks) != task {
                 return Ok(false);
             }
@@ -128,7 +128,7 @@ where
             let input = self.input(found.source, place, None, None, out)?;
             self.inputs.push_back(input);
             return Ok(true);
-        };
+        }
         let at_path = |input: &&mut Input| path_of(&input.place) == found.path;
         if let Some(input) = self.inputs.iter_mut().find(at_path) {
             if input.id == found.stamp.id {
@@ -155,7 +155,10 @@ where
                 return Ok(false);
             }
             let known = match self.positions.get(&place) {
-                Some(position) => position.compare(&file)? == Holds::All,
+                Some(position) => match found.open()? {
+                    Some(file) => position.compare(&file)? == Holds::All,
+                    None => false,
+                },
                 None => true,
             };
             if known {
@@ -163,7 +166,9 @@ where
                 return Ok(true);
             }
         }
-        match verdict(&found, &file, &self.positions, places)? {
+        match verdict(&found, &self.positions, places)? {
+            // It is found where it is now.
+            Verdict::Gone => Ok(false),
             Verdict::Same(at) => {
                 let now = found.place();
                 if at != now
@@ -409,9 +414,8 @@ where
             if inputs.any(|input| same(input) || (alike(input) && unread(input))) {
                 continue;
             }
-            let Some(file) = &found.file else { continue };
             let places = Places::of(&self.positions);
-            if verdict(&found, file, &self.positions, &places)? != Verdict::New {
+            if verdict(&found, &self.positions, &places)? != Verdict::New {
                 // It is what was read as another file, which is found when its turn comes.
                 continue;
             }

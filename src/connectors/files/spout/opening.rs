@@ -47,7 +47,7 @@ where
         let rotated = rests.iter().map(|(at, _, found)| (at.clone(), found));
         self.rename(read.chain(rotated).collect())?;
         let (task, tasks) = (context.task, context.parallelism);
-        let files = listed.iter().filter(|listed| listed.found.file.is_some());
+        let files = listed.iter().filter(|listed| listed.found.looked_into);
         let files = files.map(|listed| (listed.found.place(), listed.task));
         let rotated = rests.iter().map(|(_, task, found)| (found.place(), *task));
         let readers: HashMap<String, usize> = files.chain(rotated).collect();
@@ -106,7 +106,7 @@ where
                 path,
                 beginning: 0,
                 stamp: Stamp::default(),
-                file: None,
+                looked_into: false,
             };
             let file = source
                 .path()
@@ -124,7 +124,7 @@ where
                 }
                 let lines = self.files.lines_of_beginning(&source.name());
                 found.beginning = beginning(&file, lines).map_err(unreadable)?.unwrap_or(0);
-                found.file = Some(file);
+                found.looked_into = true;
             }
             let task = listed.len() % context.parallelism;
             listed.push(Listed {
@@ -146,16 +146,16 @@ where
         let mut given = HashSet::new();
         let mut moved = Vec::new();
         for (number, listed) in listed.iter_mut().enumerate() {
-            let Some(file) = &listed.found.file else {
+            if !listed.found.looked_into {
                 continue;
-            };
-            match verdict(&listed.found, file, &self.positions, &places)? {
+            }
+            match verdict(&listed.found, &self.positions, &places)? {
                 Verdict::Same(at) => {
                     given.insert(at.clone());
                     listed.at = Some(at);
                 }
                 Verdict::Moved(at) => moved.push((number, at)),
-                Verdict::New | Verdict::Copy(_) => {}
+                Verdict::New | Verdict::Copy(_) | Verdict::Gone => {}
             }
         }
         for (number, at) in moved {
@@ -173,7 +173,7 @@ where
         if self.positions.is_empty() {
             return Ok(rests);
         }
-        let files = listed.iter().filter(|listed| listed.found.file.is_some());
+        let files = listed.iter().filter(|listed| listed.found.looked_into);
         let paths: HashMap<&str, &Listed> = files
             .map(|listed| (listed.found.path.as_str(), listed))
             .collect();
@@ -198,7 +198,7 @@ where
                     path: path_of(at).to_owned(),
                     beginning: beginning_of(at),
                     stamp: Stamp::of(&file.metadata()?),
-                    file: Some(file),
+                    looked_into: true,
                 }),
                 None => find_moved(&self.files, at, None, &self.positions, &[])?,
             };
@@ -208,8 +208,8 @@ where
                 None if position.origin.is_some() => {}
                 None => {
                     let context = self.context()?;
-                    if let Some(file) = &listed.found.file {
-                        position.verify(file, path, &context.component)?;
+                    if let Some(file) = listed.found.open()? {
+                        position.verify(&file, path, &context.component)?;
                     }
                 }
             }
@@ -222,7 +222,7 @@ where
         let Listed {
             number, found, at, ..
         } = listed;
-        if found.file.is_none() {
+        if !found.looked_into {
             let first = self.first(number, &found.source, false)?;
             let input = self.input(found.source, found.path, None, first, out)?;
             self.inputs.push_back(input);
@@ -233,8 +233,8 @@ where
         if let Some(at) = at {
             moved = path_of(&at) != found.path;
             let position = self.positions.get(&now);
-            let gzip = match &found.file {
-                Some(file) => is_gzip(file)?,
+            let gzip = match found.open()? {
+                Some(file) => is_gzip(&file)?,
                 None => false,
             };
             let ended = position.is_some_and(|position| {
@@ -331,10 +331,10 @@ where
     fn check_formats(&self, found: &[Found]) -> Result {
         let places = Places::of(&self.positions);
         for found in found {
-            let Some(file) = &found.file else { continue };
-            for at in places.same(found) {
+            for at in places.same(found).filter(|_| found.looked_into) {
                 if let Some(position) = self.positions.get(at)
-                    && position.compare(file)? == Holds::All
+                    && let Some(file) = found.open()?
+                    && position.compare(&file)? == Holds::All
                 {
                     self.check_format_of(at, found)?;
                 }
