@@ -209,6 +209,14 @@ impl FilePosition {
         }
     }
 
+    /// Whether a file that has the number of the one that was read, and another path, may be another
+    /// one: numbers are given again. It was written later, and has nothing that was not read.
+    pub(super) fn is_replaced_by(&self, file: &File, stamp: &Stamp) -> io::Result<bool> {
+        let later = self.modified.is_some() && stamp.modified > self.modified;
+        let packs = || Ok::<_, io::Error>(is_gzip(file)? != self.packed.is_some());
+        Ok(later && (self.is_at_end(stamp.length) || packs()?))
+    }
+
     /// Whether a file is the one that was read, by what is in it: under another name, packed
     /// since or unpacked, it is.
     pub(super) fn compare(&self, file: &Arc<File>) -> io::Result<Holds> {

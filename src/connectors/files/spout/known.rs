@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::super::Source;
 use super::super::builder::Files;
@@ -30,6 +30,9 @@ pub(super) enum Verdict {
     /// It is, or may become, what was read up to the position of this place: a copy of a file that
     /// is still there, or a file that is written anew.
     Copy(String),
+    /// It holds what was read up to the position of this place, of which the file is not there any
+    /// more, and nothing else says that it is that one: it is read as a file of its own.
+    Alike(String),
     /// It is not there any more, or another one is.
     Gone,
 }
@@ -111,10 +114,14 @@ pub(super) fn verdict(
         let Some(position) = positions.get(place) else {
             continue;
         };
-        if path_of(place) != found.path && position.compare(file)? == Holds::All {
+        if path_of(place) != found.path
+            && !position.is_replaced_by(file, &found.stamp)?
+            && position.compare(file)? == Holds::All
+        {
             return Ok(Verdict::Moved(place.clone()));
         }
     }
+    let mut alike = None;
     for (place, position) in known() {
         let length = position.text.length;
         let elsewhere = beginning_of(place) != 0 && path_of(place) != found.path;
@@ -128,7 +135,13 @@ pub(super) fn verdict(
         }
         let there = still_there(place, position)?;
         match (holds, there) {
-            (Holds::All, None) => return Ok(Verdict::Moved(place.clone())),
+            (Holds::All, None) if is_moved(found, place, position) => {
+                return Ok(Verdict::Moved(place.clone()));
+            }
+            (Holds::All, None) => {
+                alike = Some(place);
+                continue;
+            }
             (Holds::Less, Some(of)) if is_part(file, &of)? == Some(false) => continue,
             _ => {}
         }
@@ -136,10 +149,38 @@ pub(super) fn verdict(
             copied = Some((place, length));
         }
     }
-    Ok(match copied {
-        Some((place, _)) => Verdict::Copy(place.clone()),
-        None => Verdict::New,
+    Ok(match (copied, alike) {
+        (Some((place, _)), _) => Verdict::Copy(place.clone()),
+        (None, Some(place)) => Verdict::Alike(place.clone()),
+        (None, None) => Verdict::New,
     })
+}
+
+/// Whether a file that holds what was read of another one, which is gone, is that one: a file
+/// keeps its time when it is moved to another file system or packed, and its name is made from the
+/// old one when it is rotated. Another file may well have the same content.
+fn is_moved(found: &Found, place: &str, position: &FilePosition) -> bool {
+    let unchanged = match (found.stamp.modified, position.modified) {
+        (Some(now), Some(before)) => now == before || now == to_second(before),
+        _ => false,
+    };
+    let path = Path::new(&found.path);
+    let names = names_of(place, position.origin.as_deref());
+    unchanged || names.iter().any(|name| is_named_after(path, name))
+}
+
+/// What gzip stores of a time, and some file systems.
+fn to_second(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(time, |since| {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+    })
+}
+
+/// The paths that the names of its rotated files are made from.
+fn names_of<'a>(place: &'a str, origin: Option<&'a str>) -> [&'a str; 3] {
+    let path = path_of(place);
+    [path, origin.unwrap_or(path), log_of(path)]
 }
 
 /// The file that was read up to a position, where it still stands at its path.
@@ -181,7 +222,7 @@ pub(super) fn find_moved(
         };
         let file = Arc::new(file);
         let holds = if let Some(position) = position {
-            position.compare(&file)? == Holds::All
+            !position.is_replaced_by(&file, stamp)? && position.compare(&file)? == Holds::All
         } else {
             let lines = files.lines_of_beginning(path);
             beginning(&file, lines)? == Some(beginning_of(at))
@@ -207,7 +248,7 @@ pub(super) fn find_moved(
     if length == 0 {
         return Ok(None);
     }
-    let names = [path, origin.unwrap_or(path), log_of(path)];
+    let names = names_of(at, origin);
     for (other, stamp) in &others {
         let named = names.iter().any(|name| is_named_after(other, name));
         if !(named || copies.contains(other)) || stamp.is_older_than(modified, CLOCK_STEP) {

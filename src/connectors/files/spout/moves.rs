@@ -156,7 +156,10 @@ where
             }
             let known = match self.positions.get(&place) {
                 Some(position) => match found.open()? {
-                    Some(file) => position.compare(&file)? == Holds::All,
+                    Some(file) => {
+                        position.compare(&file)? == Holds::All
+                            && !position.is_replaced_by(&file, &found.stamp)?
+                    }
                     None => false,
                 },
                 None => true,
@@ -190,6 +193,11 @@ where
             Verdict::Copy(of) => {
                 self.hold(&found, of);
                 Ok(false)
+            }
+            Verdict::Alike(of) => {
+                self.alike(&of, &found);
+                self.take_in_new(found, first, out)?;
+                Ok(true)
             }
             Verdict::New => {
                 // At the very first all files are what they are.
@@ -415,7 +423,8 @@ where
                 continue;
             }
             let places = Places::of(&self.positions);
-            if verdict(&found, &self.positions, &places)? != Verdict::New {
+            let verdict = verdict(&found, &self.positions, &places)?;
+            if !matches!(verdict, Verdict::New | Verdict::Alike(_)) {
                 // It is what was read as another file, which is found when its turn comes.
                 continue;
             }
@@ -542,6 +551,16 @@ where
             "`{name}` holds the {bytes} bytes that were read of `{of}`, which is not there any \
              more: it is read on from there"
         );
+    }
+
+    /// Two files of the same content are not one because the first is gone.
+    pub(super) fn alike(&mut self, of: &str, found: &Found) {
+        let name = found.source.name();
+        let (of, name) = (Shown(path_of(of)), Shown(&name));
+        self.warn(&format!(
+            "`{name}` begins as `{of}`, which was read and is not there any more: it is read from \
+             its beginning, as a file of its own, for it is newer and is not called after it"
+        ));
     }
 
     fn lost(&mut self, name: &str, position: &FilePosition) {

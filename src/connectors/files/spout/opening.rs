@@ -138,13 +138,14 @@ where
     }
 
     /// Gives the sources the positions that they have, each to one.
-    fn assign(&self, listed: &mut [Listed]) -> Result {
+    fn assign(&mut self, listed: &mut [Listed]) -> Result {
+        let task = self.context()?.task;
         if self.positions.is_empty() {
             return Ok(());
         }
         let places = Places::of(&self.positions);
         let mut given = HashSet::new();
-        let mut moved = Vec::new();
+        let (mut moved, mut alike) = (Vec::new(), Vec::new());
         for (number, listed) in listed.iter_mut().enumerate() {
             if !listed.found.looked_into {
                 continue;
@@ -155,12 +156,28 @@ where
                     listed.at = Some(at);
                 }
                 Verdict::Moved(at) => moved.push((number, at)),
+                Verdict::Alike(of) => alike.push((number, of)),
                 Verdict::New | Verdict::Copy(_) | Verdict::Gone => {}
             }
         }
         for (number, at) in moved {
             if given.insert(at.clone()) {
-                listed[number].at = Some(at);
+                let Listed {
+                    task: reader,
+                    found,
+                    at: known,
+                    ..
+                } = &mut listed[number];
+                let id = self.positions.get(&at).and_then(|position| position.id);
+                if *reader == task && (id.is_none() || id != found.stamp.id) {
+                    self.moved_by_content(&at, found);
+                }
+                *known = Some(at);
+            }
+        }
+        for (number, of) in alike {
+            if listed[number].task == task {
+                self.alike(&of, &listed[number].found);
             }
         }
         Ok(())

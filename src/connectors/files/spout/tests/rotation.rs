@@ -269,6 +269,50 @@ fn a_run_that_does_not_follow_tells_logs_apart_that_begin_alike() {
     }
 }
 
+/// Makes `to` of what `from` holds, under another number, and takes `from` away.
+fn replace(world: &World, from: &str, to: &str, keeps_time: bool, packs: bool) {
+    let content = fs::read(world.path(from)).unwrap();
+    let modified = fs::metadata(world.path(from)).unwrap().modified().unwrap();
+    world.write(to, if packs { gzip(&content) } else { content });
+    let file = fs::File::options().write(true).open(world.path(to));
+    let later = modified + Duration::from_secs(60);
+    let time = if keeps_time { modified } else { later };
+    file.unwrap().set_modified(time).unwrap();
+    fs::remove_file(world.path(from)).unwrap();
+}
+
+#[test]
+fn a_new_file_of_the_content_of_one_that_is_gone_is_read() {
+    for packed in 0..=3 {
+        let mut world = World::new();
+        world.write("monday", "a\n");
+        let files = world.at("");
+        assert_eq!(world.run(&files, 1).unwrap(), ["1@a"]);
+        replace(&world, "monday", "tuesday", false, packed == 1);
+        let files = world.at("");
+        let mut task = world.task(&files, (0, 1)).unwrap();
+        assert_eq!(
+            (task.more(), task.spout.warned),
+            (vec!["1@a".to_owned()], 1)
+        );
+        world.stored = vec![task.save()];
+        assert_eq!(world.run(&files, 2).unwrap(), [""; 0]);
+        // A file that is moved or packed keeps its time, and one that is rotated its name.
+        replace(&world, "tuesday", "wednesday", true, packed == 2);
+        let files = world.at("");
+        assert_eq!(world.run(&files, 1).unwrap(), [""; 0]);
+        replace(&world, "wednesday", "wednesday.1", false, packed == 3);
+        let files = world.at("");
+        assert_eq!(world.run(&files, 1).unwrap(), [""; 0]);
+
+        let mut follower = Follower::of(world, "");
+        let seen = follower.after(false, |world| {
+            replace(world, "wednesday.1", "thursday", false, false);
+        });
+        assert_eq!(seen, ["1@a"]);
+    }
+}
+
 #[test]
 fn a_file_that_gets_its_name_when_it_is_complete_is_read_once() {
     for stopped in [false, true] {
