@@ -171,7 +171,11 @@ fn strftime(pattern: &str, text: &str) -> Result<i64, String> {
 }
 
 fn to_ms(parsed: &BrokenDownTime) -> Result<i64, jiff::Error> {
-    let time = if parsed.timestamp().is_some() || parsed.offset().is_some() {
+    let time = if let Some(seconds) = parsed.timestamp() {
+        // The fraction counts toward the future, before 1970 too, and jiff leaves it out.
+        let fraction = parsed.subsec_nanosecond().unwrap_or(0);
+        seconds.checked_add(jiff::SignedDuration::from_nanos(fraction.into()))?
+    } else if parsed.offset().is_some() {
         parsed.to_timestamp()?
     } else {
         Offset::UTC.to_timestamp(parsed.to_datetime()?)?
@@ -213,6 +217,17 @@ impl FromStr for TimeFormat {
     }
 }
 
+/// The letters of the directives of a pattern.
+fn directives(pattern: &str) -> impl Iterator<Item = char> {
+    let mut rest = pattern.chars();
+    std::iter::from_fn(move || {
+        rest.find(|char| *char == '%')?;
+        // Flags, a width, the point of a fraction, the colons of an offset.
+        let modifies = |char: &char| "-_0^#.:".contains(*char) || char.is_ascii_digit();
+        rest.find(|char| !modifies(char))
+    })
+}
+
 /// The parts of a time that the directives of a pattern stand for; a directive that does not exist
 /// stands for none.
 fn parts_of(pattern: &str) -> Vec<TimePart> {
@@ -222,33 +237,29 @@ fn parts_of(pattern: &str) -> Vec<TimePart> {
     };
 
     let mut parts = Vec::new();
-    let mut rest = pattern.chars();
-    while rest.by_ref().any(|char| char == '%') {
-        // Flags, a width, the point of a fraction, the colons of an offset.
-        let modifies = |char: &char| "-_0^#.:".contains(*char) || char.is_ascii_digit();
-        let letter = rest.by_ref().find(|char| !modifies(char));
+    for letter in directives(pattern) {
         let of_directive: &[TimePart] = match letter {
-            Some('Y' | 'y') => &[Year],
-            Some('G' | 'g') => &[WeekYear],
-            Some('m' | 'b' | 'B' | 'h') => &[Month],
-            Some('d' | 'e') => &[Day],
-            Some('j') => &[DayOfYear],
-            Some('V') => &[Week],
-            Some('U' | 'W') => &[WeekOfYear],
-            Some('a' | 'A' | 'u' | 'w') => &[Weekday],
-            Some('H' | 'k') => &[Hour],
-            Some('I' | 'l') => &[HourOfHalf],
-            Some('p' | 'P') => &[Half],
-            Some('M') => &[Minute],
-            Some('S') => &[Second],
-            Some('f' | 'N') => &[Fraction],
-            Some('z' | 'Z' | 'Q') => &[Zone],
-            Some('s') => &[Instant],
-            Some('F') => &[Year, Month, Day],
-            Some('D') => &[Month, Day, Year],
-            Some('T') => &[Hour, Minute, Second],
-            Some('R') => &[Hour, Minute],
-            Some('r') => &[HourOfHalf, Minute, Second, Half],
+            'Y' | 'y' => &[Year],
+            'G' | 'g' => &[WeekYear],
+            'm' | 'b' | 'B' | 'h' => &[Month],
+            'd' | 'e' => &[Day],
+            'j' => &[DayOfYear],
+            'V' => &[Week],
+            'U' | 'W' => &[WeekOfYear],
+            'a' | 'A' | 'u' | 'w' => &[Weekday],
+            'H' | 'k' => &[Hour],
+            'I' | 'l' => &[HourOfHalf],
+            'p' | 'P' => &[Half],
+            'M' => &[Minute],
+            'S' => &[Second],
+            'f' | 'N' => &[Fraction],
+            'z' | 'Z' | 'Q' => &[Zone],
+            's' => &[Instant],
+            'F' => &[Year, Month, Day],
+            'D' => &[Month, Day, Year],
+            'T' => &[Hour, Minute, Second],
+            'R' => &[Hour, Minute],
+            'r' => &[HourOfHalf, Minute, Second, Half],
             _ => &[],
         };
         parts.extend_from_slice(of_directive);
@@ -270,6 +281,10 @@ fn check(pattern: &str) -> Result<(), String> {
     let read = BrokenDownTime::parse(pattern, &written).map_err(|error| error.to_string())?;
     if read.iana_time_zone().is_some() {
         return Err("names of time zones are not read; give `%z` for an offset".to_owned());
+    }
+    // Of a century and a year of two digits the second one would be taken alone.
+    if directives(pattern).any(|letter| letter == 'C') {
+        return Err("centuries are not read; give `%Y` for a year of four digits".to_owned());
     }
     check_time_parts(&parts_of(pattern))?;
     to_ms(&read).map_err(|error| error.to_string())?;
@@ -303,6 +318,12 @@ mod tests {
         let table = [
             ("rfc3339", "2015-09-12T00:46:58.771Z", 1_442_018_818_771),
             ("rfc3339", "2015-09-12 00:46:58.771Z", 1_442_018_818_771),
+            ("%s.%f", "1442018818.771", 1_442_018_818_771),
+            ("%s%.f", "1442018818.7719", 1_442_018_818_771),
+            ("%s%.f", "1442018818", 1_442_018_818_000),
+            ("%s.%3N", "1442018818.771", 1_442_018_818_771),
+            ("%s.%f", "-2.5", -1_500),
+            ("%s", "-2", -2_000),
             (
                 "rfc3339",
                 "2015-09-12t02:46:58.7719+02:00",
@@ -490,6 +511,8 @@ mod tests {
             ("%F %T %z %z", "an offset twice"),
             ("%s %Y", "seconds since 1970 together with a year"),
             ("%F %a %A", "a day of the week twice"),
+            ("%C%y%m%d", "centuries are not read; give `%Y`"),
+            ("%C-%m-%d", "centuries are not read; give `%Y`"),
         ];
         for (pattern, part) in table {
             let error = pattern.parse::<TimeFormat>().unwrap_err().to_string();
