@@ -32,6 +32,8 @@ pub(super) struct FilePosition {
     pub(super) id: Option<FileId>,
     /// When it was last written, as it was when the position was noted.
     pub(super) modified: Option<SystemTime>,
+    /// How long the file was at that time.
+    pub(super) length: u64,
     /// In which format it was read.
     pub(super) read_as: Option<ReadAs>,
     /// The path under which it was found, where it has another name now.
@@ -149,7 +151,11 @@ impl FilePosition {
             }
             None => (Fingerprint::of(file, offset)?, None),
         };
-        let Stamp { id, modified, .. } = Stamp::of(&file.metadata()?);
+        let Stamp {
+            id,
+            length,
+            modified,
+        } = Stamp::of(&file.metadata()?);
         Ok(Self {
             offset,
             line,
@@ -158,6 +164,7 @@ impl FilePosition {
             packed,
             id,
             modified,
+            length,
             read_as: None,
             origin: None,
             split: None,
@@ -175,6 +182,7 @@ impl FilePosition {
             packed: None,
             id: None,
             modified: None,
+            length: u64::MAX,
             read_as: None,
             origin: None,
             split: None,
@@ -183,8 +191,14 @@ impl FilePosition {
             offset,
             line,
             ended: false,
+            length: u64::MAX,
             ..known
         }
+    }
+
+    /// Whether all was read that was there when the position was noted.
+    pub(super) fn is_of_all(&self) -> bool {
+        self.is_at_end(self.length)
     }
 
     /// The file has moved from this place to where it was found.

@@ -253,7 +253,10 @@ where
             Some(before) => {
                 let packed_now = open.gzip && before.packed.is_none();
                 let ends_now = ended && !before.ended;
-                (before.offset, before.line) != (offset, line) || ends_now || packed_now
+                // What has no end yet has grown.
+                let length = open.file.metadata().map_or(before.length, |now| now.len());
+                let grown = at_end && length != before.length;
+                (before.offset, before.line) != (offset, line) || ends_now || packed_now || grown
             }
             None => offset > 0,
         };

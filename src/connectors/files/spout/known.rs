@@ -107,7 +107,12 @@ pub(super) fn verdict(
             _ => {}
         }
     }
-    if let Some((place, _)) = same {
+    // Of files of the same content the one that was moved here is the one that was moved here.
+    let by_id = |(place, _): &(&String, u64)| {
+        let position = positions.get(*place);
+        position.is_some_and(|position| position.id == found.stamp.id)
+    };
+    if let Some((place, _)) = same.filter(by_id) {
         return Ok(Verdict::Same(place.clone()));
     }
     for place in places.same(found) {
@@ -120,6 +125,9 @@ pub(super) fn verdict(
         {
             return Ok(Verdict::Moved(place.clone()));
         }
+    }
+    if let Some((place, _)) = same {
+        return Ok(Verdict::Same(place.clone()));
     }
     let mut alike = None;
     for (place, position) in known() {

@@ -464,6 +464,7 @@ where
             self.move_to(&at, found, out)?;
             return Ok(Begun::Again);
         }
+        self.gone(&at);
         self.drop_first(out);
         Ok(Begun::Again)
     }
@@ -505,7 +506,7 @@ where
         }
         self.moves += 1;
         if let Some(position) = self.positions.remove(&at.to_owned())
-            && position.origin.is_none()
+            && (position.origin.is_none() || !position.is_of_all())
         {
             self.lost(path_of(at), &position);
         }
@@ -560,6 +561,22 @@ where
         self.warn(&format!(
             "`{name}` begins as `{of}`, which was read and is not there any more: it is read from \
              its beginning, as a file of its own, for it is newer and is not called after it"
+        ));
+    }
+
+    /// A file is gone: a warning, unless all of it was read.
+    pub(super) fn gone(&mut self, at: &str) {
+        let name = Shown(path_of(at));
+        let read = match self.positions.get(&at.to_owned()) {
+            Some(position) if position.is_of_all() => return,
+            Some(FilePosition { offset, line, .. }) => {
+                format!("was read up to byte {offset} (line {line})")
+            }
+            None => "was found, and nothing of it was read".to_owned(),
+        };
+        self.warn(&format!(
+            "`{name}` {read}, and now that file is neither there nor found in its folder by another \
+             name: what is left of it is not read, unless it is there again"
         ));
     }
 

@@ -185,8 +185,8 @@ where
 
     /// The positions of files that are not listed under any name, whose path is, or from which
     /// they have moved: with the task, and where they are now.
-    fn rests(&self, listed: &[Listed]) -> Result<Vec<(String, usize, Found)>> {
-        let mut rests = Vec::new();
+    fn rests(&mut self, listed: &[Listed]) -> Result<Vec<(String, usize, Found)>> {
+        let (mut rests, mut gone) = (Vec::new(), Vec::new());
         if self.positions.is_empty() {
             return Ok(rests);
         }
@@ -221,14 +221,24 @@ where
             };
             match found {
                 Some(found) => rests.push((at.clone(), listed.task, found)),
-                // It was read to its end and has been rotated away since.
-                None if position.origin.is_some() => {}
+                // It was rotated, and has been taken away since.
+                None if position.origin.is_some() => gone.push((at.clone(), listed.task)),
                 None => {
                     let context = self.context()?;
                     if let Some(file) = listed.found.open()? {
                         position.verify(&file, path, &context.component)?;
                     }
                 }
+            }
+        }
+        let task = self.context()?.task;
+        let replaced: HashSet<&str> = paths.into_keys().collect();
+        for (at, reader) in gone {
+            if reader == task {
+                self.gone(&at);
+            }
+            if replaced.contains(path_of(&at)) {
+                self.positions.remove(&at);
             }
         }
         Ok(rests)
@@ -395,11 +405,10 @@ where
                 }
                 None if self.is_held(path_of(&at)) => {}
                 None if file_there => self.settle(&at, out)?,
-                None => {
-                    if let Some(found) = find_moved(&self.files, &at, None, &self.positions, &[])? {
-                        self.move_to(&at, found, out)?;
-                    }
-                }
+                None => match find_moved(&self.files, &at, None, &self.positions, &[])? {
+                    Some(found) => self.move_to(&at, found, out)?,
+                    None => self.gone(&at),
+                },
             }
         }
         Ok(())

@@ -39,6 +39,10 @@ impl Follower {
         self.task.as_mut().unwrap().more()
     }
 
+    fn warned(&self) -> u32 {
+        self.task.as_ref().unwrap().spout.warned
+    }
+
     /// What comes after the change, which is made while the run goes on, or while there is none.
     fn after(&mut self, stopped: bool, change: impl FnOnce(&World)) -> Vec<String> {
         if stopped {
@@ -219,12 +223,17 @@ fn a_run_that_does_not_follow_goes_on_over_a_rotation_too() {
 
 /// Four logs that begin alike, each after the other: in `runs` so many new ones are found. The
 /// newest one is `log`, and it grows after a run.
-fn logs_that_begin_alike(format: Format, runs: [usize; 2], rotate: impl Fn(&World, usize)) {
+fn logs_that_begin_alike(
+    (format, same): (Format, bool),
+    runs: [usize; 2],
+    rotate: impl Fn(&World, usize),
+) {
+    let text = |day: usize| format!("day {}", if same { 0 } else { day });
     let inputs = [("log*", 1), ("log*", 2), ("", 3), ("", 4), ("log", 1)];
-    // By the name of the log alone only the latest one is found.
+    // By the name of the log alone only the latest one is found, and it must differ.
     let inputs = inputs
         .into_iter()
-        .filter(|(input, _)| *input != "log" || runs == [1, 1]);
+        .filter(|(input, _)| *input != "log" || (runs == [1, 1] && !same));
     for (input, parallelism) in inputs {
         let mut world = World::new();
         let mut seen = Vec::new();
@@ -235,7 +244,7 @@ fn logs_that_begin_alike(format: Format, runs: [usize; 2], rotate: impl Fn(&Worl
                     rotate(&world, day);
                 }
                 day += 1;
-                world.write("log", format!("alike\nalike\nday {day}\n"));
+                world.write("log", format!("alike\nalike\n{}\n", text(day)));
             }
             let files = world.at(input).format(format);
             seen.extend(world.run(&files, parallelism).unwrap());
@@ -244,9 +253,9 @@ fn logs_that_begin_alike(format: Format, runs: [usize; 2], rotate: impl Fn(&Worl
         let files = world.at(input).format(format);
         seen.extend(world.run(&files, parallelism).unwrap());
         seen.retain(|line| !line.ends_with("alike"));
-        let mut wanted: Vec<String> = (1..=day).map(|day| format!("3@day {day}")).collect();
+        let mut wanted: Vec<String> = (1..=day).map(|day| format!("3@{}", text(day))).collect();
         wanted.extend(["4@more", "4@more"].map(str::to_owned));
-        let about = format!("{format:?}, {runs:?}, `{input}`, {parallelism} tasks");
+        let about = format!("{format:?}, {same}, {runs:?}, `{input}`, {parallelism} tasks");
         assert_eq!(sorted(seen), wanted, "{about}");
     }
 }
@@ -261,10 +270,16 @@ fn a_run_that_does_not_follow_tells_logs_apart_that_begin_alike() {
         rename(world, "log", "log.1");
     };
     let dated = |world: &World, day: usize| rename(world, "log", &format!("log-2026010{day}"));
-    for format in [Format::Text, Format::Csv] {
+    let logs = [
+        (Format::Text, false),
+        (Format::Text, true),
+        (Format::Csv, false),
+        (Format::Csv, true),
+    ];
+    for logs in logs {
         for runs in [[1, 1], [1, 3], [2, 1], [3, 2]] {
-            logs_that_begin_alike(format, runs, numbered);
-            logs_that_begin_alike(format, runs, dated);
+            logs_that_begin_alike(logs, runs, numbered);
+            logs_that_begin_alike(logs, runs, dated);
         }
     }
 }
@@ -311,6 +326,47 @@ fn a_new_file_of_the_content_of_one_that_is_gone_is_read() {
         });
         assert_eq!(seen, ["1@a"]);
     }
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_unless_all_of_it_was_read() {
+    for (content, told) in [("a\nb\n", 0), ("a\nb\npart", 1)] {
+        // It is deleted while it is followed.
+        let mut follower = Follower::of(log(content), "");
+        assert_eq!(follower.more(), ["1@a", "2@b"]);
+        let seen = follower.after(false, |world| fs::remove_file(world.path("log")).unwrap());
+        assert_eq!((seen, follower.warned()), (Vec::new(), told));
+
+        // It was rotated, and then taken away or replaced.
+        for replaced in [false, true] {
+            for input in ["log", ""] {
+                let mut follower = Follower::of(log(content), input);
+                assert_eq!(follower.more(), ["1@a", "2@b"]);
+                let seen = follower.after(true, |world| {
+                    rename(world, "log", "log.1");
+                    world.write("log", "x\n");
+                });
+                assert_eq!(seen, ["1@x"]);
+                follower.stop();
+                fs::remove_file(follower.world.path("log.1")).unwrap();
+                if replaced {
+                    rename(&follower.world, "log", "log.1");
+                    follower.world.write("log", "y\n");
+                }
+                let about = format!("{content:?} {input} {replaced}");
+                let files = follower.world.at(input);
+                let mut task = follower.world.task(&files, (0, 1)).unwrap();
+                task.run().unwrap();
+                assert_eq!(task.spout.warned, told, "{about}");
+                follower.start();
+                assert_eq!(follower.warned(), told, "{about}");
+            }
+        }
+    }
+    // Nothing was read of it.
+    let mut follower = Follower::of(log("a\n"), "");
+    let seen = follower.after(false, |world| fs::remove_file(world.path("log")).unwrap());
+    assert_eq!((seen, follower.warned()), (Vec::new(), 1));
 }
 
 #[test]
