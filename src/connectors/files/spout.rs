@@ -8,6 +8,7 @@ mod held;
 mod known;
 mod moves;
 mod opening;
+mod told;
 mod turns;
 
 #[cfg(test)]

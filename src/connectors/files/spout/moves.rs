@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::super::fingerprint::{FileId, Holds};
+use super::super::fingerprint::{FileId, Holds, beginning};
 use super::super::follow::{Discovery, Found, beside, find, is_rotated_after};
-use super::super::position::{FilePosition, beginning_of, path_of, stamp_of};
+use super::super::position::{beginning_of, path_of, place, stamp_of};
 use super::super::read_as::ReadAs;
 use super::super::reading::Input;
 use super::super::{Format, Record, Source};
@@ -19,9 +19,6 @@ use crate::spout::SpoutOut;
 use crate::stream::{Out, Streams};
 use crate::text::Shown;
 use crate::time::Timestamp;
-
-/// So many warnings about files are logged by a task.
-const MOST_WARNINGS: u32 = 20;
 
 impl<S, F> FileSpout<S, F>
 where
@@ -180,6 +177,15 @@ where
                     position.split.get_or_insert(at);
                     self.positions.insert(now.clone(), position);
                     self.moves += 1;
+                }
+                // What was noted before its beginning was whole is of no use any more.
+                let begun = place(&found.path, 0);
+                if begun != now
+                    && let Some(position) = self.positions.get(&begun)
+                    && let Some(file) = found.open()?
+                    && position.compare(&file)? == Holds::All
+                {
+                    self.positions.remove(&begun);
                 }
                 let input = self.input(found.source, now, found.stamp.id, first, out)?;
                 self.inputs.push_back(input);
@@ -497,8 +503,11 @@ where
     /// it, with a warning.
     pub(super) fn settle(&mut self, at: &str, out: &mut SpoutOut<S>) -> Result {
         if let Some(found) = self.find(at)? {
-            self.moved_by_content(at, &found);
-            return self.move_to(at, found, out);
+            if let Some(found) = self.read_here(at, found)? {
+                self.moved_by_content(at, &found);
+                self.move_to(at, found, out)?;
+            }
+            return Ok(());
         }
         let reads = self.inputs.iter().position(|input| input.place == at);
         if let Some(input) = reads.and_then(|number| self.inputs.remove(number)) {
@@ -507,10 +516,50 @@ where
         self.moves += 1;
         if let Some(position) = self.positions.remove(&at.to_owned())
             && (position.origin.is_none() || !position.is_of_all())
+            && self.tells_of(at)?
         {
             self.lost(path_of(at), &position);
         }
         Ok(())
+    }
+
+    /// A file that has moved from a place, where it is this task that reads it on. All tasks have
+    /// the position of a file whose beginning was not whole: its task is known by what it begins
+    /// with now.
+    pub(super) fn read_here(&self, at: &str, mut found: Found) -> Result<Option<Found>> {
+        if beginning_of(at) != 0 {
+            return Ok(Some(found));
+        }
+        let Some(file) = found.open()? else {
+            return Ok(None);
+        };
+        for (place, position) in self.positions.iter() {
+            let other = place != at && path_of(place) == found.path;
+            if other && position.compare(&file)? == Holds::All {
+                // Its beginning is whole, and it is read by that.
+                return Ok(None);
+            }
+        }
+        let position = self.positions.get(&at.to_owned());
+        let name = position.and_then(|position| position.origin.as_deref());
+        let lines = self.files.lines_of_beginning(name.unwrap_or(path_of(at)));
+        let whole = beginning(&file, lines)?;
+        found.beginning = whole.unwrap_or(0);
+        let context = self.context()?;
+        let mine = self.reader_of(found.beginning, context.parallelism) == context.task;
+        // What the input matches is found when its beginning is whole.
+        let waits = match &self.discovery {
+            Some(discovery) if whole.is_none() => discovery.listed()?.contains(&found.path),
+            _ => false,
+        };
+        Ok((mine && !waits).then_some(found))
+    }
+
+    /// Whether this task tells of a file that is lost: of several ones that have its position one.
+    pub(super) fn tells_of(&self, at: &str) -> Result<bool> {
+        let context = self.context()?;
+        let first = self.reader_of(0, context.parallelism) == context.task;
+        Ok(beginning_of(at) != 0 || first)
     }
 
     fn find(&self, at: &str) -> Result<Option<Found>> {
@@ -539,65 +588,5 @@ where
             Shown(&name)
         ));
         true
-    }
-
-    pub(super) fn moved_by_content(&mut self, at: &str, found: &Found) {
-        let bytes = self
-            .positions
-            .get(&at.to_owned())
-            .map_or(0, |position| position.offset);
-        let name = found.source.name();
-        let (of, name) = (Shown(path_of(at)), Shown(&name));
-        tracing::info!(
-            "`{name}` holds the {bytes} bytes that were read of `{of}`, which is not there any \
-             more: it is read on from there"
-        );
-    }
-
-    /// Two files of the same content are not one because the first is gone.
-    pub(super) fn alike(&mut self, of: &str, found: &Found) {
-        let name = found.source.name();
-        let (of, name) = (Shown(path_of(of)), Shown(&name));
-        self.warn(&format!(
-            "`{name}` begins as `{of}`, which was read and is not there any more: it is read from \
-             its beginning, as a file of its own, for it is newer and is not called after it"
-        ));
-    }
-
-    /// A file is gone: a warning, unless all of it was read.
-    pub(super) fn gone(&mut self, at: &str) {
-        let name = Shown(path_of(at));
-        let read = match self.positions.get(&at.to_owned()) {
-            Some(position) if position.is_of_all() => return,
-            Some(FilePosition { offset, line, .. }) => {
-                format!("was read up to byte {offset} (line {line})")
-            }
-            None => "was found, and nothing of it was read".to_owned(),
-        };
-        self.warn(&format!(
-            "`{name}` {read}, and now that file is neither there nor found in its folder by another \
-             name: what is left of it is not read, unless it is there again"
-        ));
-    }
-
-    fn lost(&mut self, name: &str, position: &FilePosition) {
-        let FilePosition { offset, line, .. } = position;
-        let name = Shown(name);
-        self.warn(&format!(
-            "`{name}` was emptied, overwritten or replaced after it was read up to byte {offset} \
-             (line {line}), and the rest of it is not found in its folder: what was appended after \
-             that is not read, and what is there now is read from its beginning"
-        ));
-    }
-
-    /// Logs a warning, unless there were too many.
-    pub(super) fn warn(&mut self, text: &str) {
-        self.warned += 1;
-        if self.warned <= MOST_WARNINGS {
-            tracing::warn!("{text}");
-        }
-        if self.warned == MOST_WARNINGS {
-            tracing::warn!("further warnings of this task about its files are not logged");
-        }
     }
 }

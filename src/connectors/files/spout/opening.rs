@@ -396,18 +396,28 @@ where
                 // It is known by another name, or waits.
                 Some(_) if listed.contains(path_of(&at)) => {}
                 Some(file) => {
-                    let id = Stamp::of(&file.metadata()?).id;
-                    if position.compare(&file)? == Holds::All {
-                        let source = Source::File(path_of(&at).into());
-                        let input = self.input(source, at, id, None, out)?;
+                    let found = Found {
+                        source: Source::File(path_of(&at).into()),
+                        path: path_of(&at).to_owned(),
+                        beginning: beginning_of(&at),
+                        stamp: Stamp::of(&file.metadata()?),
+                        looked_into: true,
+                    };
+                    if let Some(found) = self.read_here(&at, found)? {
+                        let input = self.input(found.source, at, found.stamp.id, None, out)?;
                         self.inputs.push_front(input);
                     }
                 }
                 None if self.is_held(path_of(&at)) => {}
                 None if file_there => self.settle(&at, out)?,
                 None => match find_moved(&self.files, &at, None, &self.positions, &[])? {
-                    Some(found) => self.move_to(&at, found, out)?,
-                    None => self.gone(&at),
+                    Some(found) => {
+                        if let Some(found) = self.read_here(&at, found)? {
+                            self.move_to(&at, found, out)?;
+                        }
+                    }
+                    None if self.tells_of(&at)? => self.gone(&at),
+                    None => {}
                 },
             }
         }

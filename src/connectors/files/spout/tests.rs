@@ -1,6 +1,7 @@
 //! Files over several runs: what was read is not read again, and nothing is left out.
 
 mod following;
+mod identity;
 mod rotation;
 mod runs;
 

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::super::super::{FieldSelector, Format};
+use super::super::super::FieldSelector;
 use super::*;
 
 /// One task that follows, or, where it is told to, goes on in a new run.
-struct Follower {
-    world: World,
+pub(super) struct Follower {
+    pub(super) world: World,
     input: &'static str,
-    task: Option<Task<FileSpout<Word, Decode>>>,
+    pub(super) task: Option<Task<FileSpout<Word, Decode>>>,
 }
 
 impl Follower {
-    fn of(world: World, input: &'static str) -> Self {
+    pub(super) fn of(world: World, input: &'static str) -> Self {
         let mut follower = Self {
             world,
             input,
@@ -23,28 +23,28 @@ impl Follower {
         follower
     }
 
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         let path = self.world.path(self.input);
         let files = Files::following(path.to_str().unwrap()).unwrap();
         self.task = Some(self.world.task(&files, (0, 1)).unwrap());
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         if let Some(mut task) = self.task.take() {
             self.world.stored = vec![task.save()];
         }
     }
 
-    fn more(&mut self) -> Vec<String> {
+    pub(super) fn more(&mut self) -> Vec<String> {
         self.task.as_mut().unwrap().more()
     }
 
-    fn warned(&self) -> u32 {
+    pub(super) fn warned(&self) -> u32 {
         self.task.as_ref().unwrap().spout.warned
     }
 
     /// What comes after the change, which is made while the run goes on, or while there is none.
-    fn after(&mut self, stopped: bool, change: impl FnOnce(&World)) -> Vec<String> {
+    pub(super) fn after(&mut self, stopped: bool, change: impl FnOnce(&World)) -> Vec<String> {
         if stopped {
             self.stop();
             change(&self.world);
@@ -57,18 +57,18 @@ impl Follower {
     }
 }
 
-fn log(content: &str) -> World {
+pub(super) fn log(content: &str) -> World {
     let world = World::new();
     world.write("log", content);
     world
 }
 
-fn rename(world: &World, from: &str, to: &str) {
+pub(super) fn rename(world: &World, from: &str, to: &str) {
     fs::rename(world.path(from), world.path(to)).unwrap();
 }
 
 /// The log as it is, its folder, and all of its names.
-const INPUTS_OF_LOG: [&str; 3] = ["log", "", "log*"];
+pub(super) const INPUTS_OF_LOG: [&str; 3] = ["log", "", "log*"];
 
 #[test]
 fn a_log_that_is_renamed_is_read_to_its_end_and_then_the_new_one() {
@@ -99,7 +99,7 @@ fn a_log_that_is_renamed_is_read_to_its_end_and_then_the_new_one() {
     }
 }
 
-fn sorted(mut lines: Vec<String>) -> Vec<String> {
+pub(super) fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines.sort();
     lines
 }
@@ -219,154 +219,6 @@ fn a_run_that_does_not_follow_goes_on_over_a_rotation_too() {
             assert_eq!(run(&mut world), ["1@y"], "{input}");
         }
     }
-}
-
-/// Four logs that begin alike, each after the other: in `runs` so many new ones are found. The
-/// newest one is `log`, and it grows after a run.
-fn logs_that_begin_alike(
-    (format, same): (Format, bool),
-    runs: [usize; 2],
-    rotate: impl Fn(&World, usize),
-) {
-    let text = |day: usize| format!("day {}", if same { 0 } else { day });
-    let inputs = [("log*", 1), ("log*", 2), ("", 3), ("", 4), ("log", 1)];
-    // By the name of the log alone only the latest one is found, and it must differ.
-    let inputs = inputs
-        .into_iter()
-        .filter(|(input, _)| *input != "log" || (runs == [1, 1] && !same));
-    for (input, parallelism) in inputs {
-        let mut world = World::new();
-        let mut seen = Vec::new();
-        let mut day = 0;
-        for new in runs {
-            for _ in 0..new {
-                if day > 0 {
-                    rotate(&world, day);
-                }
-                day += 1;
-                world.write("log", format!("alike\nalike\n{}\n", text(day)));
-            }
-            let files = world.at(input).format(format);
-            seen.extend(world.run(&files, parallelism).unwrap());
-            world.append("log", "more\n");
-        }
-        let files = world.at(input).format(format);
-        seen.extend(world.run(&files, parallelism).unwrap());
-        seen.retain(|line| !line.ends_with("alike"));
-        let mut wanted: Vec<String> = (1..=day).map(|day| format!("3@{}", text(day))).collect();
-        wanted.extend(["4@more", "4@more"].map(str::to_owned));
-        let about = format!("{format:?}, {same}, {runs:?}, `{input}`, {parallelism} tasks");
-        assert_eq!(sorted(seen), wanted, "{about}");
-    }
-}
-
-#[test]
-fn a_run_that_does_not_follow_tells_logs_apart_that_begin_alike() {
-    let numbered = |world: &World, day: usize| {
-        for number in (1..day).rev() {
-            let name = |number: usize| format!("log.{number}");
-            rename(world, &name(number), &name(number + 1));
-        }
-        rename(world, "log", "log.1");
-    };
-    let dated = |world: &World, day: usize| rename(world, "log", &format!("log-2026010{day}"));
-    let logs = [
-        (Format::Text, false),
-        (Format::Text, true),
-        (Format::Csv, false),
-        (Format::Csv, true),
-    ];
-    for logs in logs {
-        for runs in [[1, 1], [1, 3], [2, 1], [3, 2]] {
-            logs_that_begin_alike(logs, runs, numbered);
-            logs_that_begin_alike(logs, runs, dated);
-        }
-    }
-}
-
-/// Makes `to` of what `from` holds, under another number, and takes `from` away.
-fn replace(world: &World, from: &str, to: &str, keeps_time: bool, packs: bool) {
-    let content = fs::read(world.path(from)).unwrap();
-    let modified = fs::metadata(world.path(from)).unwrap().modified().unwrap();
-    world.write(to, if packs { gzip(&content) } else { content });
-    let file = fs::File::options().write(true).open(world.path(to));
-    let later = modified + Duration::from_secs(60);
-    let time = if keeps_time { modified } else { later };
-    file.unwrap().set_modified(time).unwrap();
-    fs::remove_file(world.path(from)).unwrap();
-}
-
-#[test]
-fn a_new_file_of_the_content_of_one_that_is_gone_is_read() {
-    for packed in 0..=3 {
-        let mut world = World::new();
-        world.write("monday", "a\n");
-        let files = world.at("");
-        assert_eq!(world.run(&files, 1).unwrap(), ["1@a"]);
-        replace(&world, "monday", "tuesday", false, packed == 1);
-        let files = world.at("");
-        let mut task = world.task(&files, (0, 1)).unwrap();
-        assert_eq!(
-            (task.more(), task.spout.warned),
-            (vec!["1@a".to_owned()], 1)
-        );
-        world.stored = vec![task.save()];
-        assert_eq!(world.run(&files, 2).unwrap(), [""; 0]);
-        // A file that is moved or packed keeps its time, and one that is rotated its name.
-        replace(&world, "tuesday", "wednesday", true, packed == 2);
-        let files = world.at("");
-        assert_eq!(world.run(&files, 1).unwrap(), [""; 0]);
-        replace(&world, "wednesday", "wednesday.1", false, packed == 3);
-        let files = world.at("");
-        assert_eq!(world.run(&files, 1).unwrap(), [""; 0]);
-
-        let mut follower = Follower::of(world, "");
-        let seen = follower.after(false, |world| {
-            replace(world, "wednesday.1", "thursday", false, false);
-        });
-        assert_eq!(seen, ["1@a"]);
-    }
-}
-
-#[test]
-fn a_file_that_is_gone_is_told_unless_all_of_it_was_read() {
-    for (content, told) in [("a\nb\n", 0), ("a\nb\npart", 1)] {
-        // It is deleted while it is followed.
-        let mut follower = Follower::of(log(content), "");
-        assert_eq!(follower.more(), ["1@a", "2@b"]);
-        let seen = follower.after(false, |world| fs::remove_file(world.path("log")).unwrap());
-        assert_eq!((seen, follower.warned()), (Vec::new(), told));
-
-        // It was rotated, and then taken away or replaced.
-        for replaced in [false, true] {
-            for input in ["log", ""] {
-                let mut follower = Follower::of(log(content), input);
-                assert_eq!(follower.more(), ["1@a", "2@b"]);
-                let seen = follower.after(true, |world| {
-                    rename(world, "log", "log.1");
-                    world.write("log", "x\n");
-                });
-                assert_eq!(seen, ["1@x"]);
-                follower.stop();
-                fs::remove_file(follower.world.path("log.1")).unwrap();
-                if replaced {
-                    rename(&follower.world, "log", "log.1");
-                    follower.world.write("log", "y\n");
-                }
-                let about = format!("{content:?} {input} {replaced}");
-                let files = follower.world.at(input);
-                let mut task = follower.world.task(&files, (0, 1)).unwrap();
-                task.run().unwrap();
-                assert_eq!(task.spout.warned, told, "{about}");
-                follower.start();
-                assert_eq!(follower.warned(), told, "{about}");
-            }
-        }
-    }
-    // Nothing was read of it.
-    let mut follower = Follower::of(log("a\n"), "");
-    let seen = follower.after(false, |world| fs::remove_file(world.path("log")).unwrap());
-    assert_eq!((seen, follower.warned()), (Vec::new(), 1));
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! What is told about files.
+
+use super::super::Record;
+use super::super::follow::Found;
+use super::super::position::{FilePosition, path_of};
+use super::FileSpout;
+use crate::error::Result;
+use crate::stream::{Out, Streams};
+use crate::text::Shown;
+
+/// So many warnings about files are logged by a task.
+const MOST_WARNINGS: u32 = 20;
+
+impl<S, F> FileSpout<S, F>
+where
+    S: Streams,
+    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+{
+    pub(super) fn moved_by_content(&mut self, at: &str, found: &Found) {
+        let bytes = self
+            .positions
+            .get(&at.to_owned())
+            .map_or(0, |position| position.offset);
+        let name = found.source.name();
+        let (of, name) = (Shown(path_of(at)), Shown(&name));
+        tracing::info!(
+            "`{name}` holds the {bytes} bytes that were read of `{of}`, which is not there any \
+             more: it is read on from there"
+        );
+    }
+
+    /// Two files of the same content are not one because the first is gone.
+    pub(super) fn alike(&mut self, of: &str, found: &Found) {
+        let name = found.source.name();
+        let (of, name) = (Shown(path_of(of)), Shown(&name));
+        self.warn(&format!(
+            "`{name}` begins as `{of}`, which was read and is not there any more: it is read from \
+             its beginning, as a file of its own, for it is newer and is not called after it"
+        ));
+    }
+
+    /// A file is gone: a warning, unless all of it was read.
+    pub(super) fn gone(&mut self, at: &str) {
+        let name = Shown(path_of(at));
+        let read = match self.positions.get(&at.to_owned()) {
+            Some(position) if position.is_of_all() => return,
+            Some(FilePosition { offset, line, .. }) => {
+                format!("was read up to byte {offset} (line {line})")
+            }
+            None => "was found, and nothing of it was read".to_owned(),
+        };
+        self.warn(&format!(
+            "`{name}` {read}, and now that file is neither there nor found in its folder by another \
+             name: what is left of it is not read, unless it is there again"
+        ));
+    }
+
+    pub(super) fn lost(&mut self, name: &str, position: &FilePosition) {
+        let FilePosition { offset, line, .. } = position;
+        let name = Shown(name);
+        self.warn(&format!(
+            "`{name}` was emptied, overwritten or replaced after it was read up to byte {offset} \
+             (line {line}), and the rest of it is not found in its folder: what was appended after \
+             that is not read, and what is there now is read from its beginning"
+        ));
+    }
+
+    /// Logs a warning, unless there were too many.
+    pub(super) fn warn(&mut self, text: &str) {
+        self.warned += 1;
+        if self.warned <= MOST_WARNINGS {
+            tracing::warn!("{text}");
+        }
+        if self.warned == MOST_WARNINGS {
+            tracing::warn!("further warnings of this task about its files are not logged");
+        }
+    }
+}
