@@ -51,8 +51,8 @@ pub struct FileSpout<S, F> {
     held: Vec<Held>,
     /// The input is one file.
     one_file: bool,
-    /// How often positions were given other places.
-    moves: u64,
+    /// The places that positions were given since files were last considered.
+    moved_to: Vec<String>,
     /// How many warnings about files were given.
     warned: u32,
     /// The files that were left out with a warning.
@@ -107,7 +107,7 @@ where
             quiet_turns: 0,
             held: Vec::new(),
             one_file: false,
-            moves: 0,
+            moved_to: Vec::new(),
             warned: 0,
             told: HashSet::new(),
             positions: Table::new().merged(further),

@@ -49,15 +49,21 @@ impl Places {
     pub(super) fn of(positions: &Table<String, FilePosition>) -> Self {
         let mut places = Self::default();
         for (place, position) in positions.iter() {
-            if let Some(id) = position.id {
-                places.by_id.entry(id).or_default().push(place.clone());
-            }
-            let alike = places.by_beginning.entry(beginning_of(place)).or_default();
-            alike.push(place.clone());
-            let path = path_of(place).to_owned();
-            places.by_path.entry(path).or_default().push(place.clone());
+            places.add(place, position);
         }
         places
+    }
+
+    /// A position has been put under this place. The place that it had before may stay: there is
+    /// no position under that.
+    pub(super) fn add(&mut self, place: &str, position: &FilePosition) {
+        if let Some(id) = position.id {
+            self.by_id.entry(id).or_default().push(place.to_owned());
+        }
+        let alike = self.by_beginning.entry(beginning_of(place)).or_default();
+        alike.push(place.to_owned());
+        let path = path_of(place).to_owned();
+        self.by_path.entry(path).or_default().push(place.to_owned());
     }
 
     fn with(&self, beginning: u64) -> impl Iterator<Item = &String> {

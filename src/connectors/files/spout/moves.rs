@@ -50,33 +50,41 @@ where
         mut found: Vec<(Found, Option<Timestamp>)>,
         out: &mut SpoutOut<S>,
     ) -> Result<bool> {
+        self.moved_to.clear();
         if found.is_empty() {
             return Ok(false);
         }
+        let context = self.context()?;
+        let (task, tasks) = (context.task, context.parallelism);
         let mut places = Places::of(&self.positions);
         let mut any = false;
         // What is known comes first: only then it is clear what is lost.
         let mut others = Vec::new();
         for (found, first) in found.drain(..) {
-            let moves = self.moves;
-            if self.is_known(&found, &places)? {
+            // To compare those of other tasks takes time.
+            let mine = self.reader_of(found.beginning, tasks) == task;
+            if mine && self.is_known(&found, &places)? {
                 any |= self.consider(found, &places, first, out)?;
+                self.note_moved(&mut places);
             } else {
                 others.push((found, first));
             }
-            if self.moves != moves {
-                places = Places::of(&self.positions);
-            }
         }
         for (found, first) in others {
-            let moves = self.moves;
             self.settle_others(&found, &places, out)?;
+            self.note_moved(&mut places);
             any |= self.consider(found, &places, first, out)?;
-            if self.moves != moves {
-                places = Places::of(&self.positions);
-            }
+            self.note_moved(&mut places);
         }
         Ok(any)
+    }
+
+    fn note_moved(&mut self, places: &mut Places) {
+        for place in self.moved_to.drain(..) {
+            if let Some(position) = self.positions.get(&place) {
+                places.add(&place, position);
+            }
+        }
     }
 
     /// Whether something of a file was read, and by this task.
@@ -176,7 +184,7 @@ where
                 {
                     position.split.get_or_insert(at);
                     self.positions.insert(now.clone(), position);
-                    self.moves += 1;
+                    self.moved_to.push(now.clone());
                 }
                 // What was noted before its beginning was whole is of no use any more.
                 let begun = place(&found.path, 0);
@@ -325,7 +333,6 @@ where
     /// A file that was read up to the position of this place is somewhere else now; it is read on
     /// there, before all others.
     pub(super) fn move_to(&mut self, at: &str, found: Found, out: &mut SpoutOut<S>) -> Result {
-        self.moves += 1;
         let to = found.place();
         let mut position = self.positions.remove(&at.to_owned());
         let reads = self.inputs.iter().position(|input| input.place == at);
@@ -346,6 +353,7 @@ where
         let kept = position.is_some();
         if let Some(position) = position {
             self.positions.insert(to.clone(), position);
+            self.moved_to.push(to.clone());
         }
         match &mut input {
             Some(input) => {
@@ -513,7 +521,6 @@ where
         if let Some(input) = reads.and_then(|number| self.inputs.remove(number)) {
             out.close_split(input.split);
         }
-        self.moves += 1;
         if let Some(position) = self.positions.remove(&at.to_owned())
             && (position.origin.is_none() || !position.is_of_all())
             && self.tells_of(at)?
