@@ -319,6 +319,17 @@ fn shown(tuple: &impl std::fmt::Debug) -> String {
     beginning.0
 }
 
+/// What a dead letter is made of.
+#[derive(Debug)]
+pub(crate) struct LetterContent {
+    /// The position of the letter among those that are staged.
+    pub(crate) letter: usize,
+    /// How the record or tuple begins.
+    pub(crate) beginning: String,
+    /// How many records are lost with it: more than one where they cannot be told apart.
+    pub(crate) records: u64,
+}
+
 /// Where user code puts the tuples that it emits.
 ///
 /// Tuples inherit the time of the tuple in hand; nothing is sent before the user code
@@ -342,8 +353,8 @@ pub struct Out<S: Streams> {
     pub(crate) late_seen: Option<Box<LateSeen>>,
     /// Whether an example of them was given.
     late_told: bool,
-    /// What some of the dead letters are made of, by their position.
-    pub(crate) contents: Vec<(usize, String)>,
+    /// What some of the dead letters are made of, in their order.
+    pub(crate) contents: Vec<LetterContent>,
     /// How many tuples and dead letters were emitted so far.
     pub(crate) emitted: usize,
     /// Set when a promise was broken; the runtime ends the topology with it.
@@ -489,14 +500,30 @@ impl<S: Streams> Out<S> {
     /// As [`Out::dead_letter`], with what the record or tuple holds: a beginning of it is shown
     /// where the run tells of what it has lost.
     pub fn dead_letter_of(&mut self, letter: DeadLetter, content: &str) {
+        self.dead_letter_of_records(letter, content, 1);
+    }
+
+    /// As [`Out::dead_letter_of`], where so many records are lost that cannot be told apart.
+    pub(crate) fn dead_letter_of_records(
+        &mut self,
+        letter: DeadLetter,
+        content: &str,
+        records: u64,
+    ) {
         self.note_content(content);
+        if let Some(content) = self.contents.last_mut() {
+            content.records = records;
+        }
         self.dead_letter(letter);
     }
 
     /// Notes what the next dead letter is made of.
     pub(crate) fn note_content(&mut self, content: &str) {
-        let position = self.dead_letters.tuples.len();
-        self.contents.push((position, excerpt(content)));
+        self.contents.push(LetterContent {
+            letter: self.dead_letters.tuples.len(),
+            beginning: excerpt(content),
+            records: 1,
+        });
     }
 
     /// The time of the tuple in hand.

@@ -10,7 +10,7 @@ use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::meaning::Meaning;
 use crate::state::States;
-use crate::stream::{LateSeen, Out, Streams};
+use crate::stream::{LateSeen, LetterContent, Out, Streams};
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::Tuple;
 
@@ -213,7 +213,7 @@ impl<B: Executes> Staged for PlainOperator<B> {
         (late_tuples, self.out.late_seen.take())
     }
 
-    fn take_contents(&mut self) -> Vec<(usize, String)> {
+    fn take_contents(&mut self) -> Vec<LetterContent> {
         std::mem::take(&mut self.out.contents)
     }
 }

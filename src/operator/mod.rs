@@ -35,7 +35,7 @@ use crate::context::{Context, Epoch};
 use crate::error::{BoxError, Result};
 use crate::meaning::Meaning;
 use crate::state::States;
-use crate::stream::{LateSeen, StreamPlan};
+use crate::stream::{LateSeen, LetterContent, StreamPlan};
 use crate::time::{Timestamp, WindowShape};
 use crate::tuple::DeadLetter;
 
@@ -54,8 +54,8 @@ pub(crate) trait Staged {
     /// How many tuples were late since it was asked last, and what else is known of them.
     fn take_late(&mut self) -> (u64, Option<Box<LateSeen>>);
 
-    /// What some of the staged dead letters are made of, by their position.
-    fn take_contents(&mut self) -> Vec<(usize, String)>;
+    /// What some of the staged dead letters are made of, in their order.
+    fn take_contents(&mut self) -> Vec<LetterContent>;
 }
 
 /// What a component says of itself before it runs.

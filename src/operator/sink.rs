@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::meaning::Meaning;
 use crate::sink::Sink;
 use crate::state::States;
-use crate::stream::LateSeen;
+use crate::stream::{LateSeen, LetterContent};
 use crate::time::{Timestamp, WindowShape};
 
 pub(crate) struct SinkOperator<S: Sink> {
@@ -68,7 +68,7 @@ impl<S: Sink> Staged for SinkOperator<S> {
         (0, None)
     }
 
-    fn take_contents(&mut self) -> Vec<(usize, String)> {
+    fn take_contents(&mut self) -> Vec<LetterContent> {
         Vec::new()
     }
 }

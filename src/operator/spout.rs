@@ -8,7 +8,7 @@ use crate::meaning::Meaning;
 use crate::spout::{Next, Progress, Spout, SpoutOut};
 use crate::state::States;
 use crate::stream::sealed::StagingAt;
-use crate::stream::{LateSeen, StreamAt, Streams};
+use crate::stream::{LateSeen, LetterContent, StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp};
 
 /// A spout with its types erased.
@@ -85,7 +85,7 @@ impl<S: Spout> Staged for SpoutOperator<S> {
         (late_tuples, self.out.late_seen.take())
     }
 
-    fn take_contents(&mut self) -> Vec<(usize, String)> {
+    fn take_contents(&mut self) -> Vec<LetterContent> {
         std::mem::take(&mut self.out.contents)
     }
 }

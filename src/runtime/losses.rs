@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::metrics::Metrics;
 use crate::batch::{AnyBatch, Batch};
 use crate::decimal::Decimal;
-use crate::stream::LateSeen;
+use crate::stream::{LateSeen, LetterContent};
 use crate::text::excerpt;
 use crate::tuple::{DeadLetter, LossExample};
 
@@ -32,7 +32,8 @@ pub(super) const JUDGED_FROM: u64 = 1_000;
 /// once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Losses {
-    /// How many, over all components.
+    /// How many, over all components. Of records that cannot be told apart, as behind a quote of
+    /// CSV that is never closed, each line counts, and they have one dead letter.
     pub count: u64,
     /// The component that lost the greatest share of what it read; none where nothing was lost.
     pub worst: Option<LostShare>,
@@ -224,7 +225,7 @@ struct Counted {
 }
 
 /// The numbers of a task that a restored run takes back.
-type Numbers = [u64; 5];
+type Numbers = [u64; 6];
 
 /// A run can be restored from one of the latest so many commits that were begun.
 const COMMITS_KEPT: usize = 4;
@@ -236,11 +237,11 @@ impl Tally {
     }
 }
 
-/// Counts dead letters by reason; `contents` has what some of them are made of, by position.
+/// Counts dead letters by reason; `contents` has what some of them are made of, in their order.
 pub(super) fn dead_letters(
     metrics: &Metrics,
     batch: &mut dyn AnyBatch,
-    contents: Vec<(usize, String)>,
+    contents: Vec<LetterContent>,
 ) {
     let Some(batch) = batch.as_any().downcast_ref::<Batch<DeadLetter>>() else {
         return;
@@ -249,13 +250,17 @@ pub(super) fn dead_letters(
     let mut contents = contents.into_iter().peekable();
     let mut kind = String::new();
     for (position, letter) in batch.tuples.iter().enumerate() {
-        let content = contents.next_if(|(of, _)| *of == position);
+        let content = contents.next_if(|content| content.letter == position);
+        let lost = content.as_ref().map_or(1, |content| content.records);
+        metrics
+            .lost_with_others
+            .fetch_add(lost.saturating_sub(1), Relaxed);
         let counted = &mut tallied.counted;
         kind_of(&letter.reason, &mut kind);
         if let Some((count, _)) = counted.kinds.get_mut(&kind) {
-            *count += 1;
+            *count += lost;
         } else if counted.kinds.len() < MOST_KINDS {
-            let content = content.map(|(_, content)| content);
+            let content = content.map(|content| content.beginning);
             let content = content.or_else(|| letter.tuple.as_deref().map(excerpt));
             let example = LossExample {
                 source: letter.source.clone(),
@@ -263,9 +268,9 @@ pub(super) fn dead_letters(
                 reason: letter.reason.clone(),
                 content: content.unwrap_or_default(),
             };
-            counted.kinds.insert(kind.clone(), (1, example));
+            counted.kinds.insert(kind.clone(), (lost, example));
         } else {
-            counted.others += 1;
+            counted.others += lost;
         }
     }
 }
@@ -314,16 +319,24 @@ fn kind_of(reason: &str, kind: &mut String) {
 }
 
 impl Metrics {
-    fn numbers(&self) -> [&std::sync::atomic::AtomicU64; 5] {
+    fn numbers(&self) -> [&std::sync::atomic::AtomicU64; 6] {
         let Self {
             tuples_in,
             tuples_out,
             late,
             dead_letters,
+            lost_with_others,
             records,
             ..
         } = self;
-        [tuples_in, tuples_out, late, dead_letters, records]
+        [
+            tuples_in,
+            tuples_out,
+            late,
+            dead_letters,
+            lost_with_others,
+            records,
+        ]
     }
 
     /// What was counted so far is what the commit of this epoch holds.
@@ -380,7 +393,7 @@ impl Watched {
         let refused = sum(|metrics| metrics.dead_letters.load(Relaxed));
         let lost = match kind {
             Kind::Late => sum(|metrics| metrics.late.load(Relaxed)),
-            Kind::DeadLetters => refused,
+            Kind::DeadLetters => refused + sum(|metrics| metrics.lost_with_others.load(Relaxed)),
         };
         let records = sum(|metrics| metrics.records.load(Relaxed));
         let read = match (self.spout, records) {

@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) tuples_out: AtomicU64,
     pub(crate) late: AtomicU64,
     pub(crate) dead_letters: AtomicU64,
+    /// The records that were lost and have no dead letter of their own.
+    pub(crate) lost_with_others: AtomicU64,
     pub(crate) batches_in: AtomicU64,
     pub(crate) busy_nanos: AtomicU64,
     pub(crate) blocked_nanos: AtomicU64,

@@ -19,6 +19,8 @@ pub(super) struct Cutter {
     /// Where the last record began.
     line: u64,
     offset: u64,
+    /// How many lines it took, where it could not be cut: each may be a record.
+    taken: u64,
     /// More may come after the end, so a record is one when its line end is there.
     growing: bool,
     /// What the end of a growing input has cut short.
@@ -52,6 +54,7 @@ impl Cutter {
             limit: MAX_RECORD_BYTES,
             line: 1,
             offset: 0,
+            taken: 1,
             growing: false,
             unfinished: None,
         }
@@ -123,6 +126,12 @@ impl Cutter {
         self.offset
     }
 
+    /// How many lines the last record took, where it could not be cut: each may be a record. Else
+    /// one.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// The line up to which the input has been read, from 1.
     pub(super) fn reached(&self) -> u64 {
         self.lines.line()
@@ -160,6 +169,9 @@ impl Cutter {
         };
         // What was there when the record was left unfinished has been followed.
         let mut seen = if piece.is_some() { 0 } else { bytes.len() };
+        // What was read last has no line end.
+        let mut without_end = bytes.last().is_some_and(|byte| !b"\r\n".contains(byte));
+        self.taken = 1;
         loop {
             let read = match piece.take() {
                 Some(read) => read,
@@ -168,6 +180,11 @@ impl Cutter {
             if let Some(quotes) = &mut self.quotes {
                 quotes.follow(&bytes[seen..]);
             }
+            without_end = match read {
+                Piece::Line => false,
+                Piece::Part | Piece::Last => true,
+                Piece::End => without_end,
+            };
             let at_end = matches!(read, Piece::End | Piece::Last);
             let nothing = bytes.is_empty() && !too_long;
             if at_end && nothing {
@@ -194,9 +211,13 @@ impl Cutter {
             seen = bytes.len();
         }
         trim_line_end(bytes);
-        Ok(match self.fault(too_long) {
+        let lines = self.lines.line() - self.line + u64::from(without_end);
+        Ok(match self.fault(too_long, lines) {
             None => Cut::Record,
-            Some(reason) => Cut::Bad(reason),
+            Some(reason) => {
+                self.taken = lines;
+                Cut::Bad(reason)
+            }
         })
     }
 
@@ -223,21 +244,22 @@ impl Cutter {
     }
 
     /// Why what was cut is no record, if it is none.
-    fn fault(&self, too_long: bool) -> Option<String> {
+    fn fault(&self, too_long: bool, lines: u64) -> Option<String> {
         let limit = self.limit;
+        let s = if lines == 1 { "" } else { "s" };
         match (too_long, self.in_quotes()) {
             (false, false) => None,
-            (false, true) => Some(
+            (false, true) => Some(format!(
                 "a quote in the row is never closed: everything from here to the end of the file \
-                 reads as one row"
-                    .to_owned(),
-            ),
+                 ({lines} line{s}) reads as one row"
+            )),
             (true, false) if self.quotes.is_none() => {
                 Some(format!("the line is longer than {limit} bytes"))
             }
             (true, false) => Some(format!("the row is longer than {limit} bytes")),
             (true, true) => Some(format!(
-                "the row is longer than {limit} bytes, and a quote in it is never closed"
+                "the row is longer than {limit} bytes ({lines} line{s}), and a quote in it is never \
+                 closed"
             )),
         }
     }
@@ -403,11 +425,22 @@ mod tests {
                 .starts_with("BAD a quote in the row is never closed")
         );
         assert_eq!((found.len(), found[1].0, found[1].1), (2, 2, 2));
+        for (input, lines) in [
+            ("\"b\nc\nd", 3),
+            ("\"b\nc\n\n", 3),
+            ("\"b", 1),
+            ("b\nc\n", 1),
+        ] {
+            let lines_of = Lines::new(Box::new(input.as_bytes()));
+            let mut cutter = Cutter::rows(lines_of, b',');
+            cutter.next(&mut Vec::new()).unwrap();
+            assert_eq!(cutter.taken(), lines, "{input:?}");
+        }
         let found = rows(b"a\n\"b\nc\nd\n", 4);
         assert!(
             found[1]
                 .2
-                .ends_with("4 bytes, and a quote in it is never closed")
+                .ends_with("4 bytes (3 lines), and a quote in it is never closed")
         );
     }
 

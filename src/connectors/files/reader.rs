@@ -64,6 +64,9 @@ pub struct BadRecord {
     pub source: Arc<str>,
     /// The physical line on which it starts, from 1.
     pub line: u64,
+    /// How many lines it took that may be records: more than one where a quote of CSV is never
+    /// closed, or not within the longest record.
+    pub lines: u64,
     /// Bytes before it in the input, after unpacking.
     pub offset: u64,
     /// What is wrong with it.
@@ -342,6 +345,7 @@ impl RecordReader {
                     return Ok(Outcome::Bad(BadRecord {
                         source: Arc::clone(&self.name),
                         line: self.cutter.line(),
+                        lines: self.cutter.taken(),
                         offset: self.cutter.offset(),
                         reason,
                         content,

@@ -426,14 +426,16 @@ where
         if let (Some(turn), true) = (&mut self.turn, outcome != Outcome::End) {
             turn.records += 1;
         }
-        if outcome != Outcome::End {
-            out.read(1);
-        }
         match outcome {
-            Outcome::Record => self.take(out)?,
+            Outcome::Record => {
+                out.read(1);
+                self.take(out)?;
+            }
             Outcome::Bad(row) => {
+                let lines = row.lines;
+                out.read(usize::try_from(lines).unwrap_or(usize::MAX));
                 let (letter, content) = bad(row);
-                out.dead_letter_of(letter, &content);
+                out.dead_letter_of_records(letter, &content, lines);
             }
             Outcome::End => return self.end(out),
         }

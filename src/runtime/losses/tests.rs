@@ -81,6 +81,14 @@ fn letters(reasons: impl IntoIterator<Item = String>) -> Batch<DeadLetter> {
     batch
 }
 
+fn content((letter, beginning, records): (usize, &str, u64)) -> LetterContent {
+    LetterContent {
+        letter,
+        beginning: beginning.to_owned(),
+        records,
+    }
+}
+
 #[test]
 fn kinds_are_bounded_and_what_is_beyond_is_counted() {
     let metrics = Arc::new(Metrics::default());
@@ -89,14 +97,18 @@ fn kinds_are_bounded_and_what_is_beyond_is_counted() {
     dead_letters(
         &metrics,
         &mut batch,
-        vec![(0, "one".to_owned()), (2, "three".to_owned())],
+        [(0, "one", 1), (2, "three", 5)].map(content).into(),
     );
     dead_letters(&metrics, &mut letters(["no 一".to_owned()]), Vec::new());
     let losses = watch(&metrics, "1").dead_letters();
     assert_eq!(losses.reasons.len(), MOST_KINDS);
     assert_eq!(losses.others, 200 - MOST_KINDS as u64);
-    let first = &losses.reasons[0];
-    assert_eq!((first.count, first.example.content.as_str()), (2, "one"));
+    let [most, next] = [0, 1].map(|number: usize| {
+        let reason = &losses.reasons[number];
+        (reason.count, reason.example.content.as_str())
+    });
+    assert_eq!((most, next), ((5, "three"), (2, "one")));
+    assert_eq!(metrics.lost_with_others.load(Relaxed), 4);
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn a_broken_header_ends_the_reading() {
     assert_eq!(
         message,
         "`in`, line 2: the header cannot be read: a quote in the row is never closed: everything \
-         from here to the end of the file reads as one row"
+         from here to the end of the file (2 lines) reads as one row"
     );
 }
 

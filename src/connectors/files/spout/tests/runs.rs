@@ -15,14 +15,11 @@ struct Line {
     text: Text,
 }
 
-/// Copies the files line by line; gives the lines in order, and how many spouts were made.
-fn copy(files: &Files, to: &Path, data: &DataDir, faults: Faults) -> (Vec<String>, usize) {
-    let made = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&made);
+fn copying(files: &Files, to: &Path, made: impl Fn() + Send + Sync + 'static) -> Topology {
     let topology = Topology::named("copy");
     let files = files.clone();
     let lines = topology.spout("lines", move || {
-        count.fetch_add(1, Ordering::Relaxed);
+        made();
         files.decode::<Line, _>(|record, out| {
             out.emit(Line {
                 text: record.text().into(),
@@ -34,6 +31,14 @@ fn copy(files: &Files, to: &Path, data: &DataDir, faults: Faults) -> (Vec<String
     let path = to.to_owned();
     let written = topology.sink("written", move || JsonLines::<Line>::file(&path));
     let _ = written.global_grouping(&lines);
+    topology
+}
+
+/// Copies the files line by line; gives the lines in order, and how many spouts were made.
+fn copy(files: &Files, to: &Path, data: &DataDir, faults: Faults) -> (Vec<String>, usize) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    let topology = copying(files, to, move || _ = count.fetch_add(1, Ordering::Relaxed));
     let options = RunOptions {
         epoch: Duration::from_millis(1),
         commit: Duration::from_millis(3),
@@ -102,4 +107,25 @@ fn what_was_appended_is_copied_by_the_next_run() {
     world.append("a.txt", "o\nthree");
     let (second, _) = copy(&files, &to, &data, Faults::none());
     assert_eq!(second, [r#"{"text":"one"}"#, r#"{"text":"two"}"#]);
+}
+
+#[test]
+fn what_an_open_quote_takes_is_lost_line_by_line() {
+    let world = World::new();
+    let rows = "1,2\n".repeat(99);
+    world.write("a.csv", format!("a,b\n{rows}\"1,2\n{rows}"));
+    let files = world.at("a.csv");
+    let outside = tempfile::tempdir().unwrap();
+    let run = |limit: &str| {
+        let topology = copying(&files, &outside.path().join("out.ndjson"), || ());
+        let options = RunOptions {
+            max_dead_letters: Some(limit.parse().unwrap()),
+            ..RunOptions::default()
+        };
+        TopologyTest::new(topology).options(options).run()
+    };
+    assert_eq!(run("51%").unwrap().stats.dead_letters(), 1);
+    let error = run("49%").unwrap_err().to_string();
+    let told = "100 of 199 records of `lines` (50.3 %) are dead letters, and the limit is 49%";
+    assert!(error.contains(told), "{error}");
 }
