@@ -39,8 +39,9 @@ struct Last {
 /// - Running totals: the latest ranking of each shard holds until it sends another. In a run
 ///   that goes on with another number of tasks upstream, those of the tasks of before are
 ///   dropped, and the tasks that there are send theirs as they stand ([`Window::STANDING`]).
-///   Of several mergers of one level, each hands on what that changes; a merger that is the
-///   only one of its component has no news by it, so the last one emits nothing.
+///   Of several mergers of one level, each hands on what that changes, and with more places than
+///   before all that it has; a merger that is the only one of its component has no news by it, so
+///   the last one emits nothing.
 ///
 /// ```
 /// use squall::{Ranking, Text, Timestamp, Window, bolts::MergeRankings, testing::BoltTest};
@@ -75,6 +76,8 @@ pub struct MergeRankings<K> {
     gone: Vec<Origin>,
     /// What the readers have of the totals, where these have changed without a window.
     sent: Option<Vec<(K, u64)>>,
+    /// How many places the readers know the totals by: 0 where nothing was sent.
+    sent_places: Value<usize>,
     last: Value<Option<Last>>,
     /// The run goes on from an earlier one, and has not come to its own beginning.
     resuming: bool,
@@ -96,6 +99,7 @@ impl<K: KeyValue> MergeRankings<K> {
             totals: Parts::new(),
             gone: Vec::new(),
             sent: None,
+            sent_places: Value::new(0).shared(|one, other| *one.min(other)),
             last: Value::new(None).shared(|one, other| *one.max(other)),
             resuming: false,
             began: Timestamp::MIN,
@@ -303,8 +307,14 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
         self.shape = context.window;
         self.resuming = context.resumed_from.is_some();
         self.began = context.began;
-        if self.author.prepare(context) {
-            // The readers drop what tasks of another parallelism have sent.
+        let changed = self.author.prepare(context);
+        let more = self.resuming && !self.author.is_alone() && self.places > *self.sent_places;
+        if *self.sent_places != self.places {
+            *self.sent_places = self.places;
+        }
+        if changed || more {
+            // The readers drop what tasks of another parallelism have sent, and know fewer places
+            // of what was sent with fewer.
             self.sent = Some(Vec::new());
         }
         if self.resuming {
@@ -360,6 +370,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
         self.author.state(states);
         self.pending.state(states);
         states.keep("totals", &mut self.totals);
+        states.keep("places", &mut self.sent_places);
         states.keep("last", &mut self.last);
     }
 

@@ -441,6 +441,44 @@ fn a_merger_hands_on_what_a_change_of_parallelism_gives_it_and_takes_from_it() {
     assert!(rankings.is_empty(), "the readers know already");
 }
 
+/// Two shards and three mergers as before, with two places and then with four.
+#[test]
+fn a_merger_with_more_places_hands_on_all_that_its_readers_do_not_have() {
+    let shape = WindowShape::running(millis(10)).unwrap();
+    let mut runs = Runs::new(|| MergeRankings::top(2), TimeDomain::Event, shape);
+    (runs.parallelism, runs.rankings) = (3, 2);
+    let (mut runs, ..) = runs.emitted();
+    let halves = |end| {
+        [
+            totals_of(0, 2, end, &[('a', 5), ('b', 4)]),
+            totals_of(1, 2, end, &[('c', 3), ('d', 2)]),
+        ]
+    };
+    for half in halves(10) {
+        runs.send(half, at(9));
+    }
+    runs.watermark(at(10));
+    runs.commit();
+    runs.make = || MergeRankings::top(4);
+    let (mut runs, rankings, ..) = runs.emitted();
+    assert_eq!(rankings[0].entries, [('a', 5), ('b', 4)]);
+
+    for half in halves(0) {
+        runs.send(half, at(10));
+    }
+    runs.watermark(at(10));
+    runs.commit();
+    let (mut runs, rankings, ..) = runs.emitted();
+    assert_eq!(rankings.len(), 1);
+    assert_eq!(rankings[0].window, Window::STANDING);
+    let all = [('a', 5), ('b', 4), ('c', 3), ('d', 2)];
+    assert_eq!(rankings[0].entries, all);
+
+    runs.watermark(at(10));
+    let (_, rankings, ..) = runs.emitted();
+    assert!(rankings.is_empty(), "the readers know already");
+}
+
 #[test]
 fn a_window_that_was_open_knows_the_tasks_of_before_and_no_later_one_does() {
     let mut runs = with_two_rankings(1);

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use squall::testing::{Event, Fault, Faults, TopologyTest};
-use squall::{DataDir, Restarts, RunOptions, Topology, millis};
+use squall::{DataDir, Restarts, RunOptions, Timestamp, Topology, millis};
 
 use super::cases::{Draw, each_case};
 use super::draws::{case, case_of};
@@ -23,8 +23,18 @@ struct Trouble {
     commit_ms: u64,
     ranks: Ranks,
     /// Runs that are stopped after so many milliseconds; the next one has other numbers of
-    /// tasks.
-    stops: Vec<(u64, Tasks)>,
+    /// tasks, and so many places more.
+    stops: Vec<(u64, Tasks, usize)>,
+}
+
+/// What all runs together have given.
+struct Together {
+    /// Each ranking with the places of the run that has given it.
+    rankings: Vec<(usize, Rankings)>,
+    late: Vec<Click>,
+    letters: Vec<String>,
+    /// The places of the last run.
+    places: usize,
 }
 
 impl Trouble {
@@ -55,8 +65,7 @@ impl Trouble {
     }
 }
 
-/// What all runs together have given.
-fn run(case: &Case, trouble: &Trouble) -> (Rankings, Vec<Click>, Vec<String>) {
+fn run(case: &Case, trouble: &Trouble) -> Together {
     let data_dir = DataDir::in_memory().expect("memory is there");
     let (mut rankings, mut late, mut letters) = (Vec::new(), Vec::new(), Vec::new());
     let mut case = case.clone();
@@ -71,7 +80,7 @@ fn run(case: &Case, trouble: &Trouble) -> (Rankings, Vec<Click>, Vec<String>) {
         let topology = Topology::named("model");
         let stop = stops.next();
         let mut options = trouble.options(&case, &data_dir, &faults);
-        options.run_for = stop.map(|(after, _)| millis(*after));
+        options.run_for = stop.map(|(after, ..)| millis(*after));
         let results = declare(&topology, &case, case.parallelism, Some(ranks));
         let summary = match case.seed {
             Some(seed) => TopologyTest::new(topology)
@@ -81,16 +90,27 @@ fn run(case: &Case, trouble: &Trouble) -> (Rankings, Vec<Click>, Vec<String>) {
             None => topology.run(options),
         };
         let (more, more_late, more_letters) = results.take();
-        rankings.extend(more);
+        rankings.push((case.places, more));
         late.extend(more_late);
         letters.extend(more_letters);
         match summary {
-            Ok(summary) if summary.input_ended => return (rankings, late, letters),
+            Ok(summary) if summary.input_ended => {
+                return Together {
+                    rankings,
+                    late,
+                    letters,
+                    places: case.places,
+                };
+            }
             // Before anything runs a failure ends the run; it is begun again.
             Err(error) if !error.to_string().contains("on purpose") => panic!("{error}"),
             _ => {}
         }
-        if let Some((_, (parallelism, levels))) = stop {
+        if let Some((_, (parallelism, levels), more)) = stop {
+            // What a monotonic top has pushed out does not come back.
+            if ranks != Ranks::Monotonic {
+                case.places += more;
+            }
             case.parallelism = *parallelism;
             for (tasks, new) in case.merger_levels.iter_mut().zip(levels) {
                 *tasks = *new;
@@ -104,7 +124,8 @@ fn trouble(ranks: impl Strategy<Value = Ranks>) -> impl Strategy<Value = Trouble
     let point = 0..Faults::POINTS.len();
     let faults = prop::collection::vec((point, 1_u64..60, fault), 0..6);
     let tasks = prop::array::uniform4(1_usize..4);
-    let stop = (1_u64..60, (tasks, prop::array::uniform2(1_usize..4)));
+    let more = prop_oneof![2 => Just(0), 1 => 1_usize..3];
+    let stop = (1_u64..60, (tasks, prop::array::uniform2(1_usize..4)), more);
     let stops = prop::collection::vec(stop, 0..6);
     let commit_ms = prop_oneof![Just(0), 1_u64..60];
     (faults, commit_ms, ranks, stops).prop_map(|(faults, commit_ms, ranks, stops)| Trouble {
@@ -157,20 +178,38 @@ fn recovering(draw: Draw) -> BoxedStrategy<(Case, Trouble)> {
         .boxed()
 }
 
+impl Together {
+    /// The rankings beside those of the model, which have as many places as each run had.
+    fn beside(&self, case: &Case, clicks: &[Click], total: fn(u64) -> u64) -> (Rankings, Rankings) {
+        let most = Case {
+            places: self.places,
+            ..case.clone()
+        };
+        let mut wanted = expected(&most, clicks, total);
+        let places = self.rankings.iter();
+        let places = places.flat_map(|(places, given)| given.iter().map(|_| *places));
+        for ((_, entries), places) in wanted.iter_mut().zip(places) {
+            entries.truncate(places);
+        }
+        let given = self.rankings.iter().flat_map(|(_, given)| given.clone());
+        (given.collect(), wanted)
+    }
+}
+
 #[test]
 fn runs_that_fail_and_go_on_give_the_rankings_of_the_model() {
     each_case(11..16, recovering, |(case, trouble)| {
         let (counted, mut late) = judge(&case);
-        let wanted = expected(&case, &counted, as_counted);
-        let (rankings, mut diverted, mut letters) = run(&case, &trouble);
+        let mut together = run(&case, &trouble);
+        let (rankings, wanted) = together.beside(&case, &counted, as_counted);
         prop_assert_eq!(rankings, wanted);
         late.sort();
-        diverted.sort();
-        prop_assert_eq!(&diverted, &late);
+        together.late.sort();
+        prop_assert_eq!(&together.late, &late);
         let mut reasons: Vec<_> = late.iter().map(|click| click.at.to_string()).collect();
         reasons.sort();
-        letters.sort();
-        prop_assert_eq!(letters, reasons);
+        together.letters.sort();
+        prop_assert_eq!(together.letters, reasons);
         Ok(())
     });
 }
@@ -186,12 +225,76 @@ fn totals_that_rise_and_fall_are_right_whatever_the_parallelism_becomes() {
         )
     };
     each_case(
-        16..19,
+        16..18,
         |_| drawn(),
         |(case, trouble)| {
             let (counted, _) = judge(&case);
-            let wanted = expected(&case, &counted, rising_and_falling);
-            let (rankings, ..) = run(&case, &trouble);
+            let together = run(&case, &trouble);
+            let (rankings, wanted) = together.beside(&case, &counted, rising_and_falling);
+            prop_assert_eq!(rankings, wanted);
+            Ok(())
+        },
+    );
+}
+
+/// Some pages are counted in a run; then comes one with more places, in which other pages, or a few
+/// of these, are counted.
+fn growing() -> impl Strategy<Value = (Case, Trouble)> {
+    let clicks = |pages: u16, most: usize, at: i64| {
+        prop::collection::vec((0..pages, at..at + 100), 1..most).prop_map(|clicks| {
+            let clicks = clicks.into_iter().map(|(page, at)| {
+                let time = Timestamp::from_millis(at);
+                Event::Tuple(time, Click { page, at })
+            });
+            clicks.collect::<Vec<_>>()
+        })
+    };
+    let tasks = || (2_usize..7, 2_usize..4);
+    let same = prop::bool::weighted(0.7);
+    let runs = (
+        clicks(8, 30, 0),
+        clicks(8, 4, 1_000),
+        tasks(),
+        tasks(),
+        same,
+    );
+    (case(), 1_i64..60, 1_usize..3, 1_usize..4, runs).prop_map(
+        |(mut case, slide, places, more, (before, after, first, then, same))| {
+            // What was counted before the stop is ranked before it.
+            let between = vec![
+                Event::Nothing(Timestamp::from_millis(500)),
+                Event::Wait(millis(400)),
+            ];
+            case.splits = vec![[before, between, after].concat()];
+            case.idle = None;
+            case.lateness = 200;
+            case.windows = Windows::Running { slide };
+            case.places = places;
+            case.seed = case.seed.or(Some(1));
+            let parallelism = |rankers| [1, 2, rankers, 1];
+            case.parallelism = parallelism(first.0);
+            case.merger_levels = vec![first.1];
+            let (rankers, mergers) = if same { first } else { then };
+            let trouble = Trouble {
+                faults: Vec::new(),
+                commit_ms: 10,
+                ranks: Ranks::All,
+                stops: vec![(200, (parallelism(rankers), [mergers, 1]), more)],
+            };
+            (case, trouble)
+        },
+    )
+}
+
+#[test]
+fn a_top_that_grows_has_what_mergers_had_not_sent() {
+    each_case(
+        18..19,
+        |_| growing(),
+        |(case, trouble)| {
+            let (counted, _) = judge(&case);
+            let together = run(&case, &trouble);
+            let (rankings, wanted) = together.beside(&case, &counted, as_counted);
             prop_assert_eq!(rankings, wanted);
             Ok(())
         },
