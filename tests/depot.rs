@@ -408,3 +408,37 @@ fn an_appender_survives_the_process_that_it_appends_through() {
         }
     }
 }
+
+/// A backup is restored over a directory in use. What runs and appends there has nothing to do with
+/// it, and ends.
+#[test]
+fn a_backup_that_is_restored_over_a_directory_in_use_stays_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, backup) = (root.path().join("data"), root.path().join("backup"));
+    let opened = DataDir::opened(&path).unwrap();
+    let depot = opened.make_depot("purchases", 2, "user").unwrap();
+    let mut here = opened.appender(AppendTo::depot("purchases")).unwrap();
+    let mut there = DataDir::at(&path)
+        .appender(AppendTo::depot("purchases"))
+        .unwrap();
+    here.append(vec![purchase("ann", 1)]).unwrap();
+    there.append(vec![purchase("ann", 1)]).unwrap();
+    opened.backup(&backup).unwrap();
+    let restored = std::fs::read(backup.join("store.redb")).unwrap();
+    let running = start(&opened, &depot, "totals");
+    let commits = || Some(running.stats()?.commits?.commits);
+    while commits() < Some(1) || total(&running, "ann") != Some(2) {
+        std::thread::yield_now();
+    }
+    std::fs::rename(&path, root.path().join("before")).unwrap();
+    std::fs::rename(&backup, &path).unwrap();
+    for _ in 0..2 {
+        assert!(here.append(vec![purchase("bob", 1)]).is_err());
+    }
+    let error = running.wait().unwrap_err().to_string();
+    assert!(error.contains("is not there any more"), "{error}");
+    assert!(there.append(vec![purchase("bob", 1)]).is_err());
+    drop((here, there, depot, opened));
+    assert!(std::fs::read(path.join("store.redb")).unwrap() == restored);
+    assert_eq!(DataDir::at(&path).depot("purchases").unwrap().records(), 2);
+}

@@ -35,7 +35,7 @@ pub use error::StoreError;
 use crate::error::BoxError;
 use engine::{Each, EachUntil, Engine, View};
 use lock::Lock;
-use place::{Identity, Place};
+use place::{Held, Place};
 
 /// One open data directory: a key-value store with atomic, synced batches. A clone is the same
 /// store; the directory is let go of with the last clone and the last [`Reader`].
@@ -51,8 +51,8 @@ struct Shared {
     /// still has the file.
     engine: RwLock<Option<Engine>>,
     place: Place,
-    /// What the file was known by when it was opened.
-    identity: Option<Identity>,
+    /// The file that was opened; none where the store is in none.
+    held: Option<Held>,
     dir: Option<PathBuf>,
     /// What its users have in common, by name; shared by them all, hence the lock.
     common: Mutex<HashMap<String, Weak<dyn Any + Send + Sync>>>,
@@ -92,26 +92,28 @@ impl Store {
     /// None that is known of.
     pub(crate) fn in_memory() -> Result<Self, StoreError> {
         let engine = Engine::create(&Place::Memory)?;
-        Ok(Self::over(engine, Place::Memory, None, None))
+        Ok(Self::over(engine, Place::Memory))
     }
 
     fn in_dir(dir: &Path, lock: Lock) -> Result<Self, StoreError> {
-        let place = Place::File(dir.join(dir::STORE));
-        let engine = Engine::open(&place)?;
-        Ok(Self::over(engine, place, Some(dir.to_owned()), Some(lock)))
+        // The program may go to another directory afterwards.
+        let absolute = dir.canonicalize().map_err(StoreError::io("open", dir))?;
+        let place = Place::File(absolute.join(dir::STORE));
+        let held = place.hold()?;
+        let shared = Shared {
+            held,
+            dir: Some(dir.to_owned()),
+            _lock: Some(lock),
+            ..Shared::over(Engine::open(&place)?, place)
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
-    fn over(engine: Engine, place: Place, dir: Option<PathBuf>, lock: Option<Lock>) -> Self {
-        let shared = Shared {
-            engine: RwLock::new(Some(engine)),
-            identity: place.identity(),
-            place,
-            dir,
-            common: Mutex::default(),
-            _lock: lock,
-        };
+    fn over(engine: Engine, place: Place) -> Self {
         Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::over(engine, place)),
         }
     }
 
@@ -124,8 +126,8 @@ impl Store {
     /// time are done one after the other.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] where the file was deleted or replaced meanwhile. Where it cannot be
-    /// written: the store stays at the last commit, and the next call
+    /// [`StoreError::Gone`] where the file was deleted or replaced meanwhile; what is at its path
+    /// then is never opened. Where it cannot be written: the store stays at the last commit, and the next call
     /// opens the file again, checks it and goes on from there, with the same handle. Only where
     /// the operating system fails in the last sync may the batch be there after all, as a whole:
     /// a [`Reader`] tells, and committing the same batch once more does no harm. Readers from
@@ -246,18 +248,32 @@ impl Store {
         drop(engine);
         let engine = self.shared.engine.write();
         let mut engine = engine.unwrap_or_else(PoisonError::into_inner);
-        let engine = match engine.take() {
-            Some(opened_meanwhile) => engine.insert(opened_meanwhile),
-            None => engine.insert(Engine::open(&self.shared.place)?),
+        let engine = if let Some(opened_meanwhile) = engine.take() {
+            engine.insert(opened_meanwhile)
+        } else {
+            // Another file at the path is somebody else's.
+            self.shared.is_there()?;
+            engine.insert(Engine::open(&self.shared.place)?)
         };
         call(engine)
     }
 }
 
 impl Shared {
-    /// Whether the file that is open is the one at its path.
+    fn over(engine: Engine, place: Place) -> Self {
+        Self {
+            engine: RwLock::new(Some(engine)),
+            held: None,
+            place,
+            dir: None,
+            common: Mutex::default(),
+            _lock: None,
+        }
+    }
+
+    /// Whether the file that was opened is the one at its path.
     fn is_there(&self) -> Result<(), StoreError> {
-        if self.place.identity() == self.identity {
+        if self.held.as_ref().is_none_or(Held::is_there) {
             return Ok(());
         }
         let file = self.place.file().to_owned();
@@ -361,13 +377,13 @@ impl Store {
         let place = Place::Disk(disk.clone());
         // The disk is new, and nothing has broken it.
         let engine = Engine::create(&place).expect("an engine");
-        Self::over(engine, place, None, None)
+        Self::over(engine, place)
     }
 
     /// The store that is on this disk.
     pub(crate) fn again(disk: &disk::Disk) -> Result<Self, StoreError> {
         let place = Place::Disk(disk.clone());
-        Ok(Self::over(Engine::open(&place)?, place, None, None))
+        Ok(Self::over(Engine::open(&place)?, place))
     }
 }
 

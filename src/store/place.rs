@@ -1,6 +1,10 @@
 //! Where a store is, and what its file is known by.
 
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+use crate::private;
 
 /// Where a store is.
 #[derive(Clone, Debug)]
@@ -14,9 +18,36 @@ pub(super) enum Place {
     Disk(super::disk::Disk),
 }
 
+/// A file of a store, as it was opened. As long as it is open, no other file gets its number.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+    path: PathBuf,
+}
+
+impl Held {
+    /// Whether this file is the one at its path.
+    pub(super) fn is_there(&self) -> bool {
+        let there = self.path.metadata().and_then(|there| {
+            let held = self.file.metadata()?;
+            Ok(identity(&there) == identity(&held))
+        });
+        there.unwrap_or(false)
+    }
+}
+
 /// The device and number of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity((u64, u64));
+#[cfg(unix)]
+fn identity(about: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (about.dev(), about.ino())
+}
+
+/// Here an open file is not replaced.
+#[cfg(not(unix))]
+fn identity(about: &Metadata) -> bool {
+    about.is_file()
+}
 
 impl Place {
     /// What errors name.
@@ -29,21 +60,14 @@ impl Place {
         }
     }
 
-    /// What tells the file from another one at its path; none in memory, and where there is none.
-    pub(super) fn identity(&self) -> Option<Identity> {
+    /// The file that is at its path now; none where a store is in none.
+    pub(super) fn hold(&self) -> Result<Option<Held>, StoreError> {
         let Self::File(path) = self else {
-            return None;
+            return Ok(None);
         };
-        let about = path.metadata().ok()?;
-        #[cfg(unix)]
-        let identity = {
-            use std::os::unix::fs::MetadataExt;
-            (about.dev(), about.ino())
-        };
-        // Elsewhere an open file is not replaced.
-        #[cfg(not(unix))]
-        let identity = (u64::from(about.is_file()), 0);
-        Some(Identity(identity))
+        let file = private::open_to_read(path).map_err(StoreError::io("open", path))?;
+        let path = path.clone();
+        Ok(Some(Held { file, path }))
     }
 
     /// Whether it outlives the engine.

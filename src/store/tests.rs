@@ -176,6 +176,60 @@ fn a_directory_belongs_to_one_store_until_its_last_reader_is_gone() {
     );
 }
 
+/// A backup is put in place of a directory that is in use.
+#[test]
+fn what_is_put_in_place_of_a_directory_in_use_is_left_alone() {
+    let (dir, mut model) = filled();
+    let (other, _) = filled();
+    let path = dir.path().join(dir::STORE);
+    let restored = fs::read(other.path().join(dir::STORE)).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+    fs::write(&path, &restored).unwrap();
+    assert!(!commit(&store, &mut model, 9, 1, 10));
+    for number in 10..20 {
+        assert!(!commit(&store, &mut model, number, 1, 10));
+        let error = store.read().err().unwrap();
+        assert!(matches!(error, StoreError::Gone { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), restored);
+        // A new file often has the number of one that is gone.
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(store.read().err(), Some(StoreError::Gone { .. })));
+        assert!(!path.exists(), "nothing is made in its place");
+        fs::write(&path, &restored).unwrap();
+    }
+}
+
+/// Set where the test below runs as a process of its own, to where it shall be.
+const RELATIVE: &str = "SQUALL_RELATIVE_DIRECTORY";
+
+#[test]
+fn a_program_may_go_to_another_directory() {
+    let Some(root) = std::env::var_os(RELATIVE) else {
+        let root = tempfile::tempdir().unwrap();
+        let done = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "store::tests::a_program_may_go_to_another_directory",
+            ])
+            .env(RELATIVE, root.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+        let said = String::from_utf8(done.stdout).unwrap();
+        assert!(said.contains("1 passed"), "{said}");
+        return;
+    };
+    std::env::set_current_dir(root).unwrap();
+    let store = Store::open(Path::new("data")).unwrap();
+    let mut model = Values::new();
+    assert!(commit(&store, &mut model, 1, 3, 10));
+    std::env::set_current_dir("/").unwrap();
+    assert!(commit(&store, &mut model, 2, 3, 10));
+    assert_eq!(all(&store).unwrap(), model);
+    assert!(store.bytes_on_disk() > 0);
+}
+
 #[test]
 fn a_full_disk_is_an_error_and_the_same_handle_goes_on_when_there_is_space() {
     let disk = Disk::default();

@@ -424,11 +424,14 @@ fn a_data_directory_that_is_deleted_or_replaced_while_it_runs_ends_the_run() {
         };
         wait_until(&running, || commits() > Some(0));
         std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+        let store = path.join("store.redb");
         if replaced {
             std::fs::create_dir(&path).unwrap();
-            std::fs::write(path.join("store.redb"), "other").unwrap();
+            std::fs::write(&store, "other").unwrap();
         }
         let error = running.wait().unwrap_err();
+        assert_eq!(replaced, store.exists());
+        assert!(!replaced || std::fs::read(&store).unwrap() == b"other");
         assert!(
             matches!(error, RunError::Store(StoreError::Gone { .. })),
             "{error}"
