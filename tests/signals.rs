@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -10,7 +11,9 @@ use std::time::Instant;
 
 use squall::bolts::Map;
 use squall::connectors::{Files, RandomWords};
-use squall::{Bolt, Out, Result, RunOptions, Topology, Word, millis, secs};
+use squall::{
+    Bolt, Next, Out, Result, RunError, RunOptions, Spout, SpoutOut, Topology, Word, millis, secs,
+};
 
 /// Set in the children.
 const CHILD: &str = "SQUALL_SIGNALS_CHILD";
@@ -22,7 +25,11 @@ fn in_child() -> bool {
 /// Starts this program as a child that runs the test `name` alone.
 fn child(name: &str) -> Child {
     let program = std::env::current_exe().expect("a test is a program");
-    Command::new(program)
+    child_by(&mut Command::new(program), name)
+}
+
+fn child_by(command: &mut Command, name: &str) -> Child {
+    command
         .args(["--exact", name, "--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::piped())
@@ -110,6 +117,52 @@ fn a_blocked_bolt_is_named_in_the_log_and_ctrl_c_ends_the_process_with_a_failure
         "{log}"
     );
     assert!(began.elapsed() < secs(20));
+}
+
+/// Says that it was asked.
+struct Asked(mpsc::Sender<()>);
+
+impl Spout for Asked {
+    type Output = Word;
+    fn next(&mut self, _: &mut SpoutOut<Word>) -> Result<Next> {
+        let _ = self.0.send(());
+        Ok(Next::Idle)
+    }
+}
+
+#[test]
+fn without_signals() {
+    if !in_child() {
+        return;
+    }
+    let topology = Topology::named("refused");
+    let (asked, asks) = mpsc::channel();
+    let words = topology.spout("words", move || Asked(asked.clone()));
+    topology
+        .bolt("same", || Map::new(|word: &Word| Ok(word.clone())))
+        .shuffle_grouping(&words);
+    let mut files: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    files.pop();
+    let refused = topology.start(RunOptions::default()).err();
+    drop(files);
+    assert!(matches!(refused, Some(RunError::Thread(_))), "{refused:?}");
+    // The spout is gone, and was never asked for anything.
+    assert_eq!(asks.recv(), Err(mpsc::RecvError));
+    eprintln!("nothing runs");
+}
+
+#[test]
+fn a_topology_without_signals_does_not_begin() {
+    let program = std::env::current_exe().expect("a test is a program");
+    let mut few_files = Command::new("sh");
+    few_files
+        .args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\""])
+        .arg(program);
+    let child = child_by(&mut few_files, "without_signals");
+    let ended = child.wait_with_output().expect("it ends");
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{log}");
+    assert!(log.contains("nothing runs"), "{log}");
 }
 
 #[test]

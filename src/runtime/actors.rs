@@ -492,7 +492,7 @@ pub(super) fn launch(assembly: Assembly, roll: Roll, clock: &Clock) -> Result<At
     };
     let coordinator = spawn_actor("coordinator".to_owned(), CoordinatorActor, state)?;
     let store = committer.map(|committer| start_store(committer, to_write, coordinator.clone()));
-    let store = store.transpose()?;
+    let store = store.transpose().inspect_err(|_| coordinator.stop(None))?;
     let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(Some).collect();
     let mut actors: Vec<Option<Peer>> = vec![None; tasks.len()];
     for (thread, ids) in threads.into_iter().enumerate() {

@@ -10,7 +10,7 @@ use ractor::ActorRef;
 use super::actors::{Attempt, CoordinatorMessage, Roll, launch};
 use super::clock::Clock;
 use super::options::RunOptions;
-use super::program::{Ended, InHand, Program, guarded};
+use super::program::{Assembly, Ended, InHand, Program, guarded};
 use super::report::{RunError, RunStats, Summary};
 use super::signals::at_stop_signals;
 use super::supervisor::{Cause, Supervisor, Verdict};
@@ -160,13 +160,27 @@ impl Topology {
     /// Starts the topology and gives it back as a handle.
     ///
     /// # Errors
-    /// Mistakes in the plan, a data directory that cannot be used, and tasks that cannot get
-    /// ready; nothing runs then.
+    /// Mistakes in the plan, a data directory that cannot be used, tasks that cannot get ready,
+    /// and threads or signals that cannot be had; nothing runs then.
     pub fn start(self, options: RunOptions) -> Result<Running, RunError> {
         let faults = options.faults.clone();
         let program = Program::new(self, options, Clock::system(), faults)?;
         let control = Control::default();
-        let attempt = begin(&program, &control)?;
+        let made = make(&program)?;
+        // All that may be missing is had before a task runs.
+        let (hand_over, handed_over) = mpsc::sync_channel(1);
+        let (ended, ends) = mpsc::sync_channel(1);
+        let of_run = control.clone();
+        thread::Builder::new()
+            .name("run".to_owned())
+            .spawn(move || {
+                // Nothing is handed over where nothing runs.
+                if let Ok(begun) = handed_over.recv() {
+                    // Nobody waits any more where the handle was dropped.
+                    let _ = ended.send(run(begun, &of_run));
+                }
+            })
+            .map_err(RunError::Thread)?;
         if program.options.signals {
             // No user code can take Ctrl-C away.
             let control = control.clone();
@@ -176,27 +190,17 @@ impl Topology {
             })
             .map_err(RunError::Thread)?;
         }
+        let attempt = begin(&program, &control, made)?;
         let store = program.store.as_ref();
         let views = store.map(|store| Views::of_run(store, program.bell.clone()));
-        #[cfg(unix)]
-        let socket = store.and_then(Socket::open);
-        let (ended, ends) = mpsc::sync_channel(1);
-        let of_run = control.clone();
-        thread::Builder::new()
-            .name("run".to_owned())
-            .spawn(move || {
-                // Code of users that is called here is guarded by itself.
-                let name = || program.plan.name.clone();
-                let going = || keep_going(&program, &of_run, attempt);
-                let result = guarded(name, "the thread of the run", going).flatten();
-                // The data directory is let go of before anybody hears of the end.
-                #[cfg(unix)]
-                drop(socket);
-                drop(program);
-                // Nobody waits any more where the handle was dropped.
-                let _ = ended.send(result);
-            })
-            .map_err(RunError::Thread)?;
+        let begun = Begun {
+            #[cfg(unix)]
+            socket: store.and_then(Socket::open),
+            program,
+            attempt,
+        };
+        // The thread is there: it waits for this.
+        let _ = hand_over.send(begun);
         Ok(Running {
             control,
             views,
@@ -205,10 +209,46 @@ impl Topology {
     }
 }
 
-/// Makes the tasks and starts them.
-fn begin(program: &Program, control: &Control) -> Result<Attempt, RunError> {
+/// What the thread of a run is given.
+struct Begun {
+    #[cfg(unix)]
+    socket: Option<Arc<Socket>>,
+    program: Program,
+    attempt: Attempt,
+}
+
+/// Keeps a run going until its end.
+fn run(begun: Begun, control: &Control) -> Result<Summary, RunError> {
+    let Begun {
+        #[cfg(unix)]
+        socket,
+        program,
+        attempt,
+    } = begun;
+    // Code of users that is called here is guarded by itself.
+    let name = || program.plan.name.clone();
+    let going = || keep_going(&program, control, attempt);
+    let result = guarded(name, "the thread of the run", going).flatten();
+    // The data directory is let go of before anybody hears of the end.
+    #[cfg(unix)]
+    drop(socket);
+    drop(program);
+    result
+}
+
+/// The tasks, and the list of their actors, which is empty yet.
+type Made = (Assembly, Roll);
+
+/// Makes the tasks.
+fn make(program: &Program) -> Result<Made, RunError> {
     let roll = Roll::default();
     let assembly = program.assemble(|task| roll.waker(task))?;
+    Ok((assembly, roll))
+}
+
+/// Starts the tasks.
+fn begin(program: &Program, control: &Control, made: Made) -> Result<Attempt, RunError> {
+    let (assembly, roll) = made;
     let attempt = launch(assembly, roll, &program.clock)?;
     control.pass_to(Some(attempt.coordinator.clone()));
     Ok(attempt)
@@ -251,7 +291,7 @@ fn keep_going(
                 Verdict::Restart(pause) => wait(control, pause),
                 Verdict::End(error) => return Err(error),
             }
-            match begin(program, control) {
+            match make(program).and_then(|made| begin(program, control, made)) {
                 Ok(attempt) => break attempt,
                 Err(failed) if failed.is_final() => return Err(failed),
                 Err(failed) => {
