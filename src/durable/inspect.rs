@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::contents::{Contents, has_sections, replay_in_parts};
+use super::contents::{Contents, has_sections};
 use super::error::DataDirError;
 use super::layout::{self, Commit, Culprit};
 use super::manifest::KeptComponent;
@@ -153,10 +153,8 @@ fn state(
     let (mut keys, mut bytes) = (0, 0);
     contents.units(component, name, |_, values| {
         bytes += values.iter().map(|value| value.len() as u64).sum::<u64>();
-        replay_in_parts(values, has_sections(shape), &mut |image| {
-            keys += image.values().map(|keys| keys.len() as u64).sum::<u64>();
-            Ok(())
-        })
+        keys += contents.keys(values, has_sections(shape))?;
+        Ok(())
     })?;
     let spout = kept.grouped_by.is_empty();
     let positions = if spout {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contents::{Contents, has_sections, replay_in_parts};
+use super::contents::{Contents, has_sections};
 use super::error::DataDirError;
 use super::json;
 use super::manifest::KeptComponent;
@@ -191,7 +191,7 @@ fn each_row(
     let wanted = key.map(Wanted::new);
     let by_task = !(kept.by_shard && shape.by_key) && kept.tasks > 1;
     contents.units(component, state, |unit, values| {
-        replay_in_parts(values, has_sections(shape), &mut |image| {
+        contents.replay_in_parts(values, has_sections(shape), &mut |image| {
             for (section, entries) in image {
                 let section = section.map(|section| json::read(&section)).transpose()?;
                 for (key, value) in entries {
