@@ -248,12 +248,15 @@ fn compare(
             });
         }
     };
-    let groupings = |component: &KeptComponent| component.grouped_by.join(" and ");
-    changed(
-        "the grouping".to_owned(),
-        groupings(stored),
-        groupings(found),
-    );
+    // What keeps nothing may be grouped otherwise from now on.
+    if !stored.states.is_empty() {
+        let groupings = |component: &KeptComponent| component.grouped_by.join(" and ");
+        changed(
+            "the grouping".to_owned(),
+            groupings(stored),
+            groupings(found),
+        );
+    }
     for (name, shape) in &stored.states {
         let Some(now) = found.states.get(name) else {
             continue;
@@ -367,6 +370,18 @@ mod tests {
             ),
             "{said}"
         );
+    }
+
+    #[test]
+    fn what_only_states_a_meaning_may_be_grouped_otherwise() {
+        let grouped = |by: &str| {
+            manifest(|counts| {
+                counts.states.clear();
+                counts.grouped_by = vec![by.to_owned()];
+                counts.meaning = Meaning::of(&serde_json::json!({"least": 1}));
+            })
+        };
+        assert_eq!(said(&grouped("shuffle"), &grouped("fields(word)")), "fits");
     }
 
     #[test]
