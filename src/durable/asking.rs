@@ -15,7 +15,9 @@ use crate::store::{SOCKET, StoreError};
 pub(super) enum NotAnswered {
     /// The holder said why.
     Refused(DataDirError),
-    /// Nobody did.
+    /// Nobody could be asked.
+    Unreached(String),
+    /// Nobody said why, and what was asked for may be done.
     Cut(String),
 }
 
@@ -34,7 +36,8 @@ impl NotAnswered {
     pub(super) fn with(self, in_use: StoreError) -> DataDirError {
         match self {
             Self::Refused(error) => error,
-            Self::Cut(why) => DataDirError::NoAnswer { in_use, why },
+            Self::Unreached(why) => DataDirError::NoAnswer { in_use, why },
+            Self::Cut(why) => DataDirError::BrokenOff { in_use, why },
         }
     }
 }
@@ -79,8 +82,8 @@ impl Appending {
                 Err(NotAppended::Nothing)
             }
             Err(NotAnswered::Refused(error)) => Err(NotAppended::Refused(error)),
-            Ok(_) | Err(NotAnswered::Cut(_)) if sent.is_err() => Err(NotAppended::Nothing),
-            Ok(_) | Err(NotAnswered::Cut(_)) => Err(NotAppended::Unknown),
+            _ if sent.is_err() => Err(NotAppended::Nothing),
+            _ => Err(NotAppended::Unknown),
         }
     }
 
@@ -125,9 +128,9 @@ fn connect(dir: &Path) -> Result<UnixStream, NotAnswered> {
     };
     connect().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            NotAnswered::Cut("it answers no questions".to_owned())
+            NotAnswered::Unreached("it answers no questions".to_owned())
         }
-        _ => NotAnswered::Cut(format!("it cannot be reached: {error}")),
+        _ => NotAnswered::Unreached(format!("it cannot be reached: {error}")),
     })
 }
 

@@ -428,7 +428,9 @@ impl DataDir {
             self.ask_now(question, &mut |line| take(&mut taken, line))?;
             Ok(taken)
         };
-        patiently(attempt, DataDirError::passes)
+        patiently(attempt, |error: &DataDirError| {
+            error.passes_undone() || (error.passes() && !question.acts())
+        })
     }
 
     fn ask_now(

@@ -66,9 +66,18 @@ pub enum DataDirError {
         #[source]
         cause: BoxError,
     },
-    /// The directory is in use, and its holder gave no answer, or only a part of one.
+    /// The directory is in use, and its holder cannot be asked.
     #[error("{in_use}; it was asked, but {why}")]
     NoAnswer {
+        /// Who has the directory.
+        in_use: StoreError,
+        /// What is in the way.
+        why: String,
+    },
+    /// The directory is in use, and its holder gave no answer, or only a part of one. What it was
+    /// asked to do may be done.
+    #[error("{in_use}; it was asked, but {why}")]
+    BrokenOff {
         /// Who has the directory.
         in_use: StoreError,
         /// What became of the question.
@@ -130,6 +139,11 @@ pub enum DataDirError {
 impl DataDirError {
     /// Whether somebody has the directory for a moment, or has too much to do.
     pub(super) fn passes(&self) -> bool {
+        self.passes_undone() || matches!(self, Self::BrokenOff { .. })
+    }
+
+    /// Whether it passes, and nothing was done.
+    pub(super) fn passes_undone(&self) -> bool {
         matches!(self, Self::NoAnswer { .. } | Self::Busy { .. })
     }
 
@@ -145,7 +159,8 @@ impl DataDirError {
             | Self::UnknownComponent { .. }
             | Self::NotEditable { .. }
             | Self::Busy { .. }
-            | Self::NoAnswer { .. } => true,
+            | Self::NoAnswer { .. }
+            | Self::BrokenOff { .. } => true,
             Self::Answered { wrong_use, .. } => *wrong_use,
             Self::Edit { .. }
             | Self::Backup { .. }

@@ -52,6 +52,13 @@ pub(super) enum Question {
     Forget { depot: String, reader: String },
 }
 
+impl Question {
+    /// Whether asking again would be answered otherwise where it was done the first time.
+    pub(super) fn acts(&self) -> bool {
+        matches!(self, Self::Retain { .. } | Self::Forget { .. })
+    }
+}
+
 /// One line of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

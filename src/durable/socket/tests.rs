@@ -382,3 +382,45 @@ fn an_appender_without_an_id_says_how_far_it_came() {
     assert!(!error.is_wrong_use() && appended == 2);
     drop(root);
 }
+
+/// What was asked for may be done already, and would be answered otherwise.
+#[test]
+fn what_acts_is_asked_again_only_where_nothing_was_done() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = DataDir::at(root.path());
+    let _holder = Store::open(root.path()).unwrap();
+    let listener = UnixListener::bind(root.path().join(SOCKET)).unwrap();
+    let busy = || Line::Busy {
+        message: "others come first".to_owned(),
+    };
+    let answers = [
+        vec![busy()],
+        vec![Line::Forgotten {}, Line::End {}],
+        vec![Line::Forgotten {}],
+        vec![Line::End {}],
+    ];
+    let holder = thread::spawn(move || {
+        for lines in answers {
+            let (stream, _) = listener.accept().unwrap();
+            BufReader::new(&stream)
+                .read_line(&mut String::new())
+                .unwrap();
+            for line in lines {
+                say(&stream, &line).unwrap();
+            }
+        }
+    });
+    let forget = || dir.forget_reader("purchases", "totals");
+    assert!(forget().unwrap());
+    let error = forget().unwrap_err();
+    assert!(matches!(error, DataDirError::BrokenOff { .. }), "{error}");
+    assert!(
+        error.to_string().contains("its answer broke off"),
+        "{error}"
+    );
+    assert!(
+        !forget().unwrap(),
+        "the fourth answer is for the next question"
+    );
+    holder.join().unwrap();
+}
