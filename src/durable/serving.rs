@@ -277,7 +277,12 @@ impl Present {
             connection.does = does;
             return Ok(());
         }
-        let message = "the process that has the directory is about to end".to_owned();
+        let message = if self.serving.is_ending() {
+            "the process that has the directory is about to end"
+        } else {
+            "others have connected meanwhile, and this connection was closed for them: try again"
+        };
+        let message = message.to_owned();
         Err(Line::Busy { message })
     }
 }
