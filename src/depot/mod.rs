@@ -32,7 +32,7 @@ mod writer;
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -142,7 +142,16 @@ impl Depot {
             id: fastrand::u64(..),
             keep: Retention::default(),
         };
-        log::Log::make(store, name, &about)?;
+        // Of several who make one at the same time, say the run and who appends through its
+        // socket, one does: those who open it would know it by the numbers of others.
+        let making = store.in_common(&format!("making of the depot {name}"), || {
+            Ok::<_, DepotError>(Mutex::new(()))
+        })?;
+        let made = {
+            let _alone = making.lock().unwrap_or_else(PoisonError::into_inner);
+            log::Log::make(store, name, &about)
+        };
+        made?;
         Self::open(store, name)
     }
 

@@ -1,6 +1,6 @@
 //! What a depot promises, on a store in memory.
 
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
 use std::task::Waker;
 use std::thread;
 use std::time::Duration;
@@ -349,4 +349,25 @@ fn two_readers_of_one_name_are_refused() {
     commit();
     drop(first);
     assert!(depot.begin_reading("top", true, &[(1, 0)], waker).is_ok());
+}
+
+#[test]
+fn a_depot_that_several_make_at_once_is_made_once() {
+    for _ in 0..200 {
+        let store = Store::in_memory().unwrap();
+        let together = Barrier::new(4);
+        let make = || {
+            together.wait();
+            Depot::make(&store, "purchases", 4, "user").unwrap()
+        };
+        let depots = thread::scope(|scope| {
+            let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            let depots = makers.into_iter().map(|maker| maker.join().unwrap());
+            depots.collect::<Vec<_>>()
+        });
+        let ids: Vec<_> = depots.iter().map(Depot::id).collect();
+        drop(depots);
+        let stored = Depot::open(&store, "purchases").unwrap().id();
+        assert_eq!(ids, [stored; 4]);
+    }
 }
