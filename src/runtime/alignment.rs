@@ -19,6 +19,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::message::TaskId;
 use super::metrics::Metrics;
 use crate::time::Timestamp;
 
@@ -44,6 +45,7 @@ pub(super) struct Others(Vec<Other>);
 
 /// One of them, and how fast it is.
 struct Other {
+    task: TaskId,
     metrics: Arc<Metrics>,
     /// Its watermark at a time.
     seen: Option<(Timestamp, Duration)>,
@@ -52,8 +54,9 @@ struct Other {
 }
 
 impl Others {
-    pub(super) fn new(others: Vec<Arc<Metrics>>) -> Self {
-        let others = others.into_iter().map(|metrics| Other {
+    pub(super) fn new(others: Vec<(TaskId, Arc<Metrics>)>) -> Self {
+        let others = others.into_iter().map(|(task, metrics)| Other {
+            task,
             metrics,
             seen: None,
             speed: None,
@@ -81,15 +84,16 @@ impl Others {
         behind
     }
 
-    /// Whether another task of a bolt is closing windows that end many slides, in
-    /// milliseconds, before this watermark; `tuples` is how many a window gives.
-    pub(super) fn close_behind(&self, watermark: Timestamp, slide: i64, tuples: usize) -> bool {
+    /// The task of a bolt that is closing windows that end many slides, in milliseconds, before
+    /// this watermark; `tuples` is how many a window gives.
+    pub(super) fn behind(&self, watermark: Timestamp, slide: i64, tuples: usize) -> Option<TaskId> {
         let slides = AHEAD_TUPLES / tuples.max(1);
         let slides = slides.clamp(*AHEAD_SLIDES.start(), *AHEAD_SLIDES.end());
         let ahead = slide.saturating_mul(i64::try_from(slides).unwrap_or(i64::MAX));
         let until = watermark.back(ahead);
         let mut closing = self.0.iter().filter(|other| other.metrics.reads());
-        closing.any(|other| other.metrics.watermark() < until)
+        let behind = closing.find(|other| other.metrics.watermark() < until);
+        behind.map(|other| other.task)
     }
 }
 
@@ -134,7 +138,7 @@ mod tests {
     /// The other tasks of one, the second of which is at 0 and can be moved.
     fn others() -> (Others, Arc<Metrics>) {
         let other = Arc::new(Metrics::default());
-        let others = Others::new(vec![Arc::default(), Arc::clone(&other)]);
+        let others = Others::new(vec![(4, Arc::default()), (5, Arc::clone(&other))]);
         (others, other)
     }
 
@@ -166,14 +170,14 @@ mod tests {
     fn who_closes_windows_waits_for_one_that_closes_much_earlier_ones() {
         let (others, other) = others();
         other.set_watermark(at(100));
-        assert!(!others.close_behind(at(99_000), 10, 1), "it closes none");
+        assert_eq!(others.behind(at(99_000), 10, 1), None, "it closes none");
         other.set_reads(true);
         for (tuples, slides) in [(0, 4_096), (1 << 10, 64), (1 << 20, 16)] {
             let ahead = 100 + slides * 10;
-            assert!(others.close_behind(at(ahead + 1), 10, tuples));
-            assert!(!others.close_behind(at(ahead), 10, tuples));
+            assert_eq!(others.behind(at(ahead + 1), 10, tuples), Some(5));
+            assert_eq!(others.behind(at(ahead), 10, tuples), None);
         }
-        assert!(!others.close_behind(at(90), 10, 1), "that one waits");
+        assert_eq!(others.behind(at(90), 10, 1), None, "that one waits");
     }
 
     #[test]

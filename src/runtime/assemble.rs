@@ -411,7 +411,7 @@ fn introduce(component_of: &[usize], tasks: &mut [Task]) {
         if tasks[task].domain() != Some(TimeDomain::Processing) {
             let others = (0..tasks.len())
                 .filter(|other| *other != task && component_of[*other] == component_of[task]);
-            let others = others.map(|other| Arc::clone(&tasks[other].metrics));
+            let others = others.map(|other| (other, Arc::clone(&tasks[other].metrics)));
             let others = others.collect();
             tasks[task].set_others(others);
         }

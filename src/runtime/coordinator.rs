@@ -378,11 +378,15 @@ impl Coordinator {
         let metrics = &self.tasks[task].watched.metrics;
         let (activity, since) = metrics.activity();
         let span = now.saturating_sub(since).as_secs_f64();
-        let other = self.tasks.get(metrics.waits_for());
+        let other = self.tasks.get(match activity {
+            Activity::Ahead => metrics.behind(),
+            _ => metrics.waits_for(),
+        });
         let other = other.map_or("another task", |other| other.watched.name.as_str());
         match activity {
             Activity::Working => format!("its user code has been running for {span:.1} s"),
             Activity::Blocked => format!("it has waited for {other} to take more for {span:.1} s"),
+            Activity::Ahead => format!("it waits for {other} to close earlier windows"),
             Activity::Waiting => format!("it waits for the epoch, or for tuples, of {other}"),
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Keeper {
     outboxes: Vec<u16>,
     /// The epoch whose delivery is to be recorded with the next commit.
     delivered: Option<u64>,
+    /// Of a sink: much waits for the next commit.
+    pub(super) full: bool,
 }
 
 /// What is known of one state.
@@ -76,6 +78,7 @@ impl Keeper {
             states: BTreeMap::new(),
             outboxes: vec![number(task)],
             delivered: None,
+            full: false,
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum Activity {
     Working = 1,
     /// Waits until a reader takes what is pending.
     Blocked = 2,
+    /// Waits until another task of its component has closed earlier windows.
+    Ahead = 3,
 }
 
 /// The counters of one task.
@@ -43,6 +45,7 @@ pub(crate) struct Metrics {
     activity: AtomicU8,
     since_nanos: AtomicU64,
     waits_for: AtomicU64,
+    behind: AtomicU64,
     slowest: AtomicU64,
     reads: AtomicBool,
 }
@@ -67,6 +70,7 @@ impl Metrics {
         let activity = match self.activity.load(Ordering::Relaxed) {
             1 => Activity::Working,
             2 => Activity::Blocked,
+            3 => Activity::Ahead,
             _ => Activity::Waiting,
         };
         let since = self.since_nanos.load(Ordering::Relaxed);
@@ -79,6 +83,15 @@ impl Metrics {
 
     pub(crate) fn waits_for(&self) -> usize {
         usize::try_from(self.waits_for.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// Notes the task of the component that is to close its windows first.
+    pub(crate) fn set_behind(&self, task: usize) {
+        self.behind.store(task as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn behind(&self) -> usize {
+        usize::try_from(self.behind.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     /// Notes the sender whose watermark holds the task's back.

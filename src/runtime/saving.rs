@@ -96,17 +96,22 @@ impl Task {
 
     /// Where much waits in a sink to be delivered, the next commit should come soon.
     pub(super) fn note_outbox(&mut self) {
-        let full = self.keeper.is_some() && self.outbox().is_some_and(|outbox| outbox.is_full());
-        if full && self.full.is_none() {
+        let full = self.outbox().is_some_and(|outbox| outbox.is_full());
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        let fills = full && !keeper.full;
+        keeper.full = full;
+        if fills {
             self.report(Report::Full);
         }
-        self.full = full.then(|| self.full.unwrap_or(self.passed));
     }
 
     /// Whether a sink takes nothing more before what it has handed over is delivered. The
     /// commit does not wait for it: whoever sends to it has passed the epoch, too.
     pub(super) fn holds_back(&self) -> bool {
-        self.full.is_some() && self.committing > self.committed
+        let full = self.keeper.as_ref().is_some_and(|keeper| keeper.full);
+        full && self.committing > self.committed
     }
 
     /// The epoch is committed: a sink delivers it, and is through after the last one.

@@ -95,8 +95,6 @@ pub(crate) struct Task {
     pub(super) committed: u64,
     /// The last one that has passed and is going to be.
     pub(super) committing: u64,
-    /// Of a sink: the epoch that had passed when much began to wait for the next commit.
-    pub(super) full: Option<u64>,
 }
 
 impl Task {
@@ -143,7 +141,6 @@ impl Task {
             saving: None,
             committed: 0,
             committing: 0,
-            full: None,
         }
     }
 
@@ -197,7 +194,7 @@ impl Task {
         self.tell_interval = TELL_INTERVAL.saturating_mul(turns.max(1));
     }
 
-    pub(super) fn set_others(&mut self, others: Vec<Arc<Metrics>>) {
+    pub(super) fn set_others(&mut self, others: Vec<(TaskId, Arc<Metrics>)>) {
         self.others = Others::new(others);
     }
 

@@ -162,9 +162,11 @@ impl Task {
                     return Ok(false);
                 }
                 let slide = self.shared.slides.first();
-                if slide
-                    .is_some_and(|slide| self.others.close_behind(before, *slide, self.of_a_window))
-                {
+                let behind =
+                    slide.and_then(|slide| self.others.behind(before, *slide, self.of_a_window));
+                if let Some(other) = behind {
+                    self.metrics.set_behind(other);
+                    self.metrics.set_activity(Activity::Ahead, began);
                     self.waits_until = Some(began.saturating_add(PAUSE));
                     return Ok(false);
                 }
