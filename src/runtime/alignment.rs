@@ -12,9 +12,11 @@
 //!
 //! Where many windows close at once, a task of a bolt that is ahead waits as long as another one
 //! is closing earlier ones, or its readers would hold all windows by which it is ahead. That
-//! one does not depend on the one that waits: all tasks of a bolt have the same watermark at an
-//! epoch, so it has passed no epoch that the other has not, and no reader holds back what it
-//! sends for an epoch of the other.
+//! one does not depend on the one that waits. The tasks of a bolt share their senders, so all have
+//! the same watermark at an epoch: one that is behind has passed no epoch that the other has not,
+//! and no reader holds back what it sends for an epoch of the other. This does not hold where each
+//! task follows one sender of its own, as those do that are chained by shuffle or local grouping:
+//! these do not know each other, and never wait.
 
 use std::sync::Arc;
 use std::time::Duration;

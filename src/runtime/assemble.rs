@@ -21,7 +21,7 @@ use super::work::{Shared, Work};
 use crate::context::Context;
 use crate::operator::{AnyEdge, Combining};
 use crate::time::{TimeDomain, WindowShape};
-use crate::topology::{Carriage, ComponentKind, Definition, Make, Plan};
+use crate::topology::{Carriage, ComponentKind, Definition, Grouping, Make, Plan};
 
 /// A way from one task to another: the sender's output channel, the reader's input channel.
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ pub(super) fn assemble(
             tracing::warn!("{told}");
         }
     }
-    introduce(&component_of, &mut tasks);
+    introduce(plan, &component_of, &mut tasks);
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
     let mut committer = None;
@@ -405,10 +405,17 @@ fn sources(plan: &Plan, number: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Lets the tasks of each spout by event time, and those of each bolt, know each other.
-fn introduce(component_of: &[usize], tasks: &mut [Task]) {
+/// Lets the tasks of each spout by event time, and those of each bolt, know each other; but not
+/// those that follow one sender each.
+fn introduce(plan: &Plan, component_of: &[usize], tasks: &mut [Task]) {
     for task in 0..tasks.len() {
-        if tasks[task].domain() != Some(TimeDomain::Processing) {
+        let mut inputs = plan.components[component_of[task]].inputs.iter();
+        // By a key, or into one task: what they follow has one watermark at an epoch.
+        let apart = inputs.any(|input| {
+            let any_task = matches!(input.grouping, Grouping::Shuffle | Grouping::LocalOrShuffle);
+            any_task && input.carriage == Carriage::Chained
+        });
+        if !apart && tasks[task].domain() != Some(TimeDomain::Processing) {
             let others = (0..tasks.len())
                 .filter(|other| *other != task && component_of[*other] == component_of[task]);
             let others = others.map(|other| (other, Arc::clone(&tasks[other].metrics)));

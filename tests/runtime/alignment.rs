@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use squall::bolts::RollingCount;
 use squall::testing::{Collected, Event, Events, TopologyTest};
-use squall::{Bolt, Out, Result, RunOptions, TimeDomain, Timestamp, Topology, millis};
+use squall::{
+    Bolt, Out, Result, RunOptions, TimeDomain, Timestamp, Topology, WindowShape, millis, secs,
+};
 
 use crate::Number;
 
@@ -78,4 +80,81 @@ fn nobody_waits_for_another_day() {
     let ahead = ahead(vec![numbers(20_000, 10), later.collect()], 0);
     // The later one was read when the earlier one had hardly begun.
     assert!(ahead > 86_400_000 - 5_000, "{ahead} ms");
+}
+
+/// A light bolt that emits something for each window, whether or not anything is in it.
+struct EachWindow {
+    next: Timestamp,
+}
+
+const EACH: u64 = 10;
+
+impl Bolt for EachWindow {
+    type Input = Number;
+    type Output = Number;
+
+    fn is_light(&self) -> bool {
+        true
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+
+    fn window(&self) -> Option<WindowShape> {
+        WindowShape::sliding(millis(EACH), millis(EACH)).ok()
+    }
+
+    fn execute(&mut self, _: &Number, _: &mut Out<Number>) -> Result {
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Number>) -> Result {
+        while self.next <= watermark && watermark < Timestamp::MAX {
+            let value = self.next.millis().unsigned_abs();
+            out.emit(Number { value });
+            self.next = self.next.forward(EACH.cast_signed());
+        }
+        Ok(())
+    }
+
+    fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
+        (self.next < until && until < Timestamp::MAX).then_some(self.next)
+    }
+}
+
+/// Each of its tasks follows one spout, and comes to an epoch with a watermark of its own. One that
+/// closed windows before an epoch waited for one that closed others after it, which the reader
+/// held back until the first one had passed the epoch.
+#[test]
+fn tasks_that_follow_one_spout_each_do_not_wait_for_each_other() {
+    let tuple = |at: i64| Event::Tuple(Timestamp::from_millis(at), Number { value: 1 });
+    let late = 60_000;
+    let splits = vec![
+        vec![tuple(0), tuple(late), Event::Wait(millis(500)), tuple(late)],
+        vec![tuple(0), Event::Wait(millis(5)), tuple(late)],
+    ];
+    for seed in 0..5 {
+        let events = Events::splits(TimeDomain::Event, splits.clone());
+        let topology = Topology::named("chained");
+        let numbers = topology
+            .spout("numbers", move || events.clone())
+            .parallelism(2);
+        let next = Timestamp::from_millis(0);
+        let windows = topology
+            .bolt("windows", move || EachWindow { next })
+            .parallelism(2)
+            .shuffle_grouping(&numbers);
+        let collected = Collected::of(&topology, "collected", &windows);
+        let options = RunOptions {
+            epoch: millis(2),
+            credit_tuples: Some(1),
+            run_for: Some(secs(60)),
+            ..RunOptions::default()
+        };
+        let test = TopologyTest::new(topology).seed(seed).options(options);
+        let summary = test.run().unwrap();
+        assert!(summary.input_ended, "seed {seed}");
+        assert_eq!(collected.take().len() as u64, 2 * (60_000 / EACH + 1));
+    }
 }
