@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::super::Source;
 use super::super::builder::Files;
 use super::super::fingerprint::{FileId, Holds, Stamp, beginning, is_part};
 use super::super::follow::{Found, beside, find, is_named_after, log_of};
 use super::super::position::{FilePosition, beginning_of, path_of, stamp_of};
+use super::super::{Record, Source};
+use super::FileSpout;
 use crate::connectors::paths::one_spelling;
 use crate::error::Result;
 use crate::state::Table;
+use crate::stream::{Out, Streams};
 
 /// File systems round times to so much.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
@@ -288,4 +290,49 @@ pub(super) fn find_moved(
         }
     }
     Ok(None)
+}
+
+impl<S, F> FileSpout<S, F>
+where
+    S: Streams,
+    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+{
+    /// A file that has moved from a place, where it is this task that reads it on. All tasks have
+    /// the position of a file whose beginning was not whole: its task is known by what it begins
+    /// with now.
+    pub(super) fn read_here(&self, at: &str, mut found: Found) -> Result<Option<Found>> {
+        if beginning_of(at) != 0 {
+            return Ok(Some(found));
+        }
+        let Some(file) = found.open()? else {
+            return Ok(None);
+        };
+        for (place, position) in self.positions.iter() {
+            let other = place != at && path_of(place) == found.path;
+            if other && position.compare(&file)? == Holds::All {
+                // Its beginning is whole, and it is read by that.
+                return Ok(None);
+            }
+        }
+        let position = self.positions.get(&at.to_owned());
+        let name = position.and_then(|position| position.origin.as_deref());
+        let lines = self.files.lines_of_beginning(name.unwrap_or(path_of(at)));
+        let whole = beginning(&file, lines)?;
+        found.beginning = whole.unwrap_or(0);
+        let context = self.context()?;
+        let mine = self.reader_of(found.beginning, context.parallelism) == context.task;
+        // What the input matches is found when its beginning is whole.
+        let waits = match &self.discovery {
+            Some(discovery) if whole.is_none() => discovery.listed()?.contains(&found.path),
+            _ => false,
+        };
+        Ok((mine && !waits).then_some(found))
+    }
+
+    /// Whether this task tells of a file that is lost: of several ones that have its position one.
+    pub(super) fn tells_of(&self, at: &str) -> Result<bool> {
+        let context = self.context()?;
+        let first = self.reader_of(0, context.parallelism) == context.task;
+        Ok(beginning_of(at) != 0 || first)
+    }
 }

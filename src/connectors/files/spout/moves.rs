@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::super::fingerprint::{FileId, Holds, beginning};
+use super::super::fingerprint::{FileId, Holds};
 use super::super::follow::{Discovery, Found, beside, find, is_rotated_after};
 use super::super::position::{beginning_of, path_of, place, stamp_of};
 use super::super::read_as::ReadAs;
@@ -122,18 +122,11 @@ where
         first: Option<Timestamp>,
         out: &mut SpoutOut<S>,
     ) -> Result<bool> {
-        let context = self.context()?;
-        let (task, tasks, durable) = (context.task, context.parallelism, context.durable);
         if !found.looked_into {
-            if owner(hash_bytes(found.path.as_bytes()), tasks) != task {
-                return Ok(false);
-            }
-            refuse_stream(&found.source, durable)?;
-            let place = found.path.clone();
-            let input = self.input(found.source, place, None, None, out)?;
-            self.inputs.push_back(input);
-            return Ok(true);
+            return self.consider_stream(found, out);
         }
+        let context = self.context()?;
+        let (task, tasks) = (context.task, context.parallelism);
         let at_path = |input: &&mut Input| path_of(&input.place) == found.path;
         if let Some(input) = self.inputs.iter_mut().find(at_path) {
             if input.id == found.stamp.id {
@@ -231,6 +224,17 @@ where
                 Ok(true)
             }
         }
+    }
+
+    fn consider_stream(&mut self, found: Found, out: &mut SpoutOut<S>) -> Result<bool> {
+        let context = self.context()?;
+        if owner(hash_bytes(found.path.as_bytes()), context.parallelism) != context.task {
+            return Ok(false);
+        }
+        refuse_stream(&found.source, context.durable)?;
+        let input = self.input(found.source, found.path, None, None, out)?;
+        self.inputs.push_back(input);
+        Ok(true)
     }
 
     /// The task that reads a file that begins like this. A log that is named by its path alone
@@ -528,45 +532,6 @@ where
             self.lost(path_of(at), &position);
         }
         Ok(())
-    }
-
-    /// A file that has moved from a place, where it is this task that reads it on. All tasks have
-    /// the position of a file whose beginning was not whole: its task is known by what it begins
-    /// with now.
-    pub(super) fn read_here(&self, at: &str, mut found: Found) -> Result<Option<Found>> {
-        if beginning_of(at) != 0 {
-            return Ok(Some(found));
-        }
-        let Some(file) = found.open()? else {
-            return Ok(None);
-        };
-        for (place, position) in self.positions.iter() {
-            let other = place != at && path_of(place) == found.path;
-            if other && position.compare(&file)? == Holds::All {
-                // Its beginning is whole, and it is read by that.
-                return Ok(None);
-            }
-        }
-        let position = self.positions.get(&at.to_owned());
-        let name = position.and_then(|position| position.origin.as_deref());
-        let lines = self.files.lines_of_beginning(name.unwrap_or(path_of(at)));
-        let whole = beginning(&file, lines)?;
-        found.beginning = whole.unwrap_or(0);
-        let context = self.context()?;
-        let mine = self.reader_of(found.beginning, context.parallelism) == context.task;
-        // What the input matches is found when its beginning is whole.
-        let waits = match &self.discovery {
-            Some(discovery) if whole.is_none() => discovery.listed()?.contains(&found.path),
-            _ => false,
-        };
-        Ok((mine && !waits).then_some(found))
-    }
-
-    /// Whether this task tells of a file that is lost: of several ones that have its position one.
-    pub(super) fn tells_of(&self, at: &str) -> Result<bool> {
-        let context = self.context()?;
-        let first = self.reader_of(0, context.parallelism) == context.task;
-        Ok(beginning_of(at) != 0 || first)
     }
 
     fn find(&self, at: &str) -> Result<Option<Found>> {

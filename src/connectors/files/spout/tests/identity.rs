@@ -75,7 +75,7 @@ fn replace(world: &World, from: &str, to: &str, keeps_time: bool, packs: bool) {
     let modified = fs::metadata(world.path(from)).unwrap().modified().unwrap();
     world.write(to, if packs { gzip(&content) } else { content });
     let file = fs::File::options().write(true).open(world.path(to));
-    let later = modified + Duration::from_secs(60);
+    let later = modified + Duration::from_mins(1);
     let time = if keeps_time { modified } else { later };
     file.unwrap().set_modified(time).unwrap();
     fs::remove_file(world.path(from)).unwrap();
