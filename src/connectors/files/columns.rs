@@ -132,7 +132,7 @@ impl Matcher {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FieldSelector, Format, Outcome, Record, RecordReader};
+    use super::super::{Delimiter, FieldSelector, Format, Outcome, Record, RecordReader};
     use super::*;
 
     const ACCESS: &str = r#"^(?<host>\S+) \S+ \S+ \[(?<time>[^\]]+)\] "(?<method>\S+) (?<path>[^"]*?)(?: HTTP/[\d.]+)?" (?<status>\d{3}) (?<bytes>\d+|-)"#;
@@ -146,7 +146,7 @@ mod tests {
         );
         let columns: Columns = ACCESS.parse().unwrap();
         let read = Box::new(log.as_bytes());
-        let mut reader = RecordReader::new(read, "access.log", Format::Text, Default::default())
+        let mut reader = RecordReader::new(read, "access.log", Format::Text, Delimiter::COMMA)
             .columns(Some(columns.clone()));
         let names = ["host", "time", "method", "path", "status", "bytes"];
         assert!(reader.header().unwrap().unwrap().names().eq(names));
