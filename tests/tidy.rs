@@ -192,6 +192,27 @@ fn without_lints(path: &str, manifest: &str) -> Vec<String> {
     wrong.into_iter().collect()
 }
 
+/// What a registry shows of a crate; one that is not published needs a description alone.
+fn without_metadata(path: &str, manifest: &str) -> Vec<String> {
+    let has = |field: &str| manifest.lines().any(|line| line.starts_with(field));
+    let needed: &[&str] = if has("publish = false") {
+        &["description"]
+    } else {
+        &[
+            "description",
+            "license",
+            "readme",
+            "keywords",
+            "categories",
+            "rust-version",
+        ]
+    };
+    let missing = needed.iter().filter(|field| !has(field));
+    missing
+        .map(|field| format!("{path}: says no `{field}`"))
+        .collect()
+}
+
 /// Where the links of a Markdown file lead that are no addresses, with the lines they are in.
 fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).flat_map(|(number, line)| {
@@ -352,6 +373,15 @@ fn every_crate_takes_the_lints_of_the_workspace() {
     for lint in ["unsafe_code = \"deny\"", "missing_docs = \"deny\""] {
         assert!(root.contains(lint), "{lint}");
     }
+}
+
+#[test]
+fn every_crate_says_what_it_is() {
+    let mut manifests = files(".");
+    manifests.retain(|(path, _)| path.ends_with("Cargo.toml"));
+    check(&manifests, without_metadata);
+    let wrong = without_metadata("a/Cargo.toml", "[package]\npublish = false\n");
+    assert_eq!(wrong, ["a/Cargo.toml: says no `description`"]);
 }
 
 // --- the rules themselves ---
