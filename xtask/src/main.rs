@@ -1,13 +1,19 @@
-//! The tasks of the repository: `cargo xtask test` is everything that is checked before a
-//! change lands; `cargo xtask growth` shows how the time of runs grows with their input;
-//! `cargo xtask kill --kills 200 --seed 1` kills each job of the release build again and again,
-//! compares what is left with what it should be, and prints figures.
+//! The tasks of the repository, each a `cargo xtask` of its own:
+//!
+//! - `test` is everything that is checked before a change lands.
+//! - `deny`, a part of it, checks the crates that squall is built of.
+//! - `growth` shows how the time of runs grows with their input.
+//! - `kill --kills 200 --seed 1` kills each job of the release build again and again, compares what
+//!   is left with what it should be, and prints figures.
 
 #![forbid(unsafe_code)]
 
+mod deny;
 mod growth;
 
 use std::process::{Command, ExitCode};
+
+use deny::Checked;
 
 /// One check: what it is for, the environment it needs, and its cargo command line.
 struct Step {
@@ -72,28 +78,44 @@ const STEPS: &[Step] = &[
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
+    let done = match arguments.as_slice() {
         ["test"] => test(),
-        ["growth"] => match growth::print() {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(error) => {
-                eprintln!("xtask: {error}");
-                ExitCode::FAILURE
-            }
+        ["deny"] => deny(),
+        ["growth"] => growth::print().map_err(|error| error.to_string()),
+        ["kill", options @ ..] => match kill(options) {
+            Some(mut command) => succeeds(&mut command),
+            None => return usage(),
         },
-        ["kill", options @ ..] => kill(options),
-        _ => usage(),
+        _ => return usage(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: cargo xtask test|growth\n       cargo xtask kill [--kills N] [--seed N]");
+    eprintln!(
+        "usage: cargo xtask test|deny|growth\n       cargo xtask kill [--kills N] [--seed N]"
+    );
     ExitCode::from(2)
 }
 
-/// Kills the jobs of the release build, one after the other.
-fn kill(options: &[&str]) -> ExitCode {
+/// Runs a command to its end.
+fn succeeds(command: &mut Command) -> Result<bool, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) => Ok(status.success()),
+        Err(error) => Err(format!("cannot start `{program}`: {error}")),
+    }
+}
+
+/// Kills the jobs of the release build, one after the other; none where the options are wrong.
+fn kill(options: &[&str]) -> Option<Command> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["test", "--release", "--package", "squall-topologies"]);
     command.args([
@@ -113,41 +135,41 @@ fn kill(options: &[&str]) -> ExitCode {
             ["--seed", seed] if seed.parse::<u64>().is_ok() => {
                 command.env("SQUALL_SEED", seed);
             }
-            _ => return usage(),
+            _ => return None,
         }
     }
-    match command.status() {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("xtask: cannot start cargo: {error}");
-            ExitCode::FAILURE
-        }
+    Some(command)
+}
+
+/// Checks the crates that squall is built of.
+fn deny() -> Result<bool, String> {
+    match deny::check()? {
+        Checked::Whole => Ok(true),
+        Checked::Wrong => Ok(false),
+        Checked::Without(left_out) => Err(left_out),
     }
 }
 
-fn test() -> ExitCode {
+fn test() -> Result<bool, String> {
+    println!("== crates: cargo xtask deny");
+    let left_out = match deny::check()? {
+        Checked::Whole => None,
+        Checked::Wrong => return Err("the crates step failed".to_owned()),
+        Checked::Without(left_out) => Some(left_out),
+    };
     for step in STEPS {
         println!("== {}: cargo {}", step.what, step.arguments.join(" "));
         let mut command = Command::new(env!("CARGO"));
         command
             .args(step.arguments)
             .envs(step.environment.iter().copied());
-        match command.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                eprintln!("xtask: the {} step failed: {status}", step.what);
-                return ExitCode::FAILURE;
-            }
-            Err(error) => {
-                eprintln!(
-                    "xtask: the {} step could not start cargo: {error}",
-                    step.what
-                );
-                return ExitCode::FAILURE;
-            }
+        if !succeeds(&mut command)? {
+            return Err(format!("the {} step failed", step.what));
         }
     }
-    println!("== all checks passed");
-    ExitCode::SUCCESS
+    match left_out {
+        Some(left_out) => println!("== all other checks passed; left out: {left_out}"),
+        None => println!("== all checks passed"),
+    }
+    Ok(true)
 }
