@@ -8,11 +8,12 @@ mod logs;
 mod losses;
 mod progress;
 mod run;
+mod shell;
 mod status;
 
 use std::io::{self, BufWriter, Write};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use squall::topology::PlanFormat;
 use squall_topologies::ready::{self, Planned};
 
@@ -59,6 +60,10 @@ enum Command {
     Reset(data::Reset),
     /// Make depots, append to them, look at them: logs that topologies read
     Depot(depot::Depot),
+    /// Print a script by which a shell completes commands and options
+    Completions(shell::Completions),
+    /// Write a man page of each command into a directory
+    Man(shell::Man),
 }
 
 #[derive(Args)]
@@ -99,6 +104,8 @@ pub(crate) fn main() -> i32 {
         Command::Backup(backup) => backup.run(),
         Command::Reset(reset) => reset.run(),
         Command::Depot(depot) => depot.run(),
+        Command::Completions(completions) => completions.run(Squall::command()),
+        Command::Man(man) => man.run(Squall::command()),
     };
     match ending {
         // Rankings are lines of the log unless other outputs are asked for.
