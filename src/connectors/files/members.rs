@@ -188,10 +188,7 @@ impl<R: Read> Read for Members<R> {
                 Stage::Body => {
                     let (before_in, before_out) =
                         (self.inflate.total_in(), self.inflate.total_out());
-                    let status = self
-                        .inflate
-                        .decompress(there, into, FlushDecompress::None)
-                        .map_err(|_| damaged("corrupt deflate stream"))?;
+                    let status = self.inflate.decompress(there, into, FlushDecompress::None);
                     // Both are parts of slices.
                     #[allow(clippy::cast_possible_truncation)]
                     let (taken, given) = (
@@ -201,12 +198,15 @@ impl<R: Read> Read for Members<R> {
                     self.take(taken);
                     self.crc.update(&into[..given]);
                     self.seen.add(&into[..given]);
-                    if status == Status::StreamEnd {
+                    if let Ok(Status::StreamEnd) = status {
                         self.stage = Stage::Trailer;
                     }
+                    // What comes before damage is given out first; the next call finds the
+                    // damage again.
                     if given > 0 {
                         return Ok(given);
                     }
+                    let status = status.map_err(|_| damaged("corrupt deflate stream"))?;
                     if status != Status::StreamEnd && taken == 0 && !self.fill()? {
                         return self.cut_short();
                     }
@@ -359,6 +359,37 @@ mod tests {
             read(&bytes).unwrap_err().kind(),
             io::ErrorKind::InvalidInput
         );
+    }
+
+    /// What is read up to the damage, and what is said of it.
+    fn read_damaged(raw: impl Read) -> (Vec<u8>, Option<String>) {
+        let mut out = Vec::new();
+        let mut members = Members::new(raw, MemberStart::default(), None, false);
+        let read = members.read_to_end(&mut out);
+        (out, read.err().map(|error| error.to_string()))
+    }
+
+    #[test]
+    fn what_comes_before_damage_is_given_out_however_the_input_is_cut() {
+        /// Gives one byte after the other.
+        struct Bytes(io::Cursor<Vec<u8>>);
+        impl Read for Bytes {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                let length = into.len().min(1);
+                self.0.read(&mut into[..length])
+            }
+        }
+        let lines: String = (0..200).map(|n| format!("line {n}\n")).collect();
+        let bytes = gzip(lines.as_bytes());
+        let mut given = 0;
+        for at in 10..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 0xff;
+            let whole = read_damaged(&bytes[..]);
+            assert_eq!(whole, read_damaged(Bytes(io::Cursor::new(bytes))), "{at}");
+            given += whole.0.len();
+        }
+        assert!(given > lines.len() * 10, "{given}");
     }
 
     /// Gives one byte for each time that it is allowed to.
