@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::file::{SegmentError, SegmentFile};
 use super::layout;
 use super::opened::Opened;
 use super::texts::{self, Texts};
+use super::writer::GROUP_ROWS;
 use crate::rows::{DimensionColumn, MetricColumn, Rows};
 use crate::schema::{Kind, Schema};
 
@@ -49,7 +51,7 @@ impl SegmentReader {
     pub fn open(path: &Path, file: &SegmentFile) -> Result<Self, SegmentError> {
         let opened = open(path, file.bytes, file.rows)?;
         compare(&opened, path, &file.checksum)?;
-        let about = ParquetMetaDataReader::new().parse_and_finish(&opened);
+        let about = sound(|| ParquetMetaDataReader::new().parse_and_finish(&opened));
         let about = about.map_err(SegmentError::parquet(path))?;
         let no_segment = |why: &str| SegmentError::no_segment(path, why);
         let of_file = about.file_metadata();
@@ -141,7 +143,8 @@ impl SegmentReader {
             group.get_column_page_reader(column).ok()
         };
         let about = self.about.row_group(row_group);
-        if !texts::may_have(about.column(column), pages, value) {
+        let by_dictionary = sound(|| Ok(texts::may_have(about.column(column), pages, value)));
+        if let Ok(false) = by_dictionary {
             return false;
         }
         let rows = about.num_rows();
@@ -194,6 +197,11 @@ impl SegmentReader {
     ) -> Result<GroupReader, SegmentError> {
         let parquet = SegmentError::parquet(&self.path);
         let group = self.opened(row_group)?;
+        let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(usize::MAX);
+        if rows > GROUP_ROWS {
+            let why = format!("a row group has {rows} rows, {GROUP_ROWS} at most");
+            return Err(SegmentError::no_segment(&self.path, &why));
+        }
         let columns = layout::columns(&self.schema, self.dimensions.len());
         let mut read_metrics = Vec::new();
         for name in metrics {
@@ -204,14 +212,15 @@ impl SegmentReader {
                 what: "metric",
                 name: (*name).to_owned(),
             })?;
-            let reader = MetricReader::of(&group, *column, metric.kind).map_err(&parquet)?;
+            let reader = sound(|| MetricReader::of(&group, *column, metric.kind));
+            let reader = reader.map_err(&parquet)?;
             read_metrics.push(reader);
         }
         let mut read_dimensions = Vec::new();
         for name in dimensions {
             let reader = match self.column_of(name) {
                 Some(column) => {
-                    let pages = group.get_column_page_reader(column);
+                    let pages = sound(|| group.get_column_page_reader(column));
                     Some(Texts::new(pages.map_err(&parquet)?))
                 }
                 None => None,
@@ -220,10 +229,10 @@ impl SegmentReader {
         }
         Ok(GroupReader {
             path: self.path.clone(),
-            times: longs(&group, 0).map_err(&parquet)?,
+            times: sound(|| longs(&group, 0)).map_err(&parquet)?,
             dimensions: read_dimensions,
             metrics: read_metrics,
-            left: usize::try_from(group.metadata().num_rows()).unwrap_or(0),
+            left: rows,
         })
     }
 
@@ -302,7 +311,7 @@ impl GroupReader {
             return Ok(None);
         }
         self.left -= count;
-        self.read(count)
+        sound(|| self.read(count))
             .map(Some)
             .map_err(SegmentError::parquet(&self.path))
     }
@@ -409,6 +418,15 @@ fn byte_strings(
         ColumnReader::ByteArrayColumnReader(reader) => Ok(reader),
         _ => Err(other_type()),
     }
+}
+
+/// What Parquet reads of a file. Its library panics at some damaged pages, such as one that needs
+/// a dictionary where there is none; here that is an error as other damage is. Nothing is read by
+/// the same readers afterwards.
+fn sound<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let read = catch_unwind(AssertUnwindSafe(read));
+    let damaged = || ParquetError::General("it is damaged within".to_owned());
+    read.unwrap_or_else(|_| Err(damaged()))
 }
 
 fn too_few(found: usize, count: usize) -> ParquetError {

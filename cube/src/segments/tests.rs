@@ -98,6 +98,37 @@ fn read(path: &Path, file: &SegmentFile) -> Vec<(i64, String, i64, usize)> {
     all
 }
 
+#[test]
+fn a_damaged_file_whose_checksum_is_right_is_an_error_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let file = write(&path, &rows(0..9, 3, 0..2));
+    let bytes = std::fs::read(&path).unwrap();
+    let (mut opened, mut refused) = (0, 0);
+    for at in 0..bytes.len() {
+        for other in [0x00, 0x10, 0x15, 0xff] {
+            let mut bytes = bytes.clone();
+            bytes[at] = other;
+            std::fs::write(&path, &bytes).unwrap();
+            let file = SegmentFile {
+                checksum: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)),
+                ..file.clone()
+            };
+            let Ok(reader) = SegmentReader::open(&path, &file) else {
+                refused += 1;
+                continue;
+            };
+            opened += 1;
+            for group in 0..reader.row_groups() {
+                let _ = reader.may_have(group, "value", Some("value 000001"));
+                let read = reader.read(group, &["value"], &["users", "count"]);
+                refused += usize::from(read.is_err());
+            }
+        }
+    }
+    assert!(opened > 100 && refused > 100, "{opened}, {refused}");
+}
+
 fn merged(inputs: &[(PathBuf, SegmentFile)], folder: &Path) -> Vec<(PathBuf, SegmentFile)> {
     let names = (0..).map(|number| format!("merged-{number}.parquet"));
     let merge = Merge::of(inputs.to_vec(), 0).unwrap();
