@@ -3,10 +3,14 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::error::Result;
+
+/// The longest text of a key that is no text itself, in bytes. Maps as keys of maps take twice as
+/// many at each level, since what is quoted is quoted again.
+const MOST_KEY_BYTES: usize = 1 << 20;
 
 /// Reads one stored key or value.
 ///
@@ -88,7 +92,14 @@ impl<'de> Visitor<'de> for JsonVisitor {
         while let Some((Json(key), Json(value))) = from.next_entry()? {
             let key = match key {
                 Value::String(text) => text,
-                other => other.to_string(),
+                other => {
+                    let text = other.to_string();
+                    if text.len() > MOST_KEY_BYTES {
+                        let why = "maps as keys of maps are nested too deeply";
+                        return Err(de::Error::custom(why));
+                    }
+                    text
+                }
             };
             map.insert(key, value);
         }
@@ -194,6 +205,18 @@ mod tests {
         assert!(read(&bytes).unwrap().is_array());
         assert!(read(&[0xc4, 2, 1, 0]).unwrap() == json!([1, 0]));
         assert!(read(&[0xc1]).is_err());
+    }
+
+    /// Each level doubled the quotation marks of the ones within: forty took all memory.
+    #[test]
+    fn maps_nested_as_keys_are_refused_before_they_take_all_memory() {
+        let nested = |levels| [vec![0x81; levels], vec![1; levels + 1]].concat();
+        let text = read(&nested(3)).unwrap().to_string();
+        assert_eq!(text, r#"{"{\"{\\\"1\\\":1}\":1}":1}"#);
+        for levels in [24, 500] {
+            let error = read(&nested(levels)).map(drop).unwrap_err().to_string();
+            assert!(error.contains("nested too deeply"), "{error}");
+        }
     }
 
     /// What goes through a socket is what is shown at rest: `serde_json` reads doubles exactly
