@@ -98,6 +98,8 @@ mod depot;
 mod durable;
 mod error;
 mod fault;
+#[cfg(all(unix, any(fuzzing, test)))]
+pub mod fuzzing;
 mod key;
 mod meaning;
 mod nearest;

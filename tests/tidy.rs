@@ -80,10 +80,11 @@ fn code(text: &str) -> Vec<(usize, &str)> {
     lines
 }
 
-/// Whether a file is compiled for tests alone, by this project's names for them.
+/// Whether a file is compiled for tests and fuzz targets alone, by this project's names for them.
 fn is_test(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name == "tests.rs" || name == "samples.rs" || path.contains("/tests/")
+    let names = ["tests.rs", "samples.rs", "fuzzing.rs"];
+    names.contains(&name) || path.contains("/tests/")
 }
 
 fn is_name(c: char) -> bool {
@@ -251,7 +252,8 @@ fn files(folder: &str) -> Vec<(String, String)> {
         for entry in fs::read_dir(&folder).expect("the project's folders can be read") {
             let path = entry.expect("the project's folders can be read").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name == "target" || name == ".git" {
+            // The last two are what fuzz targets have come upon.
+            if ["target", ".git", "corpus", "found"].contains(&&*name) {
                 continue;
             }
             if path.is_dir() {
@@ -330,6 +332,7 @@ fn code_is_safe() {
         "examples",
         "benches",
         "xtask",
+        "fuzz",
     ] {
         check(&sources(folder), unsafe_code);
     }

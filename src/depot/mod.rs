@@ -22,6 +22,8 @@
 mod appended;
 mod block;
 mod error;
+#[cfg(all(unix, any(fuzzing, test)))]
+pub(crate) mod fuzzing;
 mod inspected;
 pub(crate) mod layout;
 mod log;

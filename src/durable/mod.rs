@@ -18,6 +18,8 @@ mod data_dir;
 mod edit;
 mod error;
 mod following;
+#[cfg(all(unix, any(fuzzing, test)))]
+pub(crate) mod fuzzing;
 #[cfg(unix)]
 mod heard;
 mod inspect;

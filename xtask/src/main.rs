@@ -2,6 +2,7 @@
 //!
 //! - `test` is everything that is checked before a change lands.
 //! - `deny`, a part of it, checks the crates that squall is built of.
+//! - `fuzz TARGET --seconds 60` gives any bytes to a decoder, or to all of them one after the other.
 //! - `growth` shows how the time of runs grows with their input.
 //! - `kill --kills 200 --seed 1` kills each job of the release build again and again, compares what
 //!   is left with what it should be, and prints figures.
@@ -9,8 +10,10 @@
 #![forbid(unsafe_code)]
 
 mod deny;
+mod fuzz;
 mod growth;
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use deny::Checked;
@@ -27,6 +30,11 @@ const STEPS: &[Step] = &[
         what: "format",
         environment: &[],
         arguments: &["fmt", "--all", "--check"],
+    },
+    Step {
+        what: "format of the fuzz targets",
+        environment: &[],
+        arguments: &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"],
     },
     Step {
         what: "lints",
@@ -82,6 +90,10 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["deny"] => deny(),
         ["growth"] => growth::print().map_err(|error| error.to_string()),
+        ["fuzz", words @ ..] => match fuzz::Asked::of(words) {
+            Some(asked) => fuzz::run(&asked),
+            None => return usage(),
+        },
         ["kill", options @ ..] => match kill(options) {
             Some(mut command) => succeeds(&mut command),
             None => return usage(),
@@ -100,9 +112,16 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: cargo xtask test|deny|growth\n       cargo xtask kill [--kills N] [--seed N]"
+        "usage: cargo xtask test|deny|growth\n       \
+         cargo xtask fuzz [TARGET] [--seconds N]\n       cargo xtask kill [--kills N] [--seed N]"
     );
     ExitCode::from(2)
+}
+
+/// The folder of the repository.
+fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
 }
 
 /// Runs a command to its end.

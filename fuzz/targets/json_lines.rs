@@ -1,0 +1,26 @@
+//! JSON lines: the same records however the input is cut, each of which is an object.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
+use squall_fuzz::{Way, head, read_cut};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((byte, cuts, bytes)) = head(bytes) else {
+        return;
+    };
+    let way = Way::of(Format::NdJson, byte);
+    let _ = read_cut(bytes, cuts, way);
+
+    let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
+    let mut reader = RecordReader::new(input, "input", Format::NdJson, Delimiter::default());
+    let mut record = Record::new();
+    while let Ok(Outcome::Record) = reader.next(&mut record) {
+        if let Ok(Some(object)) = record.object() {
+            let object: serde_json::Value =
+                serde_json::from_str(&object).expect("a record is JSON");
+            let object = object.as_object().expect("a record is an object");
+            assert!(record.names().all(|name| object.contains_key(name)));
+        }
+    }
+});

@@ -1,0 +1,6 @@
+//! States of ready components as they are stored.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| squall::fuzzing::states(bytes));
