@@ -3,6 +3,7 @@
 //! - `test` is everything that is checked before a change lands.
 //! - `deny`, a part of it, checks the crates that squall is built of.
 //! - `fuzz TARGET --seconds 60` gives any bytes to a decoder, or to all of them one after the other.
+//! - `miri` runs the tests of the unsafe code by Miri.
 //! - `growth` shows how the time of runs grows with their input.
 //! - `kill --kills 200 --seed 1` kills each job of the release build again and again, compares what
 //!   is left with what it should be, and prints figures.
@@ -12,6 +13,7 @@
 mod deny;
 mod fuzz;
 mod growth;
+mod miri;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
             Some(asked) => fuzz::run(&asked),
             None => return usage(),
         },
+        ["miri"] => miri::run(),
         ["kill", options @ ..] => match kill(options) {
             Some(mut command) => succeeds(&mut command),
             None => return usage(),
@@ -112,7 +115,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: cargo xtask test|deny|growth\n       \
+        "usage: cargo xtask test|deny|growth|miri\n       \
          cargo xtask fuzz [TARGET] [--seconds N]\n       cargo xtask kill [--kills N] [--seed N]"
     );
     ExitCode::from(2)
