@@ -26,9 +26,8 @@ pub struct Input {
     /// [default: utf-8]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub encoding: Option<Encoding>,
-    /// The columns of lines of text: a regular expression in which each named group is one, such
-    /// as '^(?<host>\\S+) .* "(?<method>\\S+) (?<path>\\S+)'; a line that does not match is a dead
-    /// letter
+    /// The columns of lines of text: each named group of this regular expression is one, and a
+    /// line that does not match is a dead letter
     #[arg(long, value_name = "REGEX", requires = "input")]
     pub columns: Option<Columns>,
     /// Wait for more at the end of files and folders, until the run is stopped; logs may be

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Columns, Delimiter, Encoding, FieldSelector, FieldWatch, FileSpout, Format, InputError, Probe,
-    ProbeError, Progress, Record, Source, TimeFormat, probe, resolve,
+    Columns, Delimiter, Encoding, EventTime, FieldSelector, FieldWatch, FileSpout, Format,
+    InputError, Probe, ProbeError, Progress, Record, Source, TimeFormat, probe, resolve,
 };
 use crate::error::Result;
 use crate::stream::{Out, Streams};
+use crate::time::Timestamp;
 
 /// What to read: files, how their records are made, and where their times are.
 ///
@@ -72,7 +73,7 @@ pub struct Files {
     pub(super) fields: Arc<[FieldSelector]>,
     pub(super) optional: Arc<[FieldSelector]>,
     pub(super) watch: FieldWatch,
-    pub(super) time: Option<(FieldSelector, TimeFormat)>,
+    pub(super) time: Option<EventTime>,
     pub(super) lateness: Duration,
     pub(super) idle_after: Option<Duration>,
     /// The time of each source's first record, where [`Files::check`] has looked.
@@ -192,7 +193,7 @@ impl Files {
 
     /// All fields are watched anew.
     fn watched(mut self) -> Self {
-        let time = self.time.iter().map(|(field, _)| field);
+        let time = self.time.as_ref().and_then(EventTime::selector);
         let fields = self.fields.iter().chain(&*self.optional).chain(time);
         self.watch = FieldWatch::over(fields.cloned());
         self
@@ -209,7 +210,56 @@ impl Files {
     /// whose time cannot be read goes to the dead letters.
     #[must_use]
     pub fn event_time(mut self, field: &str, format: TimeFormat) -> Self {
-        self.time = Some((FieldSelector::named(field), format));
+        self.time = Some(EventTime::field(FieldSelector::named(field), format));
+        self.watched()
+    }
+
+    /// Reads each record's time by a function, where no field has all of it: the topology runs by
+    /// event time. A record for which it fails goes to the dead letters.
+    ///
+    /// ```
+    /// use squall::connectors::Files;
+    /// use squall::connectors::files::TimeFormat;
+    /// use squall::testing::{Collected, TopologyTest};
+    /// use squall::{BoxError, Timestamp, Topology, Tuple};
+    ///
+    /// #[derive(Tuple, Clone, Debug)]
+    /// struct Line {
+    ///     at: i64,
+    /// }
+    ///
+    /// // The day is in the file's name, and the minute in the line: `[01:30] <ann> hi`.
+    /// let folder = std::env::temp_dir().join(format!("squall-chat-{}", std::process::id()));
+    /// std::fs::create_dir_all(&folder)?;
+    /// std::fs::write(folder.join("1970-01-02.log"), "[01:30] <ann> hi\n[hm\n")?;
+    ///
+    /// let files = Files::at(folder.to_str().unwrap())?.event_time_by(|record| {
+    ///     let name = record.source().rsplit('/').next().unwrap_or_default();
+    ///     let minute = record.text().get(1..6).ok_or("the line is too short for a time")?;
+    ///     let time = format!("{}T{minute}:00Z", name.trim_end_matches(".log"));
+    ///     Ok(Timestamp::from_millis(TimeFormat::Rfc3339.parse(&time)?))
+    /// });
+    /// let topology = Topology::named("chat");
+    /// let lines = topology.spout("lines", move || {
+    ///     files.decode::<Line, _>(|_, out| {
+    ///         out.emit(Line { at: out.time().millis() });
+    ///         Ok(())
+    ///     })
+    /// });
+    /// let lines = Collected::of(&topology, "collected", &lines);
+    /// let summary = TopologyTest::new(topology).run()?;
+    ///
+    /// assert_eq!(lines.take()[0].at, (24 + 1) * 3_600_000 + 30 * 60_000);
+    /// assert_eq!(summary.stats.dead_letters(), 1);
+    /// std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[must_use]
+    pub fn event_time_by(
+        mut self,
+        time: impl Fn(&Record) -> Result<Timestamp> + Send + Sync + 'static,
+    ) -> Self {
+        self.time = Some(EventTime::made(time));
         self.watched()
     }
 
@@ -319,7 +369,7 @@ impl Files {
             columns: self.columns.as_ref(),
             fields: &self.fields,
             watch,
-            time: self.time.as_ref().map(|(field, format)| (field, format)),
+            time: self.time.as_ref(),
             growing: self.end == AtEnd::Waits,
         })
     }

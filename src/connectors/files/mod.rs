@@ -23,6 +23,7 @@
 //! | `object` | a record as an object of JSON, and one of such an object |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
 //! | `field_watch` | [`FieldWatch`]: which of the fields that are asked for no record has |
+//! | `event_time` | [`EventTime`]: where the time of a record comes from |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
 //! | `time_numbers` | times that are written as numbers since 1970 |
 //! | `time_parts` | [`TimePart`]: what the pattern of a time must have, and must not have |
@@ -74,6 +75,7 @@ mod columns;
 mod csv_rows;
 mod cut;
 mod encoding;
+mod event_time;
 mod field;
 mod field_watch;
 mod fingerprint;
@@ -106,6 +108,7 @@ pub use builder::Files;
 pub use columns::{Columns, ColumnsError};
 pub use csv_rows::Header;
 pub use encoding::{Encoding, EncodingError};
+pub use event_time::EventTime;
 pub use field::{FieldError, FieldSelector, MissingColumn};
 pub use field_watch::{FieldWatch, MissingFields};
 pub use format::{Delimiter, Format, FormatError};

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::columns::Columns;
 use super::csv_rows::Header;
 use super::encoding::Encoding;
+use super::event_time::{EventTime, NoTime};
 use super::field::{FieldSelector, MissingColumn};
 use super::field_watch::FieldWatch;
 use super::format::{Delimiter, Format};
 use super::input::{InputError, Source};
 use super::reader::{Outcome, ReadError, RecordReader};
 use super::record::Record;
-use super::time::TimeFormat;
 use crate::text::Shown;
 
 /// Of this many records, over all sources in order, one must have a time.
@@ -40,8 +40,8 @@ pub struct Probe<'a> {
     /// Notes what the first record of each source has. Where all sources are CSV, and none has
     /// one of its fields, that is an error.
     pub watch: Option<&'a FieldWatch>,
-    /// The field with the time, and how it is written.
-    pub time: Option<(&'a FieldSelector, &'a TimeFormat)>,
+    /// Where the time of a record is.
+    pub time: Option<&'a EventTime>,
     /// More may be appended to the files: what is not whole at their end is not looked at.
     pub growing: bool,
 }
@@ -175,26 +175,24 @@ impl Search {
         let first = self.bad_value.take().or(self.no_value.take());
         ProbeError::NoTime {
             records: self.records,
-            field: asked
-                .time
-                .map_or_else(String::new, |(field, _)| field.to_string()),
+            field: asked.time.map_or_else(String::new, ToString::to_string),
             first: first.unwrap_or_default(),
         }
     }
 
     /// The time of the record just read.
-    fn time(&mut self, field: &FieldSelector, format: &TimeFormat) -> Option<i64> {
+    fn time(&mut self, time: &EventTime) -> Option<i64> {
         self.records += 1;
-        let why: String = match self.record.field(field) {
-            Ok(Some(value)) => match format.parse(&value) {
-                Ok(ms) => {
-                    self.found = true;
-                    return Some(ms);
-                }
-                Err(error) => error.to_string(),
-            },
-            Ok(None) => {
-                if !self.found && self.no_value.is_none() {
+        let why: String = match time.of(&self.record) {
+            Ok(ms) => {
+                self.found = true;
+                return Some(ms);
+            }
+            Err(NoTime::Missing) => {
+                if let Some(field) = time.selector()
+                    && !self.found
+                    && self.no_value.is_none()
+                {
                     let mut watch = FieldWatch::over([field.clone()]);
                     watch.look(&self.record);
                     let missing = watch.missing();
@@ -206,7 +204,7 @@ impl Search {
                 }
                 return None;
             }
-            Err(error) => error.to_string(),
+            Err(NoTime::Bad(why)) => why,
         };
         if !self.found && self.bad_value.is_none() {
             self.bad_value = Some(self.at(&why));
@@ -273,10 +271,10 @@ fn look_into(
             watch.note(&search.record);
         }
         noted = true;
-        let Some((field, format)) = asked.time else {
+        let Some(time) = asked.time else {
             return Ok(None);
         };
-        if let Some(ms) = search.time(field, format) {
+        if let Some(ms) = search.time(time) {
             return Ok(Some(ms));
         }
         if !search.found && search.records >= MAX_RECORDS_WITHOUT_TIME {
@@ -292,7 +290,7 @@ fn check_fields(
     reader: &mut RecordReader,
 ) -> Result<(), ProbeError> {
     let name = source.name();
-    let time = asked.time.map(|(field, _)| field);
+    let time = asked.time.and_then(EventTime::selector);
     let mut columns = asked
         .fields
         .iter()
@@ -354,12 +352,13 @@ mod tests {
                 .iter()
                 .map(|name| FieldSelector::named(name))
                 .collect();
-            let time =
-                time.map(|(field, format)| (FieldSelector::named(field), format.parse().unwrap()));
+            let time = time.map(|(field, format)| {
+                EventTime::field(FieldSelector::named(field), format.parse().unwrap())
+            });
             let asked = Probe {
                 sources: &self.sources,
                 fields: &fields,
-                time: time.as_ref().map(|(field, format)| (field, format)),
+                time: time.as_ref(),
                 ..Probe::default()
             };
             probe(&asked).map_err(|error| {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delimiter, Encoding, Files, Format};
+use super::{Delimiter, Encoding, EventTime, FieldSelector, Files, Format};
 use crate::meaning::Meaning;
 use crate::text::Shown;
 
@@ -101,8 +101,10 @@ impl Files {
         let lateness = u64::try_from(self.lateness.as_millis()).unwrap_or(u64::MAX);
         Meaning::of(&Reads {
             reads: "files",
-            time_field: time.and_then(|(field, _)| field.name()),
-            time_format: time.map(|(_, format)| format.to_string()),
+            time_field: time
+                .and_then(EventTime::selector)
+                .and_then(FieldSelector::name),
+            time_format: time.and_then(EventTime::format).map(ToString::to_string),
             lateness_ms: time.map(|_| lateness),
         })
     }

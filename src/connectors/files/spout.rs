@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{AtEnd, Files};
+use super::event_time::{EventTime, NoTime};
 use super::follow::{Discovery, LOOK_INTERVAL};
 use super::position::{FilePosition, PositionError};
 use super::read_as::ReadAs;
@@ -137,13 +138,8 @@ where
             self.check_fields()?;
         }
         self.files.watch.look(&self.record);
-        if let Some((field, format)) = &self.files.time {
-            let time = match self.record.field(field) {
-                Ok(Some(text)) => format.parse(&text).map_err(|error| error.to_string()),
-                Ok(None) => Err(format!("it has no time: {field} is empty or missing")),
-                Err(error) => Err(error.to_string()),
-            };
-            match time {
+        if let Some(time) = &self.files.time {
+            match time.of(&self.record) {
                 Ok(millis) => {
                     self.times.read = true;
                     out.record_at(split, Timestamp::from_millis(millis));
@@ -155,7 +151,13 @@ where
                         });
                     }
                 }
-                Err(reason) => return self.without_time(reason, out),
+                Err(why) => {
+                    let reason = match why {
+                        NoTime::Missing => format!("it has no time: {time} is empty or missing"),
+                        NoTime::Bad(reason) => reason,
+                    };
+                    return self.without_time(reason, out);
+                }
             }
         }
         if let Err(error) = (self.decode)(&self.record, out) {
@@ -167,7 +169,7 @@ where
 
     fn check_fields(&self) -> Result {
         let files = &self.files;
-        let time = files.time.iter().map(|(field, _)| field);
+        let time = files.time.as_ref().and_then(EventTime::selector);
         // What is the only source has what no other one can have.
         let alone = files.end != AtEnd::Waits && files.sources.len() == 1;
         let optional = files.optional.iter().filter(|_| alone);
@@ -213,7 +215,7 @@ where
     }
 
     fn no_time(&self) -> ProbeError {
-        let field = self.files.time.as_ref().map(|(field, _)| field.to_string());
+        let field = self.files.time.as_ref().map(ToString::to_string);
         ProbeError::NoTime {
             records: self.times.failed,
             field: field.unwrap_or_default(),

@@ -72,8 +72,8 @@ pub(super) struct Append {
     /// [default: utf-8]
     #[arg(long, value_name = "NAME")]
     encoding: Option<Encoding>,
-    /// The columns of lines of text: a regular expression in which each named group is one; a line
-    /// that does not match is a dead letter
+    /// The columns of lines of text: each named group of this regular expression is one, and a
+    /// line that does not match is a dead letter
     #[arg(long, value_name = "REGEX")]
     columns: Option<Columns>,
     /// The CSV column, or the dotted path of the JSON value, by which records are dealt to
