@@ -4,6 +4,7 @@
 //! submodules, never its equals, so each layer can be understood without those above it.
 //! Documentation and tests may use everything.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -289,6 +290,136 @@ fn imports_go_down() {
     check(&sources("src"), |path, text| {
         imports(path.trim_start_matches("src/"), text)
     });
+}
+
+/// Folders below `src/` whose modules import each other in no circle.
+const ROOMS: &[&str] = &[
+    "aggregate",
+    "bolts",
+    "depot",
+    "durable",
+    "operator",
+    "runtime",
+    "spout",
+    "state",
+    "store",
+    "testing",
+];
+
+/// The modules of a room that a file of it imports; `depth` is how many folders it is below.
+fn neighbours(room: &str, depth: usize, text: &str) -> BTreeSet<String> {
+    let code: String = code(text)
+        .into_iter()
+        .map(|(_, line)| line.to_owned() + "\n")
+        .collect();
+    let up = "super::".repeat(depth + 1);
+    let mut found = BTreeSet::new();
+    for root in [format!("crate::{room}::"), up] {
+        for (at, _) in code.match_indices(&root) {
+            let before = &code[..at];
+            if before.ends_with(is_name) || before.ends_with("::") {
+                continue;
+            }
+            let rest = &code[at + root.len()..];
+            let Some(group) = rest.strip_prefix('{') else {
+                found.extend(rest.split(|c| !is_name(c)).next().map(str::to_owned));
+                continue;
+            };
+            // What stands in further braces belongs to the module before them.
+            let (mut open, mut name) = (1, String::new());
+            for c in group.chars() {
+                open += i32::from(c == '{') - i32::from(c == '}');
+                match c {
+                    _ if open == 0 => break,
+                    ',' if open == 1 => found.extend([std::mem::take(&mut name)]),
+                    _ => name.push(c),
+                }
+            }
+            found.extend([name]);
+        }
+    }
+    let first = |name: String| {
+        let name = name.trim();
+        name.split(|c| !is_name(c)).next().map(str::to_owned)
+    };
+    found.into_iter().filter_map(first).collect()
+}
+
+/// The modules of a room that are in a circle of imports.
+fn in_circles(room: &str, files: &[(String, String)]) -> BTreeSet<String> {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in files {
+        let Some(path) = path.strip_prefix(&format!("{room}/")) else {
+            continue;
+        };
+        let path = path.trim_end_matches(".rs");
+        let path = path.trim_end_matches("/mod");
+        let module = path.split('/').next().unwrap_or_default().to_owned();
+        if module == "mod" || is_test(&format!("{path}.rs")) {
+            continue;
+        }
+        let depth = path.matches('/').count();
+        imports
+            .entry(module)
+            .or_default()
+            .extend(neighbours(room, depth, text));
+    }
+    let mut reached = imports.clone();
+    loop {
+        let before = reached.clone();
+        for further in reached.values_mut() {
+            let next: Vec<_> = further
+                .iter()
+                .filter_map(|to| before.get(to))
+                .flatten()
+                .collect();
+            further.extend(next.into_iter().cloned());
+        }
+        if reached == before {
+            break;
+        }
+    }
+    let alone = |module: &String| imports[module].contains(module) && imports[module].len() == 1;
+    let circles = reached
+        .iter()
+        .filter(|(module, reached)| reached.contains(*module));
+    circles
+        .map(|(module, _)| module.clone())
+        .filter(|module| !alone(module))
+        .collect()
+}
+
+#[test]
+fn rooms_have_no_circle_of_imports() {
+    let sources = sources("src");
+    for room in ROOMS {
+        let circles = in_circles(room, &sources);
+        assert!(
+            circles.is_empty(),
+            "`src/{room}` has a circle of {circles:?}"
+        );
+    }
+}
+
+#[test]
+fn a_circle_of_imports_is_found() {
+    let file = |path: &str, text: &str| (format!("room/{path}"), text.to_owned());
+    let files = [
+        file("mod.rs", "mod a;"),
+        file("a.rs", "use super::{b::B,\n    c};\n"),
+        file("b.rs", "use super::c::C;\n"),
+        file(
+            "b/inner.rs",
+            "fn f() { crate::room::d::g(); super::super::c::h() }\n",
+        ),
+        file("c.rs", "// super::a::A\nuse super::d::D;\n"),
+        file("d.rs", "use std::fmt;\n"),
+    ];
+    assert!(in_circles("room", &files).is_empty());
+    let back = file("d/inner.rs", "use super::super::b::B;\n");
+    let files = [&files[..], &[back]].concat();
+    let circle = in_circles("room", &files);
+    assert!(circle.iter().eq(["b", "c", "d"]), "{circle:?}");
 }
 
 #[test]

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::fmt::temporal::SpanParser;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::moment::time_zone;
 use crate::nearest;
 use calendar::{Calendar, Local, Step};
 
@@ -172,7 +173,9 @@ impl Granularity {
             );
             wrong(Part::Period, message)
         })?;
-        let zone = zone.map_or(Ok(TimeZone::UTC), time_zone)?;
+        let zone = zone.map_or(Ok(TimeZone::UTC), |name| {
+            time_zone(name).map_err(|message| wrong(Part::Zone, message))
+        })?;
         let origin = origin.map(parse_origin).transpose()?;
         let units = [
             step.months > 0,
@@ -349,37 +352,6 @@ fn from(origin: i64, usual: i64) -> String {
 
 fn clamp(moment: i128) -> i64 {
     i64::try_from(moment).unwrap_or(if moment < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// A zone of the IANA database, which is built in, or an offset from UTC.
-pub(crate) fn time_zone(name: &str) -> Result<TimeZone, UnknownGranularity> {
-    if ["z", "utc", "etc/utc", "gmt", "etc/gmt"].contains(&name.to_lowercase().as_str()) {
-        return Ok(TimeZone::UTC);
-    }
-    if name.starts_with(['+', '-']) {
-        // An offset is read as that of a moment.
-        let moment = format!("1970-01-02T00:00:00{name}").parse::<Timestamp>();
-        if let Ok(moment) = moment {
-            let seconds = i32::try_from(86_400 - moment.as_second()).unwrap_or_default();
-            if let Ok(offset) = Offset::from_seconds(seconds) {
-                return Ok(TimeZone::fixed(offset));
-            }
-        }
-    }
-    jiff::tz::db().get(name).map_err(|_| {
-        let names: Vec<_> = jiff::tz::db().available().collect();
-        let names: Vec<&str> = names.iter().map(jiff::tz::TimeZoneName::as_str).collect();
-        let hint = match nearest::nearest(name, &names) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => {
-                "give a name such as `America/Los_Angeles`, or an offset such as `+02:00`".into()
-            }
-        };
-        wrong(
-            Part::Zone,
-            format!("there is no time zone `{name}`; {hint}"),
-        )
-    })
 }
 
 /// The name by which [`time_zone`] finds it.

@@ -3,6 +3,8 @@
 mod joda;
 mod zone;
 
+pub(crate) use zone::time_zone;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;

@@ -3,32 +3,14 @@
 #[cfg(unix)]
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::append_to::AppendTo;
 #[cfg(unix)]
 use super::data_dir::patiently_for;
 use super::data_dir::{DataDir, patiently};
 use super::error::DataDirError;
 use super::protocol::AppendingTo;
-use crate::depot::{Acknowledge, Appended, Appender, Depot, DepotError, Digest, PARTITIONS};
+use crate::depot::{Appended, Appender, Depot, DepotError, Digest, PARTITIONS};
 use crate::store::StoreError;
-
-/// What is to be appended to, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppendTo {
-    /// The depot.
-    pub depot: String,
-    /// The field by which its records are dealt to partitions; that of the depot where it is not
-    /// given. Where it is, a depot that is not there is made.
-    pub key: Option<String>,
-    /// Of how many partitions one is made, by default [`PARTITIONS`](crate::PARTITIONS), and one
-    /// that is there must be, by default as many as it has.
-    pub partitions: Option<u16>,
-    /// Who appends, so that it can go on after a crash without appending anything twice.
-    pub id: Option<String>,
-    /// When it is acknowledged.
-    pub acknowledge: Acknowledge,
-}
 
 /// Appends records to a depot: into its data directory or, where another process has that,
 /// through that process. Made by [`DataDir::appender`].
@@ -73,20 +55,6 @@ struct Here {
     #[cfg(unix)]
     _socket: Option<std::sync::Arc<super::socket::Socket>>,
     depot: Depot,
-}
-
-impl AppendTo {
-    /// To a depot that is there, acknowledged when it is on disk.
-    #[must_use]
-    pub fn depot(name: &str) -> Self {
-        Self {
-            depot: name.to_owned(),
-            key: None,
-            partitions: None,
-            id: None,
-            acknowledge: Acknowledge::Appended,
-        }
-    }
 }
 
 impl DataDir {

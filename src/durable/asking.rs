@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::appender::AppendTo;
+use super::append_to::AppendTo;
 use super::error::DataDirError;
 use super::protocol::{AppendingTo, Line, Question};
 use super::socket::target;

@@ -87,6 +87,25 @@ where
     }
 }
 
+impl Views {
+    /// What changes in a table from now on, commit by commit; see [`TableChanges`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::table`], but a state that is not there yet may come with the first
+    /// commit.
+    pub fn changes<K, V>(
+        &self,
+        component: &str,
+        state: &str,
+    ) -> Result<TableChanges<K, V>, ViewError>
+    where
+        K: KeyValue + Sync,
+        V: DeserializeOwned + Clone + PartialEq + Send + Sync + 'static,
+    {
+        TableChanges::new(self.clone(), component, state)
+    }
+}
+
 impl<K, V> Follower for Following<K, V>
 where
     K: KeyValue + Sync,

@@ -3,12 +3,13 @@
 //! | what | for whom |
 //! |---|---|
 //! | `layout`, `manifest` | the runtime, which writes it |
-//! | `contents`, `inspect`, `view`, `sorted`, `json` | people, who look into it without its types |
+//! | `contents`, `inspect`, `view`, `row`, `sorted`, `json` | people, who look into it without its types |
 //! | `views`, `table_view`, `following`, `bell` | programs, which read tables with their types |
 //! | `edit` | tools, which change a table while no run has the directory |
 //! | `protocol`; `socket`, `serving`, `heard`; `asking` | other processes, while one has the directory: what is said, who answers, who asks |
-//! | `appender` | who appends to a depot, whoever has the directory |
+//! | `append_to`, `appender` | who appends to a depot, whoever has the directory |
 
+mod append_to;
 mod appender;
 #[cfg(unix)]
 mod asking;
@@ -27,6 +28,7 @@ mod json;
 pub(crate) mod layout;
 mod manifest;
 mod protocol;
+mod row;
 #[cfg(unix)]
 mod serving;
 #[cfg(unix)]
@@ -36,7 +38,8 @@ mod table_view;
 mod view;
 mod views;
 
-pub use appender::{AppendTo, DepotAppender};
+pub use append_to::AppendTo;
+pub use appender::DepotAppender;
 pub(crate) use bell::Bell;
 pub use data_dir::DataDir;
 pub use error::DataDirError;
@@ -44,9 +47,9 @@ pub use following::{TableChange, TableChanges};
 pub use inspect::{InspectedComponent, InspectedState, Inspection, QuarantinedTuple};
 pub use layout::Commit;
 pub use manifest::{KeptComponent, Manifest, Misfit, MisfitOf};
+pub use row::Row;
 #[cfg(unix)]
 pub(crate) use socket::Socket;
 pub use sorted::Rows;
 pub use table_view::TableView;
-pub use view::Row;
 pub use views::{Snapshot, ViewError, Views};

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::appender::AppendTo;
+use super::append_to::AppendTo;
 use super::contents::Contents;
 use super::error::DataDirError;
 use super::inspect::{Inspection, inspect};
-use super::view::{Row, view};
+use super::row::Row;
+use super::view::view;
 use crate::depot::{Appended, Depot, DepotError, Dropped, Retention};
 use crate::store::Store;
 

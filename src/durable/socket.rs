@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::appender::AppendTo;
+use super::append_to::AppendTo;
 use super::error::DataDirError;
 use super::heard::{Heard, NotHeard, Within};
 use super::protocol::{AppendingTo, Line, Question, answer};

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::error::DataDirError;
-use super::view::{Row, padded, widen};
+use super::row::{Row, padded, widen};
 use crate::private;
 
 /// Rows of about so many bytes are in memory before they go to the file.

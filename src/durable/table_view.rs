@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 
-use super::views::{Image, Snapshot, Version, ViewError};
+use super::views::{Image, Snapshot, Version, ViewError, named};
 use crate::key::{KeyValue, shard_of};
 
 /// A table as of one commit, made by [`Snapshot::table`]. Each shard is decoded when it is
@@ -32,6 +32,56 @@ impl<K, V> fmt::Debug for TableView<K, V> {
             component, state, ..
         } = self;
         write!(f, "TableView({component}.{state}, {:?})", self.snapshot)
+    }
+}
+
+impl Snapshot {
+    /// A [`Table`](crate::Table), over all of its shards.
+    ///
+    /// # Errors
+    /// Where there is no such state, where it is no table of these types, and where the
+    /// tasks have tables of their own ([`Snapshot::table_of_task`]).
+    pub fn table<K, V>(&self, component: &str, state: &str) -> Result<TableView<K, V>, ViewError>
+    where
+        K: KeyValue + Sync,
+        V: DeserializeOwned + Send + Sync + 'static,
+    {
+        let (kept, shape) = self.table_shape::<K, V>(component, state)?;
+        let by_shard = kept.by_shard && shape.by_key;
+        if !by_shard && kept.tasks > 1 {
+            return Err(ViewError::OfTasks {
+                state: named(component, state),
+                tasks: kept.tasks,
+            });
+        }
+        TableView::new(self.clone(), component, state, by_shard, |_| true)
+    }
+
+    /// The [`Table`](crate::Table) of one task, numbered from 0, of a component whose tasks
+    /// have tables of their own; one that does not exist is empty.
+    ///
+    /// # Errors
+    /// As [`Snapshot::table`].
+    pub fn table_of_task<K, V>(
+        &self,
+        component: &str,
+        state: &str,
+        task: usize,
+    ) -> Result<TableView<K, V>, ViewError>
+    where
+        K: KeyValue + Sync,
+        V: DeserializeOwned + Send + Sync + 'static,
+    {
+        let (kept, shape) = self.table_shape::<K, V>(component, state)?;
+        if kept.by_shard && shape.by_key {
+            let task_of = |shard: u16| crate::key::task_of_shard(shard.into(), kept.tasks);
+            return TableView::new(self.clone(), component, state, true, |unit| {
+                task_of(unit) == task
+            });
+        }
+        TableView::new(self.clone(), component, state, false, |unit| {
+            usize::from(unit) == task
+        })
     }
 }
 

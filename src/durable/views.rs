@@ -10,10 +10,8 @@ use serde::de::DeserializeOwned;
 use super::bell::Bell;
 use super::contents::Contents;
 use super::error::DataDirError;
-use super::following::TableChanges;
 use super::layout::{self, Commit};
 use super::manifest::{KeptComponent, Manifest};
-use super::table_view::TableView;
 use crate::error::BoxError;
 use crate::key::KeyValue;
 use crate::state::{Entry, Shape, StoredUnit, described};
@@ -202,23 +200,6 @@ impl Views {
             reader,
         })))
     }
-
-    /// What changes in a table from now on, commit by commit; see [`TableChanges`].
-    ///
-    /// # Errors
-    /// As [`Snapshot::table`], but a state that is not there yet may come with the first
-    /// commit.
-    pub fn changes<K, V>(
-        &self,
-        component: &str,
-        state: &str,
-    ) -> Result<TableChanges<K, V>, ViewError>
-    where
-        K: KeyValue + Sync,
-        V: DeserializeOwned + Clone + PartialEq + Send + Sync + 'static,
-    {
-        TableChanges::new(self.clone(), component, state)
-    }
 }
 
 impl fmt::Debug for Views {
@@ -257,54 +238,6 @@ impl Snapshot {
         self.0.commit
     }
 
-    /// A [`Table`](crate::Table), over all of its shards.
-    ///
-    /// # Errors
-    /// Where there is no such state, where it is no table of these types, and where the
-    /// tasks have tables of their own ([`Snapshot::table_of_task`]).
-    pub fn table<K, V>(&self, component: &str, state: &str) -> Result<TableView<K, V>, ViewError>
-    where
-        K: KeyValue + Sync,
-        V: DeserializeOwned + Send + Sync + 'static,
-    {
-        let (kept, shape) = self.table_shape::<K, V>(component, state)?;
-        let by_shard = kept.by_shard && shape.by_key;
-        if !by_shard && kept.tasks > 1 {
-            return Err(ViewError::OfTasks {
-                state: named(component, state),
-                tasks: kept.tasks,
-            });
-        }
-        TableView::new(self.clone(), component, state, by_shard, |_| true)
-    }
-
-    /// The [`Table`](crate::Table) of one task, numbered from 0, of a component whose tasks
-    /// have tables of their own; one that does not exist is empty.
-    ///
-    /// # Errors
-    /// As [`Snapshot::table`].
-    pub fn table_of_task<K, V>(
-        &self,
-        component: &str,
-        state: &str,
-        task: usize,
-    ) -> Result<TableView<K, V>, ViewError>
-    where
-        K: KeyValue + Sync,
-        V: DeserializeOwned + Send + Sync + 'static,
-    {
-        let (kept, shape) = self.table_shape::<K, V>(component, state)?;
-        if kept.by_shard && shape.by_key {
-            let task_of = |shard: u16| crate::key::task_of_shard(shard.into(), kept.tasks);
-            return TableView::new(self.clone(), component, state, true, |unit| {
-                task_of(unit) == task
-            });
-        }
-        TableView::new(self.clone(), component, state, false, |unit| {
-            usize::from(unit) == task
-        })
-    }
-
     /// The [`Value`](crate::Value) of one task, numbered from 0; none where it was never
     /// touched.
     ///
@@ -330,7 +263,7 @@ impl Snapshot {
     }
 
     /// What is stored of a table of these types.
-    fn table_shape<K: DeserializeOwned, V: DeserializeOwned>(
+    pub(super) fn table_shape<K: DeserializeOwned, V: DeserializeOwned>(
         &self,
         component: &str,
         state: &str,

@@ -14,10 +14,13 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::action::Action;
+use super::assemble::Assembly;
 use super::clock::Clock;
-use super::coordinator::{Action, Coordinator, Failure};
+use super::committer::Committer;
+use super::coordinator::{Coordinator, Failure};
+use super::ended::{CommitFailure, Ended, panic_message};
 use super::message::{Outgoing, Report, TaskId, TaskInput};
-use super::program::{Assembly, CommitFailure, Committer, Ended, panic_message};
 use super::report::{RunError, RunStats};
 use super::task::Task;
 use crate::context::Epoch;

@@ -7,11 +7,13 @@ use std::thread;
 
 use super::channels::{Channels, FIRST_WINDOW};
 use super::commits::Commits;
+use super::committer::Committer;
 use super::coordinator::{Coordinator, SpoutTies, Watched};
+use super::ended::guarded;
 use super::inputs::Inputs;
 use super::losses::{LossWatch, Watched as Losing};
 use super::message::TaskId;
-use super::program::{Assembly, Committer, Program, guarded};
+use super::program::Program;
 use super::rate::RateLimit;
 use super::report::RunError;
 use super::restore::restore;
@@ -38,12 +40,45 @@ struct Wiring {
     edges: Vec<Vec<Box<dyn AnyEdge>>>,
 }
 
+/// A topology ready to be driven.
+pub(crate) struct Assembly {
+    pub(crate) tasks: Vec<Task>,
+    /// The tasks of each thread, each before those that read it.
+    pub(crate) threads: Vec<Vec<TaskId>>,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) committer: Option<Committer>,
+}
+
+impl Program {
+    /// Makes every task, with what is stored of it, and lets its user code get ready.
+    pub(crate) fn assemble(&self, waker: impl Fn(TaskId) -> Waker) -> Result<Assembly, RunError> {
+        // Code of users is guarded where it is called; what is left is named by the topology.
+        let name = || self.plan.name.clone();
+        let mut assembly = guarded(name, "its making", || assemble(self, waker))??;
+        prepare(&mut assembly.tasks)?;
+        Ok(assembly)
+    }
+}
+
+/// Lets the user code of every task get ready.
+fn prepare(tasks: &mut [Task]) -> Result<(), RunError> {
+    for task in tasks {
+        let name = task.context.name();
+        let place = if task.is_spout() {
+            "`open`"
+        } else {
+            "`prepare`"
+        };
+        if let Err(cause) = guarded(|| name.clone(), place, || task.prepare())? {
+            return Err(RunError::Start { task: name, cause });
+        }
+    }
+    Ok(())
+}
+
 /// Makes every task, connects them, and loads what is stored of them; `waker` gives each
 /// task its own.
-pub(super) fn assemble(
-    program: &Program,
-    waker: impl Fn(TaskId) -> Waker,
-) -> Result<Assembly, RunError> {
+fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assembly, RunError> {
     let Program {
         plan, order, store, ..
     } = program;
@@ -70,7 +105,12 @@ pub(super) fn assemble(
         let epoch = restored.commit.map_or(0, |commit| commit.epoch);
         let now = program.clock.elapsed();
         commits = Some(Commits::new(program.options.commit, epoch, now, sinks));
-        committer = Some(Committer::new(store.clone(), program, restored.first));
+        committer = Some(Committer::new(
+            store.clone(),
+            program.bell.clone(),
+            program.faults.clone(),
+            restored.first,
+        ));
     }
     if anew {
         combine(program, &first_task, &mut tasks);

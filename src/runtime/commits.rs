@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::coordinator::Action;
+use super::action::Action;
 use super::metrics::Percentiles;
 use super::report::CommitStats;
 use crate::context::Epoch;

@@ -7,19 +7,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::action::Action;
 use super::clock::{Clock, ClockWatch};
 use super::commits::{Commits, Settle};
+use super::ended::{Ended, InHand};
 use super::losses::{LossWatch, TooManyLost};
 use super::message::{Report, TaskId};
 use super::metrics::{Activity, Metrics, Percentiles, share};
 use super::options::RunOptions;
-use super::program::{Ended, InHand};
 use super::report::{ComponentStats, RunError, RunStats, Summary};
 use crate::context::Epoch;
 use crate::error::{Fatal, stems_from};
 use crate::fault::Killed;
 use crate::spout::Progress;
-use crate::store::Batch;
 use crate::time::Timestamp;
 
 /// Cuts that not every task has passed, at most this many; tasks that are stuck do not
@@ -62,19 +62,6 @@ struct TaskState {
     finished: bool,
     /// When the log has named the task as stuck.
     named_at: Option<Duration>,
-}
-
-/// What the driver is to do.
-#[derive(Debug)]
-pub(crate) enum Action {
-    /// Give this cut to every spout, with its [`Coordinator::floor`].
-    Cut(Epoch),
-    /// Write these changes to the store.
-    Commit(Epoch, Vec<Batch>),
-    /// Tell every sink that this epoch is committed.
-    Deliver(u64),
-    /// The run is over.
-    End(Result<Summary, RunError>),
 }
 
 pub(crate) struct Coordinator {

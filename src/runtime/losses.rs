@@ -3,13 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::metrics::Metrics;
+use super::tally::COMMITS_KEPT;
 use crate::batch::{AnyBatch, Batch};
 use crate::decimal::Decimal;
 use crate::stream::{LateSeen, LetterContent};
@@ -202,38 +203,6 @@ impl TooManyLost {
             told.push_str(&format!("; most often ({count}): {example}"));
         }
         told
-    }
-}
-
-/// The late tuples and dead letters of one task, by reason. Only what is lost takes this lock.
-#[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<Tallied>);
-
-#[derive(Debug, Default)]
-struct Tallied {
-    counted: Counted,
-    /// As it was at each of the latest commits, oldest first.
-    commits: VecDeque<(u64, Numbers, Counted)>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Counted {
-    kinds: HashMap<String, (u64, LossExample)>,
-    others: u64,
-    late: Option<LossExample>,
-    behind_ms: Option<u64>,
-}
-
-/// The numbers of a task that a restored run takes back.
-type Numbers = [u64; 6];
-
-/// A run can be restored from one of the latest so many commits that were begun.
-const COMMITS_KEPT: usize = 4;
-
-impl Tally {
-    fn lock(&self) -> MutexGuard<'_, Tallied> {
-        // Counts are right at every moment, so a panic elsewhere does not matter.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

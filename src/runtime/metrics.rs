@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::losses::Tally;
+use super::tally::Tally;
 use crate::time::Timestamp;
 
 /// What a task is doing, for the watchdog and for `--stats`.

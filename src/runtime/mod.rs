@@ -1,12 +1,15 @@
 //! The runtime: tasks, the exchange of batches between them, epochs, and the two drivers.
 
+mod action;
 mod actors;
 mod alignment;
 mod assemble;
 mod channels;
 mod clock;
 mod commits;
+mod committer;
 mod coordinator;
+mod ended;
 mod inputs;
 mod keeper;
 mod log;
@@ -23,6 +26,7 @@ mod saving;
 mod signals;
 mod single;
 mod supervisor;
+mod tally;
 mod task;
 mod window;
 mod work;

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::ended;
 use super::keeper::Keeper;
 use super::message::TaskId;
-use super::program;
 use super::report::RunError;
 use super::task::Task;
 use crate::context::Epoch;
@@ -232,14 +232,14 @@ fn read_units(reader: &Reader, component: &str, state: &str) -> Result<Units, Ru
 /// What user code declares its state by.
 const STATE: &str = "`state`";
 
-/// As [`program::guarded`]; an error becomes what `error` makes of it.
+/// As [`ended::guarded`]; an error becomes what `error` makes of it.
 fn guarded(
     task: impl Fn() -> String,
     place: &str,
     call: impl FnOnce() -> Result,
     error: impl FnOnce(String, BoxError) -> RunError,
 ) -> Result<(), RunError> {
-    program::guarded(&task, place, call)?.map_err(|cause| error(task(), cause))
+    ended::guarded(&task, place, call)?.map_err(|cause| error(task(), cause))
 }
 
 /// One component on its way back.
@@ -458,7 +458,7 @@ impl Component<'_> {
                 })?;
                 task.keep(keeper)
             };
-            let kept = program::guarded(|| name.clone(), STATE, keep)?;
+            let kept = ended::guarded(|| name.clone(), STATE, keep)?;
             task.context.resumed_from = self.commit.map(|commit| commit.epoch);
             task.committed = self.commit.map_or(0, |commit| commit.epoch);
             task.passed = task.committed;

@@ -8,9 +8,11 @@ use std::time::Duration;
 use ractor::ActorRef;
 
 use super::actors::{Attempt, CoordinatorMessage, Roll, launch};
+use super::assemble::Assembly;
 use super::clock::Clock;
+use super::ended::{Ended, InHand, guarded};
 use super::options::RunOptions;
-use super::program::{Assembly, Ended, InHand, Program, guarded};
+use super::program::Program;
 use super::report::{RunError, RunStats, Summary};
 use super::signals::at_stop_signals;
 use super::supervisor::{Cause, Supervisor, Verdict};

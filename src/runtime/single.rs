@@ -6,11 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
+use super::action::Action;
+use super::assemble::Assembly;
 use super::clock::Clock;
-use super::coordinator::{Action, Coordinator, Failure};
+use super::committer::Committer;
+use super::coordinator::{Coordinator, Failure};
+use super::ended::{Ended, panic_message};
 use super::message::{Outgoing, TaskId, TaskInput};
 use super::options::RunOptions;
-use super::program::{Assembly, Committer, Ended, Program, panic_message};
+use super::program::Program;
 use super::report::{RunError, Summary};
 use super::supervisor::{Cause, Supervisor, Verdict};
 use super::task::Task;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::program::InHand;
+use super::ended::InHand;
 use super::report::RunError;
 
 /// How often a durable run is restored from its last commit after a failure, and after how

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::RecordReader;
 use super::fingerprint::{FileId, Fingerprint, Holds, LOOKED_AT_BYTES, Stamp, is_gzip};
-use super::follow::Found;
 use super::members::MemberStart;
 use super::read_as::ReadAs;
 use crate::error::Result;
@@ -202,12 +201,17 @@ impl FilePosition {
     }
 
     /// The file has moved from this place to where it was found.
-    pub(super) fn move_from(&mut self, at: &str, found: &Found) -> Result {
+    pub(super) fn move_from(
+        &mut self,
+        at: &str,
+        id: Option<FileId>,
+        open: impl FnOnce() -> Result<Option<Arc<File>>>,
+    ) -> Result {
         self.origin.get_or_insert_with(|| path_of(at).to_owned());
         self.split.get_or_insert_with(|| at.to_owned());
-        self.id = found.stamp.id;
+        self.id = id;
         if let Some(packed) = self.packed
-            && let Some(file) = found.open()?
+            && let Some(file) = open()?
             && packed.file.compare(&file)? != Holds::All
         {
             self.packed = None;

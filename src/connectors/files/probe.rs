@@ -13,6 +13,7 @@ use super::format::{Delimiter, Format};
 use super::input::{InputError, Source};
 use super::reader::{Outcome, ReadError, RecordReader};
 use super::record::Record;
+use crate::error::{BoxError, Fatal};
 use crate::text::Shown;
 
 /// Of this many records, over all sources in order, one must have a time.
@@ -107,6 +108,18 @@ pub enum ProbeError {
         /// where no record has any value, the first record.
         first: String,
     },
+}
+
+impl ReadError {
+    /// As the error of a task: what is damaged is so at the next attempt, too.
+    pub(super) fn into_cause(self) -> BoxError {
+        match &self {
+            Self::Io { hint: "", .. } => self.into(),
+            Self::Io { .. } => Fatal::new(self).into(),
+            // What is wrong with the input is told as such.
+            Self::Header { .. } | Self::Foreign { .. } => Fatal::new(ProbeError::Read(self)).into(),
+        }
+    }
 }
 
 /// Checks the sources before a run.

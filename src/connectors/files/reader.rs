@@ -15,10 +15,8 @@ use super::gzip::Unpacked;
 use super::input::{InputError, Source};
 use super::lines::Lines;
 use super::members::{MemberStart, Reached};
-use super::probe::ProbeError;
 use super::record::{Content, Damage, Record, not_of};
 use super::sniff::Foreign;
-use crate::error::{BoxError, Fatal};
 use crate::text::{Shown, excerpt};
 
 /// Reads the records of one source.
@@ -110,18 +108,6 @@ pub enum ReadError {
         /// What it looks like, and what to do.
         what: String,
     },
-}
-
-impl ReadError {
-    /// As the error of a task: what is damaged is so at the next attempt, too.
-    pub(super) fn into_cause(self) -> BoxError {
-        match &self {
-            Self::Io { hint: "", .. } => self.into(),
-            Self::Io { .. } => Fatal::new(self).into(),
-            // What is wrong with the input is told as such.
-            Self::Header { .. } | Self::Foreign { .. } => Fatal::new(ProbeError::Read(self)).into(),
-        }
-    }
 }
 
 impl RecordReader {

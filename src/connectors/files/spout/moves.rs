@@ -352,7 +352,7 @@ where
             self.settle(&to, out)?;
         }
         if let Some(position) = &mut position {
-            position.move_from(at, &found)?;
+            position.move_from(at, found.stamp.id, || Ok(found.open()?))?;
         }
         let kept = position.is_some();
         if let Some(position) = position {

@@ -84,7 +84,7 @@ where
                     position.split.get_or_insert(at);
                 } else {
                     tracing::debug!("`{}` is read on as `{}`", path_of(&at), found.path);
-                    position.move_from(&at, found)?;
+                    position.move_from(&at, found.stamp.id, || Ok(found.open()?))?;
                 }
                 renamed.push((to, position));
             }
