@@ -308,14 +308,17 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
         self.resuming = context.resumed_from.is_some();
         self.began = context.began;
         let changed = self.author.prepare(context);
-        let more = self.resuming && !self.author.is_alone() && self.places > *self.sent_places;
-        if *self.sent_places != self.places {
+        let known = *self.sent_places;
+        let more = self.resuming && !self.author.is_alone() && self.places > known;
+        if known != self.places {
             *self.sent_places = self.places;
         }
-        if changed || more {
-            // The readers drop what tasks of another parallelism have sent, and know fewer places
-            // of what was sent with fewer.
+        if changed {
+            // The readers drop what tasks of another parallelism have sent.
             self.sent = Some(Vec::new());
+        } else if more {
+            // They keep it, and know fewer places of it.
+            self.sent = Some(merge(known, self.totals.iter()));
         }
         if self.resuming {
             self.drop_gone(context);

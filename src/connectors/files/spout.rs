@@ -397,6 +397,12 @@ where
             return Ok(Next::More);
         };
         let outcome = match &mut input.from {
+            None if self.turn.is_some() && !input.stream => {
+                // It has come to the front in the turn of another one. Its own turn looks where it
+                // is: it may be gone by now.
+                self.turn = None;
+                return Ok(Next::More);
+            }
             None => {
                 self.begin()?;
                 return Ok(Next::More);
