@@ -1,6 +1,7 @@
 //! Looks into the sources before a run starts, so that a mistyped column or time format is told at
 //! once and not after an hour of dead letters.
 
+use std::io;
 use std::sync::Arc;
 
 use super::columns::Columns;
@@ -260,7 +261,15 @@ fn look_into(
     search: &mut Search,
 ) -> Result<Option<i64>, ProbeError> {
     let reader = if asked.growing {
-        RecordReader::open_growing(source, asked.format, asked.delimiter)?
+        match RecordReader::open_growing(source, asked.format, asked.delimiter) {
+            // It was listed a moment ago, and renamed or packed since: it is found again later.
+            Err(InputError::Unreadable { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                return Ok(None);
+            }
+            reader => reader?,
+        }
     } else {
         RecordReader::open(source, asked.format, asked.delimiter)?
     };
