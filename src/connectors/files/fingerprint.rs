@@ -1,14 +1,11 @@
 //! What tells one file from another: what was read of it.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::sync::Arc;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::members::{MemberStart, Members};
-use super::progress::Progress;
 use super::sniff::GZIP;
 use crate::key::hash_bytes;
 
@@ -69,20 +66,25 @@ impl Fingerprint {
         Ok(Self { length, head, tail })
     }
 
+    /// That of so many bytes, of which these are the first 4 KiB and the last 4 KiB.
+    pub(super) fn from_ends(length: u64, head: &[u8], tail: &[u8]) -> Self {
+        Self {
+            length,
+            head: hash_bytes(head),
+            tail: hash_bytes(tail),
+        }
+    }
+
+    /// Whether two that are of 4 KiB at least are of the same beginning.
+    pub(super) fn begins_as(&self, other: &Self) -> bool {
+        self.head == other.head
+    }
+
     #[cfg(test)]
     pub(super) fn of_text(text: &[u8]) -> Self {
         let mut seen = Seen::new(0, None);
         seen.add(text);
         seen.fingerprint()
-    }
-
-    /// One that no file has.
-    pub(super) fn unknown(length: u64) -> Self {
-        Self {
-            length,
-            head: 0,
-            tail: 0,
-        }
     }
 
     pub(super) fn hashes(&self) -> String {
@@ -101,35 +103,6 @@ impl Fingerprint {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Holds::Less),
             Err(error) => Err(error),
         }
-    }
-
-    /// How the text of a gzip file compares with this. It is unpacked as far as it is compared.
-    pub(super) fn compare_unpacked(&self, file: &Arc<File>) -> io::Result<Holds> {
-        let mut text = unpacked(file).take(self.length);
-        let mut seen = Seen::new(0, None);
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            let read = match text.read(&mut buffer) {
-                Ok(read) => read,
-                Err(error) if is_damage(&error) => return Ok(Holds::Other),
-                Err(error) => return Err(error),
-            };
-            if read == 0 {
-                break;
-            }
-            let whole_head = seen.length() < LOOKED_AT_BYTES;
-            seen.add(&buffer[..read]);
-            let now = seen.fingerprint();
-            if whole_head && now.length >= LOOKED_AT_BYTES && now.head != self.head {
-                return Ok(Holds::Other);
-            }
-        }
-        let now = seen.fingerprint();
-        Ok(match now {
-            _ if now.length < self.length => Holds::Less,
-            now if now == *self => Holds::All,
-            _ => Holds::Other,
-        })
     }
 }
 
@@ -218,7 +191,7 @@ impl Seen {
     }
 
     /// The bytes that were read last, at most 4 KiB.
-    fn last(&self) -> &[u8] {
+    pub(super) fn last(&self) -> &[u8] {
         &self.tail[self.tail.len().saturating_sub(LOOKED_AT)..]
     }
 
@@ -241,122 +214,11 @@ impl Fingerprint {
     }
 }
 
-/// The hash of the first lines of a file, unpacked where it is gzip, or of its first 4 KiB. None
-/// while these are not whole: nothing can be read of it yet.
-pub(super) fn beginning(file: &Arc<File>, lines: usize) -> io::Result<Option<u64>> {
-    let mut bytes = Vec::with_capacity(LOOKED_AT);
-    let read = if is_gzip(file)? {
-        unpacked(file).take(LOOKED_AT_BYTES).read_to_end(&mut bytes)
-    } else {
-        plain(file).take(LOOKED_AT_BYTES).read_to_end(&mut bytes)
-    };
-    match read {
-        // What is damaged is told when it is read.
-        Err(error) if !is_damage(&error) => return Err(error),
-        _ => {}
-    }
-    let mut end = 0;
-    for _ in 0..lines {
-        let rest = &bytes[end..];
-        let Some(at) = memchr::memchr2(b'\n', b'\r', rest) else {
-            let whole = bytes.len() == LOOKED_AT;
-            return Ok(whole.then(|| hash_bytes(&bytes)));
-        };
-        end += at + 1;
-        if rest[at] == b'\r' {
-            match bytes.get(end) {
-                Some(b'\n') => end += 1,
-                Some(_) => {}
-                None => return Ok(None),
-            }
-        }
-    }
-    Ok(Some(hash_bytes(&bytes[..end])))
-}
-
-/// Whether the bytes that a shorter file ends with stand in another one at the same place: it may
-/// be on its way to be a copy. None where that cannot be compared.
-pub(super) fn is_part(file: &Arc<File>, of: &File) -> io::Result<Option<bool>> {
-    if is_gzip(of)? {
-        return Ok(None);
-    }
-    let mut seen = Seen::new(0, None);
-    if is_gzip(file)? {
-        let mut buffer = [0; 16 * 1024];
-        let mut text = unpacked(file);
-        loop {
-            match text.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => seen.add(&buffer[..read]),
-                Err(error) if is_damage(&error) => return Ok(Some(false)),
-                Err(error) => return Err(error),
-            }
-        }
-    } else {
-        let length = file.metadata()?.len();
-        let from = length.saturating_sub(LOOKED_AT_BYTES);
-        let mut tail = vec![0; usize::try_from(length - from).unwrap_or(0)];
-        let read = read_up_to(file, &mut tail, from)?;
-        seen = Seen::new(from, None);
-        seen.add(&tail[..read]);
-    }
-    let last = seen.last();
-    let mut same = vec![0; last.len()];
-    let read = read_up_to(of, &mut same, seen.length() - last.len() as u64)?;
-    Ok(Some(read == last.len() && same == last))
-}
-
-fn is_damage(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidInput
-}
-
-fn plain(file: &Arc<File>) -> FileFrom {
-    FileFrom::new(Arc::clone(file), 0, u64::MAX, &Progress::default())
-}
-
-/// The text of a gzip file, as far as it is there.
-fn unpacked(file: &Arc<File>) -> Members<FileFrom> {
-    Members::new(plain(file), MemberStart::default(), None, true)
-}
-
 /// Whether a file begins as gzip does.
 pub(super) fn is_gzip(file: &File) -> io::Result<bool> {
     let mut start = [0; GZIP.len()];
     let read = read_up_to(file, &mut start, 0)?;
     Ok(read == GZIP.len() && start == GZIP)
-}
-
-/// A file from an offset on. It keeps its own place, so that others may look elsewhere in the
-/// same file.
-pub(super) struct FileFrom {
-    file: Arc<File>,
-    at: u64,
-    /// Bytes up to here are counted as read.
-    counted: u64,
-    progress: Progress,
-}
-
-impl FileFrom {
-    pub(super) fn new(file: Arc<File>, at: u64, counted: u64, progress: &Progress) -> Self {
-        Self {
-            file,
-            at,
-            counted,
-            progress: progress.clone(),
-        }
-    }
-}
-
-impl Read for FileFrom {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = read_at(&self.file, into, self.at)?;
-        self.at += read as u64;
-        if self.at > self.counted {
-            self.progress.add(self.at - self.counted);
-            self.counted = self.at;
-        }
-        Ok(read)
-    }
 }
 
 fn read_exact_at(file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
@@ -381,12 +243,12 @@ pub(super) fn read_up_to(file: &File, into: &mut [u8], at: u64) -> io::Result<us
 }
 
 #[cfg(unix)]
-fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, into, at)
 }
 
 /// Moves the file's own cursor too, which nobody uses.
 #[cfg(windows)]
-fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, into, at)
 }

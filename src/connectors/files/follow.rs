@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::builder::Files;
-use super::fingerprint::{FileId, Stamp, beginning};
-use super::input::is_stream;
+use super::content::beginning;
+use super::fingerprint::{FileId, Stamp};
+use super::input::{if_there, is_stream};
 use super::position::{place, stamp_of};
 use super::{InputError, Source, resolve};
 use crate::connectors::paths::one_spelling;
@@ -56,13 +56,8 @@ impl Found {
     /// Opens it again; none where it is not there any more. To hold all that are found open would
     /// take too many descriptors.
     pub(super) fn open(&self) -> Result<Option<Arc<File>>, InputError> {
-        let file = match self.source.file() {
-            Err(InputError::Unreadable { source, .. })
-                if source.kind() == io::ErrorKind::NotFound =>
-            {
-                return Ok(None);
-            }
-            file => file?,
+        let Some(file) = self.source.file_if_there()? else {
+            return Ok(None);
         };
         let metadata = file.metadata().map_err(|source| InputError::Unreadable {
             path: self.source.name(),
@@ -120,9 +115,9 @@ impl Discovery {
                 path: path.display().to_string(),
                 source,
             };
-            let metadata = match std::fs::metadata(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                metadata => metadata.map_err(unreadable)?,
+            let metadata = std::fs::metadata(path);
+            let Some(metadata) = if_there(metadata).map_err(unreadable)? else {
+                continue;
             };
             let stamp = Stamp::of(&metadata);
             let before = self.looked.remove(path);
@@ -177,11 +172,7 @@ impl Discovery {
                 | InputError::Missing { .. },
             ) => Ok(Vec::new()),
             // Something is removed just now.
-            Err(InputError::Unreadable { source, .. })
-                if source.kind() == io::ErrorKind::NotFound =>
-            {
-                Ok(Vec::new())
-            }
+            Err(error) if error.is_gone() => Ok(Vec::new()),
             listed => listed,
         }
     }
@@ -196,11 +187,8 @@ pub(super) fn find(files: &Files, source: Source) -> Result<Option<Found>, Input
         path: path.display().to_string(),
         source,
     };
-    let file = match source.file() {
-        Err(InputError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Ok(None);
-        }
-        file => Arc::new(file?),
+    let Some(file) = source.file_if_there()?.map(Arc::new) else {
+        return Ok(None);
     };
     let stamp = Stamp::of(&file.metadata().map_err(unreadable)?);
     let lines = files.lines_of_beginning(&source.name());

@@ -86,6 +86,24 @@ pub enum InputError {
     },
 }
 
+impl InputError {
+    /// Whether there is no file of this name: a file that is followed may have another one by now.
+    pub(super) fn is_gone(&self) -> bool {
+        match self {
+            Self::Unreadable { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}
+
+/// None where there is no file of this name.
+pub(super) fn if_there<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    match looked {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        looked => looked.map(Some),
+    }
+}
+
 /// Turns what the user named into sources.
 ///
 /// - `-` is standard input;
@@ -204,6 +222,14 @@ impl Source {
         match self {
             Source::Stdin => Ok(Box::new(io::stdin())),
             Source::File(_) => Ok(Box::new(self.file()?)),
+        }
+    }
+
+    /// Opens it as a file; none where it is gone. Who follows files finds it again where it is.
+    pub(super) fn file_if_there(&self) -> Result<Option<File>, InputError> {
+        match self.file() {
+            Err(error) if error.is_gone() => Ok(None),
+            file => file.map(Some),
         }
     }
 

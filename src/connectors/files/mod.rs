@@ -34,6 +34,8 @@
 //! | `stream` | a thread that reads what may keep one waiting: standard input, pipes |
 //! | `builder` | [`Files`]: what to read, and how |
 //! | `fingerprint` | what tells one file from another, whatever it is called |
+//! | `content` | what a file holds: how it begins, and what it may be a copy of |
+//! | `trail` | what was read of a file that may be another one by now |
 //! | `position` | how far a file was read, and whether it is still that file |
 //! | `read_as` | in which format a file was read, and what the spout states of all |
 //! | `reading` | one source of a task, opened where it was left |
@@ -72,6 +74,7 @@
 
 mod builder;
 mod columns;
+mod content;
 mod csv_rows;
 mod cut;
 mod encoding;
@@ -101,6 +104,7 @@ mod stream;
 mod time;
 mod time_numbers;
 mod time_parts;
+mod trail;
 mod utf16;
 mod words;
 

@@ -9,9 +9,12 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::RecordReader;
+use super::content::compare_unpacked;
 use super::fingerprint::{FileId, Fingerprint, Holds, LOOKED_AT_BYTES, Stamp, is_gzip};
+use super::input::if_there;
 use super::members::MemberStart;
 use super::read_as::ReadAs;
+use super::trail::Trail;
 use crate::error::Result;
 use crate::text::Shown;
 
@@ -137,25 +140,27 @@ fn what_to_do(component: &str) -> String {
 }
 
 impl FilePosition {
-    /// A position of a file, up to which a reader of it has come.
-    pub(super) fn of(file: &File, reader: &mut RecordReader, ended: bool) -> io::Result<Self> {
+    /// A position of a file, up to which a reader of it has come, by what was read: the file may
+    /// hold something else by now.
+    pub(super) fn of(file: &File, reader: &mut RecordReader, trail: &Trail, ended: bool) -> Self {
         let (offset, line) = reader.position();
         // What comes after the place where reading goes on is looked at as well.
         let reached = reader.unpacked(offset.saturating_sub(LOOKED_AT_BYTES));
         let (text, packed) = match reached {
             Some(reached) => {
-                let file = Fingerprint::of(file, reached.packed)?;
+                let file = trail.fingerprint(reached.packed);
                 let member = reached.member;
                 (reached.text, Some(Packed { file, member }))
             }
-            None => (Fingerprint::of(file, offset)?, None),
+            None => (trail.fingerprint(offset), None),
         };
+        let read = packed.map_or(text, |packed| packed.file);
         let Stamp {
             id,
             length,
             modified,
-        } = Stamp::of(&file.metadata()?);
-        Ok(Self {
+        } = stamp_while(file, &read).unwrap_or(UNKNOWN);
+        Self {
             offset,
             line,
             ended: packed.is_some() && ended,
@@ -167,31 +172,6 @@ impl FilePosition {
             read_as: None,
             origin: None,
             split: None,
-        })
-    }
-
-    /// A file was read so far, and what was read cannot be looked at any more: what is known of
-    /// it still tells it from others, as far as that goes.
-    pub(super) fn unreadable(before: Option<&Self>, (offset, line): (u64, u64)) -> Self {
-        let known = before.cloned().unwrap_or(Self {
-            offset,
-            line,
-            ended: false,
-            text: Fingerprint::unknown(offset),
-            packed: None,
-            id: None,
-            modified: None,
-            length: u64::MAX,
-            read_as: None,
-            origin: None,
-            split: None,
-        });
-        Self {
-            offset,
-            line,
-            ended: false,
-            length: u64::MAX,
-            ..known
         }
     }
 
@@ -247,7 +227,7 @@ impl FilePosition {
         }
         match (is_gzip(file)?, self.packed) {
             (true, Some(_)) if as_it_was == Holds::Less => Ok(Holds::Less),
-            (true, _) => self.text.compare_unpacked(file),
+            (true, _) => compare_unpacked(file, &self.text),
             (false, Some(_)) => self.text.compare(file),
             (false, None) => Ok(as_it_was),
         }
@@ -293,11 +273,23 @@ impl FilePosition {
     }
 }
 
+/// Of a file that holds something else than what was read: when that was written last, and how much
+/// more there was of it, is not known.
+const UNKNOWN: Stamp = Stamp {
+    id: None,
+    length: u64::MAX,
+    modified: None,
+};
+
+/// What a file is while it holds what was read.
+fn stamp_while(file: &File, read: &Fingerprint) -> Option<Stamp> {
+    let stamp = Stamp::of(&file.metadata().ok()?);
+    let holds = read.compare(file).ok()?;
+    (holds == Holds::All).then_some(stamp)
+}
+
 /// What the file at a path is now; none where there is no file.
 pub(super) fn stamp_of(path: &Path) -> io::Result<Option<Stamp>> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let metadata = if_there(std::fs::metadata(path))?;
+    Ok(metadata.as_ref().map(Stamp::of))
 }

@@ -1,7 +1,6 @@
 //! Looks into the sources before a run starts, so that a mistyped column or time format is told at
 //! once and not after an hour of dead letters.
 
-use std::io;
 use std::sync::Arc;
 
 use super::columns::Columns;
@@ -263,11 +262,7 @@ fn look_into(
     let reader = if asked.growing {
         match RecordReader::open_growing(source, asked.format, asked.delimiter) {
             // It was listed a moment ago, and renamed or packed since: it is found again later.
-            Err(InputError::Unreadable { source, .. })
-                if source.kind() == io::ErrorKind::NotFound =>
-            {
-                return Ok(None);
-            }
+            Err(error) if error.is_gone() => return Ok(None),
             reader => reader?,
         }
     } else {

@@ -6,12 +6,13 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::builder::{AtEnd, Files};
-use super::fingerprint::{FileFrom, FileId, Stamp, is_gzip};
+use super::fingerprint::{FileId, Stamp, is_gzip};
 use super::gzip::Unpacked;
 use super::members::MemberStart;
 use super::position::FilePosition;
 use super::stream::StreamReader;
-use super::{Delimiter, Encoding, InputError, RecordReader, Source};
+use super::trail::{FileFrom, Trail};
+use super::{Delimiter, Encoding, InputError, Outcome, ReadError, Record, RecordReader, Source};
 use crate::error::Result;
 use crate::spout::SplitId;
 
@@ -55,6 +56,22 @@ pub(super) struct OpenFile {
     pub(super) reader: RecordReader,
     pub(super) file: Arc<File>,
     pub(super) gzip: bool,
+    /// What was read of it, where positions are kept.
+    pub(super) trail: Option<Arc<Trail>>,
+}
+
+impl OpenFile {
+    /// The next record, or with `last` what the file ends in.
+    pub(super) fn next(&mut self, record: &mut Record, last: bool) -> Result<Outcome, ReadError> {
+        if let Some(trail) = self.trail.as_ref().filter(|_| !self.gzip) {
+            trail.note_boundary(self.reader.position().0);
+        }
+        if last {
+            self.reader.take_last(record)
+        } else {
+            self.reader.next(record)
+        }
+    }
 }
 
 impl Input {
@@ -84,13 +101,14 @@ impl Input {
         Ok(())
     }
 
-    /// Opens a file where it was left.
+    /// Opens a file where it was left. What is read is kept where positions are.
     pub(super) fn open(
         &mut self,
         files: &Files,
         file: Arc<File>,
         position: Option<&FilePosition>,
         component: &str,
+        keeps_positions: bool,
     ) -> Result {
         let Some(path) = self.source.path() else {
             return Err("standard input is opened as a file".into());
@@ -102,9 +120,15 @@ impl Input {
         self.id = FileId::of(&file.metadata().map_err(unreadable)?);
         let gzip = is_gzip(&file).map_err(unreadable)?;
         let waits = files.end == AtEnd::Waits;
-        let from = |at, counted| {
-            let from = FileFrom::new(Arc::clone(&file), at, counted, &files.progress);
-            Box::new(from)
+        let mut trail = None;
+        let mut from = |at, counted| {
+            let mut from = FileFrom::new(Arc::clone(&file), at, counted, &files.progress);
+            if keeps_positions {
+                let kept;
+                (from, kept) = from.with_trail(waits).map_err(unreadable)?;
+                trail = Some(kept);
+            }
+            Ok::<_, InputError>(Box::new(from))
         };
         // What is read once more is not counted once more.
         let counted = match position {
@@ -113,9 +137,9 @@ impl Input {
         };
         let input = if gzip {
             let start = MemberStart::default();
-            Unpacked::from_member(from(0, counted), start, None, waits)
+            Unpacked::from_member(from(0, counted)?, start, None, waits)
         } else {
-            Unpacked::new(from(0, counted))
+            Unpacked::new(from(0, counted)?)
         };
         let by_name = || Delimiter::from_name(&self.name);
         let delimiter = files.delimiter.unwrap_or_else(by_name);
@@ -140,7 +164,7 @@ impl Input {
                 // A member may begin in the middle of a unit of UTF-16.
                 let whole_units = files.encoding.and_then(Encoding::utf16).is_none();
                 if let Some(start) = member.filter(|start| start.unpacked > 0 && whole_units) {
-                    let from = from(start.packed, self.counted);
+                    let from = from(start.packed, self.counted)?;
                     let head = position.text.whole_head();
                     let input = Unpacked::from_member(from, start, head, waits);
                     reader.go_on(input, (start.unpacked, 1));
@@ -151,11 +175,16 @@ impl Input {
                     files.progress.add(place.0 - self.counted);
                     self.counted = place.0;
                 }
-                let rest = Unpacked::plain(from(place.0, self.counted));
+                let rest = Unpacked::plain(from(place.0, self.counted)?);
                 reader.go_on(rest, place);
             }
         }
-        self.from = Some(From::File(Box::new(OpenFile { reader, file, gzip })));
+        self.from = Some(From::File(Box::new(OpenFile {
+            reader,
+            file,
+            gzip,
+            trail,
+        })));
         Ok(())
     }
 
@@ -179,6 +208,15 @@ impl Input {
             Some(From::File(open)) => !open.reader.is_whole(),
             _ => false,
         }
+    }
+
+    /// Whether something else stands where it was read.
+    pub(super) fn is_lost(&self) -> bool {
+        let trail = match &self.from {
+            Some(From::File(open)) => open.trail.as_ref(),
+            _ => None,
+        };
+        trail.is_some_and(|trail| trail.was_lost())
     }
 
     /// Whether it is gzip and open.

@@ -245,9 +245,9 @@ where
         else {
             return;
         };
-        if !self.keeps_positions {
+        let Some(trail) = &open.trail else {
             return;
-        }
+        };
         let (offset, line) = open.reader.position();
         let ended =
             at_end && open.gzip && open.reader.is_whole() && open.reader.unfinished_bytes() == 0;
@@ -264,9 +264,7 @@ where
             None => offset > 0,
         };
         if moved {
-            let now = FilePosition::of(&open.file, &mut open.reader, ended);
-            // What cannot be read any more will not be read on later.
-            let mut now = now.unwrap_or_else(|_| FilePosition::unreadable(before, (offset, line)));
+            let mut now = FilePosition::of(&open.file, &mut open.reader, trail, ended);
             now.origin.clone_from(origin);
             now.split.clone_from(split_name);
             let read_as = before.and_then(|before| before.read_as.clone());
@@ -275,7 +273,7 @@ where
         }
     }
 
-    /// Opens the first input.
+    /// Opens the first input, which is a stream, or a file that is not followed.
     fn begin(&mut self) -> Result {
         let context = self.context.as_ref().ok_or("the spout was not opened")?;
         let Some(input) = self.inputs.front_mut() else {
@@ -286,7 +284,8 @@ where
         }
         let file = Arc::new(input.source.file()?);
         let position = self.positions.get(&input.place);
-        input.open(&self.files, file, position, &context.component)
+        let keeps = self.keeps_positions;
+        input.open(&self.files, file, position, &context.component, keeps)
     }
 
     /// The first input is at its end.
@@ -397,23 +396,16 @@ where
             return Ok(Next::More);
         };
         let outcome = match &mut input.from {
-            None if self.turn.is_some() && !input.stream => {
-                // It has come to the front in the turn of another one. Its own turn looks where it
-                // is: it may be gone by now.
-                self.turn = None;
-                return Ok(Next::More);
-            }
             None => {
-                self.begin()?;
+                // Of files that are followed its own turn opens it.
+                if self.turn.take().is_none() {
+                    self.begin()?;
+                }
                 return Ok(Next::More);
             }
             Some(From::File(open)) => {
-                let last = self.turn.as_mut().is_some_and(|turn| turn.takes_last);
-                let next = if last {
-                    open.reader.take_last(&mut self.record)
-                } else {
-                    open.reader.next(&mut self.record)
-                };
+                let last = self.turn.as_ref().is_some_and(|turn| turn.takes_last);
+                let next = open.next(&mut self.record, last);
                 next.map_err(ReadError::into_cause)?
             }
             Some(From::Stream(reader)) => match reader.next(&mut self.record)? {

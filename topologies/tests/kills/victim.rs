@@ -128,11 +128,12 @@ impl Drop for Process {
     }
 }
 
-/// The last lines of the log.
+/// The last lines of the log that are no rankings.
 pub fn tail(folder: &Folder) -> String {
     let log = std::fs::read_to_string(folder.path("log")).unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(12)..].join("\n")
+    let lines = log.lines().filter(|line| !line.contains("Rankings: ["));
+    let lines: Vec<&str> = lines.collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
 /// A number that the environment gives.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::super::fingerprint::{Holds, Stamp, is_gzip, is_part};
+use super::super::content::is_part;
+use super::super::fingerprint::{Holds, Stamp, is_gzip};
 use super::super::follow::{Found, find};
 use super::super::position::{path_of, stamp_of};
+use super::super::reading::Input;
 use super::super::{Record, Source};
 use super::FileSpout;
 use super::known::still_there;
@@ -120,6 +122,13 @@ where
         let Some(stamp) = stamp_of(&held.path)? else {
             return Ok(Reviewed::Gone);
         };
+        let reads = |input: &Input| {
+            input.id == stamp.id && input.source.path() == Some(held.path.as_path())
+        };
+        if self.inputs.iter().any(reads) {
+            // It was emptied, and what was written to it then was found as a file of its own.
+            return Ok(Reviewed::Gone);
+        }
         if stamp == held.stamp {
             held.quiet_looks += 1;
         } else {

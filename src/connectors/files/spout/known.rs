@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::super::builder::Files;
-use super::super::fingerprint::{FileId, Holds, Stamp, beginning, is_part};
+use super::super::content::{beginning, is_part};
+use super::super::fingerprint::{FileId, Holds, Stamp};
 use super::super::follow::{Found, beside, find, is_named_after, log_of};
 use super::super::position::{FilePosition, beginning_of, path_of, stamp_of};
 use super::super::{Record, Source};
@@ -19,6 +20,9 @@ use crate::stream::{Out, Streams};
 
 /// File systems round times to so much.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
+
+/// A folder whose names are others at each look is listed so often to find a file in it.
+const MOST_LISTS: u32 = 100;
 
 /// What a file is that has been found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub(super) enum Verdict {
     /// It holds what was read up to the position of this place, of which the file is not there any
     /// more, and nothing else says that it is that one: it is read as a file of its own.
     Alike(String),
-    /// It is not there any more, or another one is.
+    /// It is not there any more as it was found, or another one is.
     Gone,
 }
 
@@ -90,6 +94,7 @@ impl Places {
 
 /// What a file is, by what was read of others.
 pub(super) fn verdict(
+    files: &Files,
     found: &Found,
     positions: &Table<String, FilePosition>,
     places: &Places,
@@ -97,6 +102,11 @@ pub(super) fn verdict(
     let Some(file) = &found.open()? else {
         return Ok(Verdict::Gone);
     };
+    let lines = files.lines_of_beginning(&found.source.name());
+    if beginning(file, lines)?.unwrap_or(0) != found.beginning {
+        // It was emptied since.
+        return Ok(Verdict::Gone);
+    }
     let known = || {
         let places = places.with(found.beginning);
         places.filter_map(|place| Some((place, positions.get(place)?)))
@@ -217,7 +227,41 @@ pub(super) fn still_there(place: &str, position: &FilePosition) -> Result<Option
 /// the same file under another name, or else a file that holds what was read of it, which is not
 /// older and is called after it, or is among these. Where nothing was read of it, it goes by its
 /// beginning.
+///
+/// Names may change meanwhile, those of all rotated files one after the other: it is nowhere when
+/// it is not found among names that have stayed as they were.
 pub(super) fn find_moved(
+    files: &Files,
+    at: &str,
+    id: Option<FileId>,
+    positions: &Table<String, FilePosition>,
+    copies: &[PathBuf],
+) -> Result<Option<Found>> {
+    let names = |listed: &[(PathBuf, Stamp)]| -> Vec<(PathBuf, Option<FileId>)> {
+        let listed = listed.iter();
+        listed
+            .map(|(path, stamp)| (path.clone(), stamp.id))
+            .collect()
+    };
+    let path = Path::new(path_of(at));
+    let mut listed = beside(path);
+    for _ in 0..MOST_LISTS {
+        let found = find_among(&listed, files, at, id, positions, copies)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let before = names(&listed);
+        listed = beside(path);
+        if names(&listed) == before {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Looks for a moved file among these of its folder.
+fn find_among(
+    listed: &[(PathBuf, Stamp)],
     files: &Files,
     at: &str,
     id: Option<FileId>,
@@ -226,13 +270,10 @@ pub(super) fn find_moved(
 ) -> Result<Option<Found>> {
     let position = positions.get(&at.to_owned());
     let path = path_of(at);
-    let others: Vec<(PathBuf, Stamp)> = beside(Path::new(path))
-        .into_iter()
-        .filter(|(other, _)| other != Path::new(path))
-        .collect();
+    let others = || listed.iter().filter(|(other, _)| other != Path::new(path));
     let id = position.and_then(|position| position.id).or(id);
     let same = |stamp: &Stamp| stamp.id.is_some() && stamp.id == id;
-    for (other, stamp) in others.iter().filter(|(_, stamp)| same(stamp)) {
+    for (other, stamp) in others().filter(|(_, stamp)| same(stamp)) {
         let Ok(file) = File::open(other) else {
             continue;
         };
@@ -265,7 +306,7 @@ pub(super) fn find_moved(
         return Ok(None);
     }
     let names = names_of(at, origin);
-    for (other, stamp) in &others {
+    for (other, stamp) in others() {
         let named = names.iter().any(|name| is_named_after(other, name));
         if !(named || copies.contains(other)) || stamp.is_older_than(modified, CLOCK_STEP) {
             continue;

@@ -92,7 +92,7 @@ where
         if !found.looked_into {
             return Ok(false);
         }
-        let verdict = verdict(found, &self.positions, places)?;
+        let verdict = verdict(&self.files, found, &self.positions, places)?;
         Ok(matches!(verdict, Verdict::Same(_) | Verdict::Moved(_)))
     }
 
@@ -167,7 +167,7 @@ where
                 return Ok(true);
             }
         }
-        match verdict(&found, &self.positions, places)? {
+        match verdict(&self.files, &found, &self.positions, places)? {
             // It is found where it is now.
             Verdict::Gone => Ok(false),
             Verdict::Same(at) => {
@@ -441,7 +441,7 @@ where
                 continue;
             }
             let places = Places::of(&self.positions);
-            let verdict = verdict(&found, &self.positions, &places)?;
+            let verdict = verdict(&self.files, &found, &self.positions, &places)?;
             if !matches!(verdict, Verdict::New | Verdict::Alike(_)) {
                 // It is what was read as another file, which is found when its turn comes.
                 continue;

@@ -1,15 +1,15 @@
 //! What a task reads at the start of a run, and from where.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::super::builder::AtEnd;
-use super::super::fingerprint::{Holds, Stamp, beginning, is_gzip};
+use super::super::content::beginning;
+use super::super::fingerprint::{Holds, Stamp, is_gzip};
 use super::super::follow::{Discovery, Found};
 use super::super::position::{beginning_of, path_of};
-use super::super::{InputError, ProbeError, Record, Source};
+use super::super::{InputError, Record, Source};
 use super::known::{Places, Verdict, find_moved, still_there, verdict};
 use super::{FileSpout, owner, refuse_stream};
 use crate::connectors::paths::one_spelling;
@@ -151,7 +151,7 @@ where
             if !listed.found.looked_into {
                 continue;
             }
-            match verdict(&listed.found, &self.positions, &places)? {
+            match verdict(&self.files, &listed.found, &self.positions, &places)? {
                 Verdict::Same(at) => {
                     given.insert(at.clone());
                     listed.at = Some(at);
@@ -295,17 +295,7 @@ where
     fn first(&self, number: usize, source: &Source, known: bool) -> Result<Option<Timestamp>> {
         let first = match (&self.files.firsts, &self.files.time) {
             (Some(firsts), _) => firsts.get(number).copied().flatten(),
-            (None, Some(_)) if !known => {
-                match self.files.probe(std::slice::from_ref(source), None) {
-                    // It was moved just now: what is known of it is found out where it is.
-                    Err(ProbeError::Input(InputError::Unreadable { source, .. }))
-                        if self.follows() && source.kind() == io::ErrorKind::NotFound =>
-                    {
-                        None
-                    }
-                    firsts => firsts?[0],
-                }
-            }
+            (None, Some(_)) if !known => self.files.probe(std::slice::from_ref(source), None)?[0],
             _ => None,
         };
         Ok(first.map(Timestamp::from_millis))

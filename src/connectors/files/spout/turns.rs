@@ -1,15 +1,14 @@
 //! Files that are followed have turns.
 
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
-use super::super::InputError;
-use super::super::Record;
-use super::super::fingerprint::{Holds, Stamp, beginning};
+use super::super::content::beginning;
+use super::super::fingerprint::{Holds, Stamp};
 use super::super::follow::{Discovery, LOOK_INTERVAL};
 use super::super::position::{beginning_of, stamp_of};
 use super::super::reading::From;
+use super::super::{InputError, ReadError, Record};
 use super::FileSpout;
 use crate::error::Result;
 use crate::spout::{Next, SpoutOut};
@@ -105,27 +104,28 @@ where
             }
             let file = match &input.from {
                 Some(From::File(open)) => Arc::clone(&open.file),
-                _ => match input.source.file() {
-                    Ok(file) => Arc::new(file),
-                    Err(InputError::Unreadable { source, .. })
-                        if source.kind() == io::ErrorKind::NotFound =>
-                    {
-                        // It is renamed just now.
-                        return Ok(Begun::Quiet);
-                    }
-                    Err(error) => return Err(error.into()),
+                _ => match input.source.file_if_there()? {
+                    Some(file) => Arc::new(file),
+                    // It is renamed just now.
+                    None => return Ok(Begun::Quiet),
                 },
             };
             if Stamp::of(&file.metadata().map_err(unreadable)?).id != stamp.id {
                 return Ok(Begun::Quiet);
             }
-            if self.is_overwritten(&file, stamp)? || self.is_another(&file)? {
+            if self.is_overwritten(&file, stamp)? {
                 return self.overwritten(out);
+            }
+            if let Some(opened) = self.open_again(&file) {
+                // What was read to open it may be of another file already.
+                if self.is_overwritten(&file, stamp)? {
+                    return self.overwritten(out);
+                }
+                opened?;
             }
             turn.until = stamp.length;
             turn.stamp = Some(stamp);
             self.turn = Some(turn);
-            self.open_again(file)?;
             return Ok(Begun::Reads);
         }
         self.turn = Some(turn);
@@ -139,22 +139,30 @@ where
         Ok(Begun::Reads)
     }
 
-    /// Opens the first input, unless what is open of it can be read on.
-    fn open_again(&mut self, file: Arc<File>) -> Result {
-        let component = self.context()?.component.clone();
-        let Some(input) = self.inputs.front_mut() else {
-            return Ok(());
-        };
+    /// Opens the first input; none where what is open of it can be read on.
+    fn open_again(&mut self, file: &Arc<File>) -> Option<Result> {
+        let input = self.inputs.front_mut()?;
         let short = (1..=LONG_UNFINISHED_BYTES).contains(&input.unfinished_bytes());
-        if !input.is_gzip() && short {
+        if (!input.is_gzip() && short) || input.is_lost() {
             // What has no end yet may have changed.
             input.from = None;
         }
-        if input.from.is_none() {
-            let position = self.positions.get(&input.place);
-            input.open(&self.files, file, position, &component)?;
+        if input.from.is_some() {
+            return None;
         }
-        Ok(())
+        let component = self.context.as_ref().map_or("", |it| &it.component);
+        let position = self.positions.get(&input.place);
+        let (files, keeps) = (&self.files, self.keeps_positions);
+        let opened = input.open(files, Arc::clone(file), position, component, keeps);
+        Some(opened.and_then(|()| {
+            match &mut input.from {
+                // Its first bytes are read before it is seen whose they are.
+                Some(From::File(open)) if position.is_none() => {
+                    open.reader.look().map_err(ReadError::into_cause)
+                }
+                _ => Ok(()),
+            }
+        }))
     }
 
     /// The first input is as it was.
@@ -185,20 +193,8 @@ where
         Begun::Quiet
     }
 
-    /// Whether the first input, of which nothing was read, does not begin as it did when it was
-    /// found.
-    fn is_another(&self, file: &Arc<File>) -> Result<bool> {
-        let Some(input) = self.inputs.front() else {
-            return Ok(false);
-        };
-        if input.from.is_some() || self.positions.contains_key(&input.place) {
-            return Ok(false);
-        }
-        let lines = self.files.lines_of_beginning(&input.name);
-        Ok(beginning(file, lines)? != Some(beginning_of(&input.place)))
-    }
-
-    /// Whether what was read of the first input does not stand there any more.
+    /// Whether what was read of the first input does not stand there any more; where nothing was
+    /// read of it, whether it does not begin as it did when it was found.
     fn is_overwritten(&self, file: &Arc<File>, stamp: Stamp) -> Result<bool> {
         let Some(input) = self.inputs.front() else {
             return Ok(false);
@@ -210,7 +206,8 @@ where
             return Ok(true);
         }
         let Some(position) = self.positions.get(&input.place) else {
-            return Ok(false);
+            let lines = self.files.lines_of_beginning(&input.name);
+            return Ok(beginning(file, lines)? != Some(beginning_of(&input.place)));
         };
         Ok(position.compare(file)? != Holds::All)
     }
@@ -238,7 +235,9 @@ where
         let most = MOST_OPEN.min(MOST_OPEN_OF_ALL / self.context()?.parallelism);
         let room = open.count() <= most;
         if let Some(input) = self.inputs.front_mut() {
-            if let Some(stamp) = turn.and_then(|turn| turn.stamp) {
+            if let Some(stamp) = turn.and_then(|turn| turn.stamp)
+                && !input.is_lost()
+            {
                 input.note_end(stamp);
             }
             let unfinished = input.unfinished_bytes();

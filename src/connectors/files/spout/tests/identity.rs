@@ -202,3 +202,19 @@ fn a_file_that_is_gone_is_told_unless_all_of_it_was_read() {
     let seen = follower.after(false, |world| fs::remove_file(world.path("log")).unwrap());
     assert_eq!((seen, follower.warned()), (Vec::new(), 1));
 }
+
+#[test]
+fn a_file_that_waited_to_be_a_copy_and_is_written_anew_is_read_once() {
+    let world = World::new();
+    world.write("log.gz", gzip(b"a\nb\nc\n"));
+    let mut follower = Follower::of(world, "");
+    assert_eq!(follower.more(), ["1@a", "2@b", "3@c"]);
+    // It may become what it was.
+    follower.world.write("log.gz", gzip(b"a\n"));
+    assert!(follower.more().is_empty());
+    follower.world.write("log.gz", gzip(b"x\ny\n"));
+    assert_eq!(
+        follower.task.as_mut().unwrap().after_a_while(),
+        ["1@x", "2@y"]
+    );
+}

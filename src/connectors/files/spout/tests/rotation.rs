@@ -129,6 +129,104 @@ fn a_log_that_is_copied_and_emptied_is_read_on_in_the_copy_and_then_from_its_sta
 }
 
 #[test]
+fn a_log_that_is_emptied_between_two_records_is_read_on_in_its_copy() {
+    for input in INPUTS_OF_LOG {
+        for stopped in [false, true] {
+            for (before, read) in [("", 1), ("", 2), ("0\n00\n", 1), ("0\n00\n", 2)] {
+                for content in ["x\n", "longer\nthan\nall\nof\nthat\nbefore\n"] {
+                    let mut follower = Follower::of(log(before), input);
+                    let mut wanted = follower.more();
+                    follower.world.append("log", "a\nb\nc\n");
+                    let seen = wanted.len();
+                    let task = follower.task.as_mut().unwrap();
+                    task.seen = std::mem::take(&mut wanted);
+                    while task.seen.len() < seen + read {
+                        task.step().unwrap();
+                    }
+                    let mut all = std::mem::take(&mut task.seen);
+                    let after = follower.after(stopped, |world| {
+                        world.append("log", "d\n");
+                        fs::copy(world.path("log"), world.path("log.1")).unwrap();
+                        world.write("log", content);
+                    });
+                    all.extend(after);
+                    let text = format!("{before}a\nb\nc\nd\n");
+                    let lines = |text: &str| -> Vec<String> {
+                        let lines = text.lines().enumerate();
+                        lines
+                            .map(|(at, line)| format!("{}@{line}", at + 1))
+                            .collect()
+                    };
+                    let wanted = sorted([lines(&text), lines(content)].concat());
+                    assert_eq!(sorted(all), wanted, "{input} {stopped} {before:?} {read}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_log_that_is_emptied_while_it_is_read_is_not_mixed_with_the_next_one() {
+    let lines = |name: &str, many: usize| -> Vec<String> {
+        (0..many).map(|line| format!("{name} {line}")).collect()
+    };
+    let seen = |lines: &[String]| -> Vec<String> {
+        let lines = lines.iter().enumerate();
+        lines
+            .map(|(at, line)| format!("{}@{line}", at + 1))
+            .collect()
+    };
+    let (first, second) = (lines("old", 40_000), lines("another", 60_000));
+    for stopped in [false, true] {
+        let mut follower = Follower::of(log(&(first.join("\n") + "\n")), "");
+        let task = follower.task.as_mut().unwrap();
+        while task.seen.len() < 10_000 {
+            task.step().unwrap();
+        }
+        let mut all = std::mem::take(&mut task.seen);
+        all.extend(follower.after(stopped, |world| {
+            fs::copy(world.path("log"), world.path("log.1")).unwrap();
+            world.write("log", second.join("\n") + "\n");
+        }));
+        let wanted = [seen(&first), seen(&second)].concat();
+        assert!(sorted(all) == sorted(wanted), "{stopped}");
+    }
+}
+
+#[test]
+fn logs_that_are_renamed_while_a_run_begins_are_found() {
+    const LOGS: u32 = 20;
+    let world = World::new();
+    for number in 1..=LOGS {
+        world.write(&format!("log.{number}"), format!("a{number}\nb{number}\n"));
+    }
+    let mut follower = Follower::of(world, "");
+    assert_eq!(follower.more().len(), 2 * LOGS as usize);
+    follower.stop();
+    let folder = follower.world.folder.path().to_owned();
+    let rotates = std::thread::spawn(move || {
+        for times in 0..1_000 {
+            for number in (1..=LOGS).rev() {
+                let path = |number| folder.join(format!("log.{number}"));
+                fs::rename(path(number + times), path(number + times + 1)).unwrap();
+            }
+            // Another one in the place of the first.
+            fs::write(folder.join(format!("log.{}", times + 1)), "x\n").unwrap();
+            fs::remove_file(folder.join(format!("log.{}", times + 1))).unwrap();
+        }
+    });
+    while !rotates.is_finished() {
+        follower.start();
+        let seen = follower.more();
+        let again: Vec<_> = seen.iter().filter(|line| !line.ends_with("@x")).collect();
+        assert!(again.is_empty(), "{again:?}");
+    }
+    rotates.join().unwrap();
+    follower.start();
+    assert!(follower.more().is_empty());
+}
+
+#[test]
 fn a_log_that_is_emptied_without_a_copy_goes_on_from_its_start() {
     for input in INPUTS_OF_LOG {
         for stopped in [false, true] {
