@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::clients::RuntimeOf;
 use crate::error::Result;
 use crate::fault::Faults;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
@@ -36,15 +37,46 @@ pub struct Context {
     /// When the run began, by its clock; after a failure when it was restored.
     pub(crate) began: Timestamp,
     pub(crate) faults: Faults,
+    pub(crate) runtime: RuntimeOf,
     /// The tasks of each component of the run; empty where there is no topology.
     pub(crate) tasks_of: Arc<BTreeMap<String, usize>>,
 }
 
 impl Context {
+    /// That of a component that is tested by itself.
+    pub(crate) fn of_test() -> Self {
+        Self {
+            component: "test".to_owned(),
+            task: 0,
+            parallelism: 1,
+            domain: TimeDomain::Event,
+            window: None,
+            durable: false,
+            resumed_from: None,
+            life: None,
+            waker: Waker::noop().clone(),
+            began: Timestamp::MIN,
+            faults: Faults::none(),
+            runtime: RuntimeOf::tests(),
+            tasks_of: Arc::default(),
+        }
+    }
+
     /// The task as people name it: `counts[2]`.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}[{}]", self.component, self.task)
+    }
+
+    /// The runtime for asynchronous clients: one for all tasks of the run, on a thread of its own, with
+    /// timers and, where the clients' crates switch it on, sockets. It ends with the run, and its
+    /// futures with it. Spouts and sinks that stand on it are made by the module
+    /// [`asynchronous`](crate::asynchronous).
+    ///
+    /// # Errors
+    /// Where the system gives no thread, or the run has ended.
+    pub fn runtime(&self) -> Result<tokio::runtime::Handle> {
+        self.runtime.handle()
     }
 
     /// How many tasks a component of this run has; none where there is no such component.

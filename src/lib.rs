@@ -88,9 +88,11 @@
 extern crate self as squall;
 
 pub mod aggregate;
+pub mod asynchronous;
 mod batch;
 mod bolt;
 pub mod bolts;
+mod clients;
 pub mod connectors;
 mod context;
 mod decimal;

@@ -6,12 +6,10 @@ pub(super) mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::Waker;
 
 use super::{MergeRankings, Rank, RollingCount, TopMonotonic};
 use crate::batch::Batch;
 use crate::context::{Context, Epoch};
-use crate::fault::Faults;
 use crate::operator::{AnyBolt, Executes, PlainOperator, WithKey, next_step};
 use crate::ranking::{Count, Origin, Ranking, Word};
 use crate::state::States;
@@ -74,18 +72,14 @@ where
         let make = || PlainOperator::new((self.make)());
         self.task = self.store.load(1, make, keep);
         let context = Context {
-            component: "test".to_owned(),
-            task: 0,
             parallelism: self.parallelism,
             domain: self.domain,
             window: Some(self.shape),
             durable: true,
             resumed_from: (self.runs > 0).then_some(self.runs),
-            life: None,
-            waker: Waker::noop().clone(),
             began: self.began,
-            faults: Faults::none(),
             tasks_of: Arc::new(BTreeMap::from([("rankings".to_owned(), self.rankings)])),
+            ..Context::of_test()
         };
         self.runs += 1;
         self.reached = Timestamp::MIN;

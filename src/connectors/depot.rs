@@ -13,7 +13,7 @@ use crate::depot::{Block, Depot, DepotError, DepotReader};
 use crate::error::{BoxError, Fatal, Result};
 use crate::meaning::Meaning;
 use crate::spout::{Next, Spout, SpoutOut};
-use crate::state::{Changes, Shape, State, States, StoredUnit, Table, Value};
+use crate::state::{States, Table, Value};
 use crate::stream::{Out, Streams};
 use crate::tuple::DeadLetter;
 
@@ -133,7 +133,9 @@ impl ReadDepot {
         DepotSpout {
             depot: self.clone(),
             decode,
-            positions: Positions::default(),
+            // Two tasks have the same partition only where one of them had it later.
+            positions: Table::new().merged(|kept, other| *kept = (*kept).max(other)),
+            reader: None,
             read: Table::new().merged(|kept, other| *kept = other),
             began: Value::new(String::new()).shared(|one, other| one.max(other).clone()),
             partitions: Vec::new(),
@@ -204,7 +206,10 @@ impl ReadDepot {
 pub struct DepotSpout<S, F> {
     depot: ReadDepot,
     decode: F,
-    positions: Positions,
+    /// The offsets by partition.
+    positions: Table<u16, u64>,
+    /// Set while the depot is read.
+    reader: Option<DepotReader>,
     /// The id of the depot that the positions are of, by partition as they are.
     read: Table<u16, u64>,
     /// Where the topology began.
@@ -237,50 +242,6 @@ struct Partition {
     until: u64,
     /// What dead letters name.
     source: Arc<str>,
-}
-
-/// A table of partitions and offsets, which tells the depot what of it is committed.
-struct Positions {
-    table: Table<u16, u64>,
-    /// Set while the depot is read.
-    reader: Option<DepotReader>,
-}
-
-impl Default for Positions {
-    fn default() -> Self {
-        Self {
-            // Two tasks have the same partition only where one of them had it later.
-            table: Table::new().merged(|kept, other| *kept = (*kept).max(other)),
-            reader: None,
-        }
-    }
-}
-
-impl State for Positions {
-    fn shape(&self) -> Shape {
-        self.table.shape()
-    }
-
-    fn track(&mut self) {
-        self.table.track();
-    }
-
-    fn save(&mut self, changes: &mut Changes) -> Result {
-        self.table.save(changes)?;
-        if let Some(reader) = &self.reader {
-            let positions = self.table.iter().map(|(at, to)| (*at, *to)).collect();
-            changes.when_committed(reader.committed(positions));
-        }
-        Ok(())
-    }
-
-    fn load(&mut self, unit: &StoredUnit<'_>) -> Result {
-        self.table.load(unit)
-    }
-
-    fn loaded(&mut self) -> Result {
-        self.table.loaded()
-    }
 }
 
 /// The task that reads a partition: each has a contiguous range.
@@ -337,7 +298,7 @@ where
 
     /// What a run that keeps nothing has read is not needed any more.
     fn tell_read(&self) {
-        if let (false, Some(reader)) = (self.durable, &self.positions.reader) {
+        if let (false, Some(reader)) = (self.durable, &self.reader) {
             let read: Vec<_> = self
                 .partitions
                 .iter()
@@ -362,16 +323,15 @@ where
             (depot.partitions(), self.depot.ends(), self.depot.starts()?);
         let is_mine = |at: u16| task_of(at, partitions, context.parallelism) == context.task;
         self.positions
-            .table
             .retain(|at, _| *at < partitions && is_mine(*at));
         self.read.retain(|at, _| *at < partitions && is_mine(*at));
         for number in (0..partitions).filter(|at| is_mine(*at)) {
             let index = usize::from(number);
             // Every partition has a position from the first commit on, so that a later run goes
             // on from there, whatever is appended meanwhile.
-            let known = self.positions.table.get(&number).copied();
+            let known = self.positions.get(&number).copied();
             let next = known.unwrap_or(starts[index]);
-            self.positions.table.insert(number, next);
+            self.positions.insert(number, next);
             match self.read.get(&number) {
                 Some(id) if *id != depot.id() => {
                     let depot = depot.name().to_owned();
@@ -401,7 +361,7 @@ where
         let name = self.depot.reader.as_deref().unwrap_or(&context.component);
         let waker = context.waker.clone();
         let reader = depot.begin_reading(name, context.durable, &positions, waker)?;
-        self.positions.reader = Some(reader);
+        self.reader = Some(reader);
         self.durable = context.durable;
         self.place = (context.task, context.parallelism);
         Ok(())
@@ -440,11 +400,20 @@ where
 
     fn state(&mut self, states: &mut States<'_>) {
         for Partition { number, next, .. } in &self.partitions {
-            if self.positions.table.get(number) != Some(next) {
-                self.positions.table.insert(*number, *next);
+            if self.positions.get(number) != Some(next) {
+                self.positions.insert(*number, *next);
             }
         }
-        states.keep("positions", &mut self.positions);
+        let reader = &self.reader;
+        states.keep_and_tell("positions", &mut self.positions, |positions| {
+            let positions = positions.iter().map(|(at, to)| (*at, *to)).collect();
+            let tell = reader.as_ref().map(|reader| reader.committed(positions));
+            move || {
+                if let Some(tell) = tell {
+                    tell();
+                }
+            }
+        });
         states.keep("depot", &mut self.read);
         states.keep("began", &mut self.began);
     }

@@ -7,6 +7,7 @@
 //! coordinator is an actor on a further one, with the timer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::task::{Wake, Waker};
 use std::thread;
@@ -272,12 +273,16 @@ impl TaskState {
 struct TaskWaker {
     peers: Peers,
     task: TaskId,
+    /// A message is on its way: clients wake more often than a task can look.
+    sent: Arc<AtomicBool>,
 }
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        if let Some(peers) = self.peers.get() {
-            peers[self.task].tell(TaskInput::Wake);
+        if let Some(peers) = self.peers.get()
+            && !self.sent.swap(true, Ordering::AcqRel)
+        {
+            peers[self.task].tell(TaskInput::Wake(Arc::clone(&self.sent)));
         }
     }
 }
@@ -461,7 +466,8 @@ pub(super) struct Roll(Peers);
 impl Roll {
     pub(super) fn waker(&self, task: TaskId) -> Waker {
         let peers = Arc::clone(&self.0);
-        Waker::from(Arc::new(TaskWaker { peers, task }))
+        let sent = Arc::default();
+        Waker::from(Arc::new(TaskWaker { peers, task, sent }))
     }
 }
 

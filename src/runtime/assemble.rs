@@ -167,6 +167,7 @@ fn make_tasks(
         linger: options.linger,
         batch_tuples: options.batch_tuples,
         slides: Arc::default(),
+        clients: Arc::default(),
         limits: Some(losses(program, first_task)).filter(|losses| losses.has_limits()),
     };
     let tasks_of: BTreeMap<_, _> = components
@@ -196,6 +197,7 @@ fn make_tasks(
                 waker: waker(id),
                 began,
                 faults: faults.clone(),
+                runtime: shared.clients.runtime(),
                 tasks_of: Arc::clone(&tasks_of),
             };
             let ends = |ends: Vec<End>| ends.into_iter().map(|end| (end.task, end.channel));

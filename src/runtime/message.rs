@@ -1,5 +1,8 @@
 //! What tasks say to each other.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::spout::Progress;
@@ -61,8 +64,9 @@ pub(crate) enum TaskInput {
         /// The watermark that the spout follows while it is idle.
         floor: Option<Timestamp>,
     },
-    /// To spouts: input may be at hand.
-    Wake,
+    /// To spouts: input may be at hand. Who wakes the task sets this, and sends no more until it is
+    /// unset.
+    Wake(Arc<AtomicBool>),
     /// To sinks: the epoch with this number is committed, deliver it.
     Committed(u64),
 }

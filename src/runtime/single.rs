@@ -150,7 +150,7 @@ impl Single<'_> {
             self.wires
                 .entry((COORDINATOR, task))
                 .or_default()
-                .push_back(TaskInput::Wake);
+                .push_back(TaskInput::Wake(Arc::default()));
         }
         let wires: Vec<_> = self.wires.keys().copied().collect();
         let now = self.clock.elapsed();

@@ -224,7 +224,9 @@ impl Task {
                 self.cut(epoch, floor)?;
             }
             TaskInput::Committed(epoch) => self.on_committed(epoch)?,
-            TaskInput::Wake => {
+            TaskInput::Wake(sent) => {
+                // Before the spout is asked: what comes to it from now on wakes it anew.
+                sent.store(false, Ordering::Release);
                 if matches!(self.reading, Reading::Waiting | Reading::Until(_)) {
                     self.reading = Reading::Ready;
                 }

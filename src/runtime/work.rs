@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::losses::LossWatch;
 use super::rate::RateLimit;
+use crate::clients::Clients;
 use crate::operator::{AnyBolt, AnySpout};
 
 /// What a task does.
@@ -31,4 +32,6 @@ pub(crate) struct Shared {
     pub(crate) slides: Arc<[i64]>,
     /// Set where what is lost has a limit.
     pub(crate) limits: Option<Arc<LossWatch>>,
+    /// Goes with the last task.
+    pub(crate) clients: Arc<Clients>,
 }

@@ -27,6 +27,7 @@ mod ledger;
 mod stored;
 mod table;
 mod tables;
+mod telling;
 mod value;
 
 pub use changes::Changes;
@@ -46,6 +47,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::time::Timestamp;
+use telling::Telling;
 
 /// What a component keeps, to be declared in its `state` method.
 ///
@@ -83,6 +85,59 @@ impl States<'_> {
         if self.failed.is_ok() {
             self.failed = (self.visit)(name, state);
         }
+    }
+
+    /// As [`States::keep`], and at each commit asks `told` for what is to be called when the state, as
+    /// it is then, is on disk. Nobody is told where the commit fails. So a connector tells its source
+    /// how far it has come, which is never taken back.
+    ///
+    /// It is called on the thread that commits, which the next commit waits for: it should note or
+    /// send what it has to say, and return.
+    ///
+    /// ```
+    /// use squall::testing::spout_contract;
+    /// use squall::{Next, Result, Spout, SpoutOut, States, Value, Word};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use std::sync::Arc;
+    ///
+    /// /// Three words; the server is told up to which one they need not be kept.
+    /// struct Words { next: Value<u64>, acknowledged: Arc<AtomicU64> }
+    ///
+    /// impl Spout for Words {
+    ///     type Output = Word;
+    ///     fn next(&mut self, out: &mut SpoutOut<Word>) -> Result<Next> {
+    ///         if *self.next == 3 {
+    ///             return Ok(Next::End);
+    ///         }
+    ///         out.emit(Word { word: self.next.to_string().into() });
+    ///         *self.next += 1;
+    ///         Ok(Next::More)
+    ///     }
+    ///     fn state(&mut self, states: &mut States<'_>) {
+    ///         let server = &self.acknowledged;
+    ///         states.keep_and_tell("next", &mut self.next, |next| {
+    ///             let (next, server) = (**next, Arc::clone(server));
+    ///             move || server.store(next, Ordering::Release)
+    ///         });
+    ///     }
+    /// }
+    ///
+    /// let acknowledged = Arc::default();
+    /// let words = || Words { next: Value::new(0), acknowledged: Arc::clone(&acknowledged) };
+    /// spout_contract(words, &[1])?;
+    /// assert_eq!(acknowledged.load(Ordering::Acquire), 3);
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    pub fn keep_and_tell<S, T>(
+        &mut self,
+        name: &str,
+        state: &mut S,
+        told: impl FnMut(&S) -> T + Send,
+    ) where
+        S: State,
+        T: FnOnce() + Send + 'static,
+    {
+        self.keep(name, &mut Telling { state, told });
     }
 
     /// Calls `visit` for every state that `declare` keeps, up to its first error.

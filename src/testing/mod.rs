@@ -8,13 +8,14 @@ mod collect;
 mod events;
 mod one;
 mod sink_contract;
+mod spout_contract;
+mod stored;
 mod topology;
 
 pub use crate::fault::{Fault, Faults};
 pub use collect::Collected;
 pub use events::{Event, Events};
-#[cfg(test)]
-pub(crate) use one::context;
 pub use one::{BoltOutput, BoltTest, SinkTest, SpoutTest};
 pub use sink_contract::{KillPoint, sink_contract};
+pub use spout_contract::spout_contract;
 pub use topology::TopologyTest;

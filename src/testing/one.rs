@@ -1,13 +1,9 @@
 //! One bolt, one spout or one sink by itself.
 
-use std::sync::Arc;
-use std::task::Waker;
-
 use crate::batch::Batch;
 use crate::bolt::KeyedBolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
-use crate::fault::Faults;
 use crate::key::{GivenTo, Key};
 use crate::operator::{
     AnyBolt, AnySpout, Executes, PlainOperator, SpoutOperator, WithKey, next_step,
@@ -18,23 +14,6 @@ use crate::stream::sealed::StagingAt;
 use crate::stream::{Out, Port, StreamAt, Streams};
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 use crate::tuple::{DeadLetter, Tuple};
-
-pub(crate) fn context() -> Context {
-    Context {
-        component: "test".to_owned(),
-        task: 0,
-        parallelism: 1,
-        domain: TimeDomain::Event,
-        window: None,
-        durable: false,
-        resumed_from: None,
-        life: None,
-        waker: Waker::noop().clone(),
-        began: Timestamp::MIN,
-        faults: Faults::none(),
-        tasks_of: Arc::default(),
-    }
-}
 
 enum Step<T> {
     Tuple(T, Timestamp),
@@ -66,7 +45,7 @@ impl<B: Executes> BoltTest<B> {
     pub fn new(bolt: B) -> Self {
         Self {
             bolt,
-            context: context(),
+            context: Context::of_test(),
             steps: Vec::new(),
             epochs: 0,
         }
@@ -250,7 +229,7 @@ where
     /// What the spout returns.
     pub fn run(self) -> Result<Vec<<S::Output as StreamAt<0>>::Item>> {
         let mut operator = SpoutOperator::new(self.spout);
-        operator.open(&context())?;
+        operator.open(&Context::of_test())?;
         while operator.emitted().len() < self.most {
             match operator.poll(self.most)? {
                 Next::More | Next::After(_) => {}
@@ -289,7 +268,7 @@ impl<S: Sink> SinkTest<S> {
     /// # Errors
     /// What the sink returns.
     pub fn run(mut self) -> Result<S> {
-        self.sink.prepare(&context())?;
+        self.sink.prepare(&Context::of_test())?;
         self.sink.write(&self.tuples)?;
         if let Some(outbox) = self.sink.outbox()? {
             self.sink.deliver(&outbox)?;

@@ -1,16 +1,12 @@
 //! What every sink owes: killed wherever it may be, the target ends as if nothing had happened.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::task::Waker;
 
+use super::stored::{Saving, Stored, load};
 use crate::context::{Context, Epoch};
 use crate::error::{BoxError, Result};
-use crate::fault::Faults;
 use crate::sink::Sink;
-use crate::state::{Changes, Ledger, State, States, StoredUnit};
-use crate::time::{TimeDomain, Timestamp};
+use crate::time::Timestamp;
 
 /// Puts a sink through what a run with a data directory may do to it, and gives the content
 /// of the target after a run without a failure.
@@ -159,7 +155,7 @@ enum Life {
 #[derive(Default)]
 struct Store {
     committed: u64,
-    states: BTreeMap<String, Vec<Vec<u8>>>,
+    states: Stored,
     /// What is committed, and not recorded as delivered.
     outboxes: Vec<(Epoch, Vec<u8>)>,
 }
@@ -216,13 +212,12 @@ where
     fn live(&mut self, expected: &[C]) -> Result<Life> {
         let mut sink = (self.make)(self.target);
         let resumed_from = Some(self.store.committed).filter(|number| *number > 0);
-        States::visit(
-            |name, state| self.load(name, state),
-            |states| sink.state(states),
-        )?;
+        load(std::slice::from_ref(&self.store.states), |states| {
+            sink.state(states);
+        })?;
         sink.prepare(&context(resumed_from))?;
         // What a new life holds is stored anew.
-        let mut ledgers = BTreeMap::new();
+        let mut saving = Saving::default();
         let mut undelivered = self.store.outboxes.clone();
         if self.deliver(&mut sink, &mut undelivered, expected)? == Life::Killed {
             return Ok(Life::Killed);
@@ -235,7 +230,7 @@ where
                 return Ok(Life::Killed);
             }
             sink.write(second)?;
-            let states = save(&mut sink, &mut ledgers, &self.store)?;
+            let (states, _) = saving.save(&self.store.states, |states| sink.state(states))?;
             let outbox = sink.outbox()?;
             self.uses_outbox |= outbox.is_some();
             let mut outboxes = undelivered.clone();
@@ -349,15 +344,6 @@ where
         );
         Err(BoxError::from(message))
     }
-
-    fn load(&self, name: &str, state: &mut dyn State) -> Result {
-        if let Some(stored) = self.store.states.get(name) {
-            state.load(&StoredUnit::new(stored, false))?;
-        }
-        state.loaded()?;
-        state.track();
-        Ok(())
-    }
 }
 
 /// The place of an epoch among the contents that were seen.
@@ -365,52 +351,11 @@ fn place(epoch: Epoch) -> usize {
     usize::try_from(epoch.number - 1).unwrap_or(usize::MAX)
 }
 
-/// What is stored of the sink when what has changed is stored too.
-fn save<S: Sink>(
-    sink: &mut S,
-    ledgers: &mut BTreeMap<String, Ledger>,
-    store: &Store,
-) -> Result<BTreeMap<String, Vec<Vec<u8>>>> {
-    let mut states = store.states.clone();
-    let save = |name: &str, state: &mut dyn State| {
-        let ledger = ledgers.entry(name.to_owned()).or_insert_with(|| {
-            let mut ledger = Ledger::new(1);
-            ledger.store_anew();
-            ledger
-        });
-        let whole = ledger.whole()[0];
-        let stored = ledger.is_stored(0);
-        let time = Timestamp::from_millis(0);
-        let mut changes = Changes::new(1, time, |_| whole, |_| stored);
-        state.save(&mut changes)?;
-        let values = states.entry(name.to_owned()).or_default();
-        if whole {
-            values.clear();
-        }
-        for bytes in changes.into_units() {
-            ledger.saved(0, whole, bytes.len());
-            values.push(bytes);
-        }
-        Ok(())
-    };
-    States::visit(save, |states| sink.state(states))?;
-    Ok(states)
-}
-
 fn context(resumed_from: Option<u64>) -> Context {
     Context {
-        component: "test".to_owned(),
-        task: 0,
-        parallelism: 1,
-        domain: TimeDomain::Event,
-        window: None,
         durable: true,
         resumed_from,
-        life: None,
-        waker: Waker::noop().clone(),
-        began: Timestamp::MIN,
-        faults: Faults::none(),
-        tasks_of: Arc::default(),
+        ..Context::of_test()
     }
 }
 
@@ -421,7 +366,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::{Value, Word};
+    use crate::{States, Value, Word};
 
     fn words(words: &[&str]) -> Vec<Word> {
         let word = |word: &&str| Word {

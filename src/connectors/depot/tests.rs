@@ -238,7 +238,7 @@ fn what_cannot_be_decoded_is_a_dead_letter_with_its_place() {
         crate::time::TimeDomain::Processing,
         std::time::Duration::ZERO,
     );
-    let context = crate::testing::context();
+    let context = crate::context::Context::of_test();
     spout.open(&context, &mut out).unwrap();
     while spout.next(&mut out).unwrap() == Next::More {}
     let letters = &out.dead_letters.tuples;

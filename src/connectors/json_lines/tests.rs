@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::task::Waker;
 
 use super::*;
-use crate::fault::Faults;
 use crate::testing::sink_contract;
-use crate::time::{TimeDomain, Timestamp};
+use crate::time::Timestamp;
 use crate::{Text, Value};
 
 #[derive(squall_macros::Tuple, Clone, Debug, Serialize)]
@@ -26,17 +23,9 @@ fn words(words: &[&str]) -> Vec<Word> {
 fn context(resumed_from: Option<u64>) -> Context {
     Context {
         component: "out".to_owned(),
-        task: 0,
-        parallelism: 1,
-        domain: TimeDomain::Event,
-        window: None,
         durable: true,
         resumed_from,
-        life: None,
-        waker: Waker::noop().clone(),
-        began: Timestamp::MIN,
-        faults: Faults::none(),
-        tasks_of: Arc::default(),
+        ..Context::of_test()
     }
 }
 

@@ -8,8 +8,6 @@ mod runs;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::task::Waker;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -40,15 +38,8 @@ fn context(task: usize, parallelism: usize, durable: bool) -> Context {
         component: "lines".to_owned(),
         task,
         parallelism,
-        domain: TimeDomain::Event,
-        window: None,
         durable,
-        resumed_from: None,
-        life: None,
-        waker: Waker::noop().clone(),
-        began: Timestamp::MIN,
-        faults: Faults::none(),
-        tasks_of: Arc::default(),
+        ..Context::of_test()
     }
 }
 

@@ -1,0 +1,101 @@
+//! The runtime of asynchronous clients.
+
+use std::io;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::error::Result;
+
+/// The runtime of the clients of a run, on a thread that is started when the first asks for it. With
+/// it go all of its futures.
+#[derive(Debug, Default)]
+pub(crate) struct Clients(Mutex<Option<Driven>>);
+
+#[derive(Debug)]
+struct Driven {
+    handle: Handle,
+    /// Its end is the end of the runtime.
+    _runs: oneshot::Sender<()>,
+}
+
+/// What a [`Context`](crate::Context) has of it: futures that keep a context do not keep the
+/// runtime that they are on.
+#[derive(Clone, Debug)]
+pub(crate) struct RuntimeOf(Weak<Clients>);
+
+impl Clients {
+    /// The runtime of the clients, for a context.
+    pub(crate) fn runtime(self: &Arc<Self>) -> RuntimeOf {
+        RuntimeOf(Arc::downgrade(self))
+    }
+
+    fn handle(&self) -> io::Result<Handle> {
+        let mut driven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(driven) = &*driven {
+            return Ok(driven.handle.clone());
+        }
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (runs, ended) = oneshot::channel::<()>();
+        let clients = thread::Builder::new().name("squall-clients".to_owned());
+        // It is not joined: a future that does not return keeps nobody but itself waiting.
+        clients.spawn(move || {
+            let _ = runtime.block_on(ended);
+            runtime.shutdown_background();
+        })?;
+        *driven = Some(Driven {
+            handle: handle.clone(),
+            _runs: runs,
+        });
+        Ok(handle)
+    }
+}
+
+impl RuntimeOf {
+    /// That of tests of single components, which lives as long as the process.
+    pub(crate) fn tests() -> Self {
+        static CLIENTS: LazyLock<Arc<Clients>> = LazyLock::new(Arc::default);
+        CLIENTS.runtime()
+    }
+
+    pub(crate) fn handle(&self) -> Result<Handle> {
+        let clients = self.0.upgrade();
+        let clients = clients.ok_or("the run whose runtime is asked for has ended")?;
+        let handle = clients.handle();
+        Ok(handle.map_err(|error| format!("no runtime for asynchronous clients: {error}"))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Far more than anything here takes.
+    const LONG: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn futures_run_with_timers_and_end_with_their_run() {
+        let clients = Arc::new(Clients::default());
+        let runtime = clients.runtime();
+        let (tell, told) = mpsc::channel();
+        runtime.handle().unwrap().spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            tell.send(()).unwrap();
+            // Nobody ends it.
+            std::future::pending::<()>().await;
+            drop(tell);
+        });
+        assert_eq!(told.recv_timeout(LONG), Ok(()));
+        drop(clients);
+        let ended = told.recv_timeout(LONG);
+        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));
+        let error = runtime.handle().unwrap_err().to_string();
+        assert!(error.contains("has ended"), "{error}");
+    }
+}
