@@ -1,22 +1,17 @@
 //! The typed builder: declares components and makes the plan and what runs it.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde::Serialize;
-
-use super::carriage::{Carriages, When};
 use super::component::{Aggregating, Component, Keyed, NoInput};
+use super::definition::{Definition, Input, Make};
+use super::parts::Parts;
 use super::plan::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, StreamPlan};
+use super::when::When;
 use crate::bolt::Bolt;
-use crate::meaning::Meaning;
-use crate::operator::{
-    AnyBolt, AnyEdge, AnySpout, Edge, Global, PlainOperator, Properties, SinkOperator,
-    SpoutOperator,
-};
+use crate::operator::{Edge, Global, PlainOperator, SinkOperator, SpoutOperator};
 use crate::sink::Sink;
 use crate::spout::Spout;
-use crate::stream::{DEAD_LETTERS, Streams, short_type_name};
+use crate::stream::{Streams, short_type_name};
 use crate::tuple::DeadLetter;
 
 /// A topology being declared: spouts, bolts and sinks, wired by groupings.
@@ -48,113 +43,6 @@ use crate::tuple::DeadLetter;
 pub struct Topology {
     name: String,
     parts: RefCell<Parts>,
-}
-
-/// What was declared so far.
-#[derive(Default)]
-pub(crate) struct Parts {
-    pub(crate) components: Vec<Definition>,
-    /// The sinks that read every component's dead letters.
-    dead_letter_sinks: Vec<usize>,
-    carriages: Carriages,
-}
-
-impl Parts {
-    /// Whether tuples are combined also where it does not pay.
-    pub(crate) fn combines_always(&self) -> bool {
-        self.carriages.combine == When::Always
-    }
-
-    /// The name of the stream that an input reads, as its component has named it.
-    fn stream_name(&self, input: &Input) -> String {
-        let source = input.source.and_then(|source| self.components.get(source));
-        let stream = source.and_then(|source| source.outputs.get(input.stream));
-        stream.map_or_else(|| DEAD_LETTERS.to_owned(), |stream| stream.name.clone())
-    }
-}
-
-/// One component: its plan, and how its tasks are made.
-pub(crate) struct Definition {
-    pub(crate) id: String,
-    pub(crate) kind: ComponentKind,
-    pub(crate) implementation: &'static str,
-    pub(crate) parallelism: usize,
-    pub(crate) outputs: Vec<StreamPlan>,
-    pub(crate) inputs: Vec<Input>,
-    pub(crate) make: Make,
-    /// What was stated of its results where it was added.
-    pub(crate) stated: Meaning,
-    /// Tuples per second over all tasks of a spout.
-    pub(crate) rate: Option<f64>,
-    /// What it says of itself; none before it was [asked](Definition::ask).
-    properties: Option<Properties>,
-}
-
-impl Definition {
-    /// Makes one of it, which says what it is. A factory that panics here panics again where a run
-    /// makes its tasks, which tells of it.
-    fn ask(&mut self) {
-        if self.properties.is_some() {
-            return;
-        }
-        let make = &self.make;
-        let asked = catch_unwind(AssertUnwindSafe(|| match make {
-            Make::Spout(make) => Some(make().properties()),
-            Make::Bolt(make) => Some(make().properties()),
-            Make::Unwired => None,
-        }));
-        self.properties = asked.ok().flatten();
-        if let Some(properties) = &mut self.properties {
-            let said = properties.streams.drain(..);
-            for (stream, said) in self.outputs.iter_mut().zip(said) {
-                *stream = said;
-            }
-        }
-    }
-
-    fn says(&self, property: impl Fn(&Properties) -> bool) -> bool {
-        self.properties.as_ref().is_some_and(property)
-    }
-
-    /// Whether it takes tuples that were combined.
-    pub(super) fn combines(&self) -> bool {
-        self.says(|properties| properties.combines)
-    }
-
-    /// Whether its work is so little that it needs no thread.
-    pub(super) fn is_light(&self) -> bool {
-        self.says(|properties| properties.light)
-    }
-
-    /// Whether its code may wait for something.
-    pub(crate) fn waits(&self) -> bool {
-        self.says(|properties| properties.waits)
-    }
-
-    /// The field of its main stream that holds the key by which it is grouped.
-    pub(super) fn key_field(&self) -> Option<&str> {
-        self.properties.as_ref()?.key_field.as_deref()
-    }
-}
-
-type Factory<T> = Box<dyn Fn() -> T + Send>;
-
-/// Makes the operators of a component's tasks.
-pub(crate) enum Make {
-    Spout(Factory<Box<dyn AnySpout>>),
-    Bolt(Factory<Box<dyn AnyBolt>>),
-    /// A keyed bolt without a fields grouping: the check refuses it for its missing input.
-    Unwired,
-}
-
-/// One input of a component.
-pub(crate) struct Input {
-    /// None where the stream is one of another topology, which the check refuses.
-    pub(crate) source: Option<usize>,
-    /// The position of the stream; the dead letters come after the last.
-    pub(crate) stream: usize,
-    pub(crate) grouping: Grouping,
-    pub(crate) edge: Factory<Box<dyn AnyEdge>>,
 }
 
 impl Topology {
@@ -206,7 +94,7 @@ impl Topology {
             S::Output::named(&[]),
             make,
         );
-        Component::new(self, index)
+        Component::new(&self.parts, index)
     }
 
     /// Adds a bolt; `factory` is called once for each task, and once for the plan.
@@ -223,7 +111,7 @@ impl Topology {
             B::Output::named(&[]),
             make,
         );
-        Component::new(self, index)
+        Component::new(&self.parts, index)
     }
 
     /// Adds a keyed bolt, which gets its key from its fields grouping; `factory` is called
@@ -241,7 +129,7 @@ impl Topology {
             Vec::new(),
             Make::Unwired,
         );
-        Keyed::new(self, index, Box::new(factory))
+        Keyed::new(&self.parts, index, Box::new(factory))
     }
 
     /// Adds a keyed bolt that aggregates, as [`Topology::keyed`] does, and lets its senders
@@ -298,7 +186,7 @@ impl Topology {
             Vec::new(),
             make,
         );
-        Component::new(self, index)
+        Component::new(&self.parts, index)
     }
 
     /// Adds a sink that gets the dead letters of every spout and bolt, also of those that
@@ -392,33 +280,9 @@ impl Topology {
         outputs: Vec<StreamPlan>,
         make: Make,
     ) -> usize {
+        let definition = Definition::new(id.into(), kind, implementation, outputs, make);
         let components = &mut self.parts.borrow_mut().components;
-        components.push(Definition {
-            id: id.into(),
-            kind,
-            implementation,
-            parallelism: 1,
-            outputs,
-            inputs: Vec::new(),
-            make,
-            stated: Meaning::none(),
-            rate: None,
-            properties: None,
-        });
+        components.push(definition);
         components.len() - 1
-    }
-
-    /// Takes in what is stated of a component's results.
-    pub(super) fn state(&self, index: usize, meaning: &(impl Serialize + ?Sized)) {
-        self.change(index, |component| {
-            let before = std::mem::take(&mut component.stated);
-            component.stated = before.and(Meaning::of(meaning));
-        });
-    }
-
-    /// Changes what was declared of a component.
-    pub(super) fn change<R>(&self, index: usize, change: impl FnOnce(&mut Definition) -> R) -> R {
-        // Indices come from `add`, and components are never removed.
-        change(&mut self.parts.borrow_mut().components[index])
     }
 }

@@ -7,15 +7,12 @@ use std::{
 
 use super::{
     mistake::{PlanError, PlanErrors},
-    plan::{ComponentKind, ComponentPlan, DEAD_LETTERS, Grouping, InputPlan, KeyPart, Plan},
+    plan::{
+        ComponentKind, ComponentPlan, DEAD_LETTERS, Grouping, InputPlan, KeyPart, MAX_FIELDS_TASKS,
+        Plan,
+    },
 };
 use crate::nearest::nearest;
-
-/// The most tasks that a component may have when it receives a fields grouping: 256.
-///
-/// A fields grouping hashes each key to one of 256 shards and deals out whole shards, so a further
-/// task would never get a tuple.
-pub const MAX_FIELDS_TASKS: usize = 256;
 
 impl Plan {
     /// Finds every mistake that can be known before the topology runs.

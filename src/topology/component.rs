@@ -1,12 +1,14 @@
 //! Handles of declared components: they are wired by groupings and read as streams.
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::builder::{Input, Make, Topology};
+use super::definition::{Input, Make};
+use super::parts::Parts;
 use super::plan::{Grouping, KeyPart, KeyPlan};
 use crate::bolt::{AggregatingBolt, KeyedBolt};
 use crate::key::{GivenTo, Key};
@@ -24,14 +26,14 @@ pub enum NoInput {}
 
 /// A declared component: `C` is its type, `S` its output streams, `I` the tuples it takes.
 pub struct Component<'t, C, S, I> {
-    topology: &'t Topology,
+    parts: &'t RefCell<Parts>,
     index: usize,
     types: PhantomData<fn(C, S, I)>,
 }
 
 /// One output stream of a component.
 pub struct Stream<'t, T> {
-    topology: &'t Topology,
+    parts: &'t RefCell<Parts>,
     component: usize,
     position: usize,
     tuple: PhantomData<fn() -> T>,
@@ -68,9 +70,9 @@ impl<C, S: StreamAt<0>, I> AsStream for Component<'_, C, S, I> {
 }
 
 impl<'t, C, S, I> Component<'t, C, S, I> {
-    pub(super) fn new(topology: &'t Topology, index: usize) -> Self {
+    pub(super) fn new(parts: &'t RefCell<Parts>, index: usize) -> Self {
         Self {
-            topology,
+            parts,
             index,
             types: PhantomData,
         }
@@ -83,7 +85,8 @@ impl<'t, C, S, I> Component<'t, C, S, I> {
     /// How many tasks run the component; 1 unless said.
     #[must_use = "keep the component to wire it"]
     pub fn parallelism(self, tasks: usize) -> Self {
-        self.topology
+        self.parts
+            .borrow_mut()
             .change(self.index, |component| component.parallelism = tasks);
         self
     }
@@ -118,7 +121,7 @@ impl<'t, C, S, I> Component<'t, C, S, I> {
     /// ```
     #[must_use = "keep the component to wire it"]
     pub fn meaning(self, meaning: &(impl Serialize + ?Sized)) -> Self {
-        self.topology.state(self.index, meaning);
+        self.parts.borrow_mut().state(self.index, meaning);
         self
     }
 }
@@ -131,7 +134,7 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
         S: StreamAt<P>,
     {
         Stream {
-            topology: self.topology,
+            parts: self.parts,
             component: self.index,
             position: P,
             tuple: PhantomData,
@@ -145,7 +148,7 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
         S: StreamAt<0>,
     {
         Stream {
-            topology: self.topology,
+            parts: self.parts,
             component: self.index,
             position: 0,
             tuple: PhantomData,
@@ -156,7 +159,7 @@ impl<'t, C, S: Streams, I> Component<'t, C, S, I> {
     #[must_use]
     pub fn dead_letters(&self) -> Stream<'t, DeadLetter> {
         Stream {
-            topology: self.topology,
+            parts: self.parts,
             component: self.index,
             position: S::COUNT,
             tuple: PhantomData,
@@ -171,7 +174,8 @@ impl<C: Spout, S> Component<'_, C, S, NoInput> {
     pub fn rate(self, tuples_per_second: f64) -> Self {
         let limited = tuples_per_second > 0.0 && tuples_per_second.is_finite();
         let rate = limited.then_some(tuples_per_second);
-        self.topology
+        self.parts
+            .borrow_mut()
             .change(self.index, |component| component.rate = rate);
         self
     }
@@ -292,8 +296,8 @@ impl<C, S, I> Component<'_, C, S, I> {
         edge: impl Fn() -> Box<dyn AnyEdge> + Send + 'static,
     ) -> Self {
         let stream = stream.as_stream();
-        let same = std::ptr::eq(stream.topology, self.topology);
-        self.topology.change(self.index, |component| {
+        let same = std::ptr::eq(stream.parts, self.parts);
+        self.parts.borrow_mut().change(self.index, |component| {
             component.inputs.push(Input {
                 source: same.then_some(stream.component),
                 stream: stream.position,
@@ -333,19 +337,19 @@ fn key_plan<T: Tuple>(key: &impl Key<T>) -> KeyPlan {
 /// A keyed bolt that waits for its fields grouping.
 #[must_use = "a keyed bolt needs a fields grouping"]
 pub struct Keyed<'t, B> {
-    topology: &'t Topology,
+    parts: &'t RefCell<Parts>,
     index: usize,
     factory: Box<dyn Fn() -> B + Send>,
 }
 
 impl<'t, B: 'static> Keyed<'t, B> {
     pub(super) fn new(
-        topology: &'t Topology,
+        parts: &'t RefCell<Parts>,
         index: usize,
         factory: Box<dyn Fn() -> B + Send>,
     ) -> Self {
         Self {
-            topology,
+            parts,
             index,
             factory,
         }
@@ -353,14 +357,15 @@ impl<'t, B: 'static> Keyed<'t, B> {
 
     /// How many tasks run the bolt; 1 unless said.
     pub fn parallelism(self, tasks: usize) -> Self {
-        self.topology
+        self.parts
+            .borrow_mut()
             .change(self.index, |component| component.parallelism = tasks);
         self
     }
 
     /// As [`Component::meaning`].
     pub fn meaning(self, meaning: &(impl Serialize + ?Sized)) -> Self {
-        self.topology.state(self.index, meaning);
+        self.parts.borrow_mut().state(self.index, meaning);
         self
     }
 
@@ -396,16 +401,16 @@ impl<'t, B: 'static> Keyed<'t, B> {
         B: KeyedBolt<A::Item>,
     {
         let Self {
-            topology,
+            parts,
             index,
             factory,
         } = self;
         let bolt_key = key.clone();
-        topology.change(index, |component| {
+        parts.borrow_mut().change(index, |component| {
             component.outputs = B::Output::named(&[]);
             component.make = Make::Bolt(Box::new(move || make(factory(), bolt_key.clone())));
         });
-        let reader = Component::<'t, B, B::Output, A::Item>::new(topology, index);
+        let reader = Component::<'t, B, B::Output, A::Item>::new(parts, index);
         Grouped {
             component: reader.keyed_grouping(stream, &key, &edge),
             key,
@@ -498,7 +503,10 @@ impl<B: KeyedBolt<T>, T: Tuple, K> Grouped<'_, B, T, K> {
     /// As [`Component::meaning`].
     #[must_use = "keep the component to read it"]
     pub fn meaning(self, meaning: &(impl Serialize + ?Sized)) -> Self {
-        self.component.topology.state(self.component.index, meaning);
+        self.component
+            .parts
+            .borrow_mut()
+            .state(self.component.index, meaning);
         self
     }
 }

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    check::MAX_FIELDS_TASKS,
-    plan::{ComponentKind, Grouping},
-};
+use super::plan::{ComponentKind, Grouping, MAX_FIELDS_TASKS};
 
 /// All mistakes of one plan, as [`Plan::check`](super::Plan::check) found them; never empty there.
 ///

@@ -5,23 +5,28 @@
 
 mod builder;
 mod carriage;
+mod carriages;
 mod check;
 mod component;
+mod definition;
 mod draw;
 mod mistake;
 mod order;
+mod parts;
 mod plan;
 #[cfg(test)]
 mod samples;
+mod when;
 
 pub use builder::Topology;
-pub(crate) use builder::{Definition, Make, Parts};
-pub use carriage::{Carriage, UnknownWhen, When};
-pub use check::MAX_FIELDS_TASKS;
+pub use carriage::Carriage;
 pub use component::{Aggregating, AsStream, Component, Grouped, Keyed, NoInput, Stream};
+pub(crate) use definition::{Definition, Make};
 pub use draw::{PlanFormat, UnknownPlanFormat};
 pub use mistake::{PlanError, PlanErrors};
+pub(crate) use parts::Parts;
 pub use plan::{
     ComponentKind, ComponentPlan, DEAD_LETTERS, DEFAULT_STREAM, Grouping, InputPlan, KeyPart,
-    KeyPlan, Plan, StreamPlan,
+    KeyPlan, MAX_FIELDS_TASKS, Plan, StreamPlan,
 };
+pub use when::{UnknownWhen, When};

@@ -19,6 +19,12 @@ static DEAD_LETTERS_STREAM: LazyLock<StreamPlan> = LazyLock::new(|| StreamPlan {
     fields: vec!["source".to_owned()],
 });
 
+/// The most tasks that a component may have when it receives a fields grouping: 256.
+///
+/// A fields grouping hashes each key to one of 256 shards and deals out whole shards, so a further
+/// task would never get a tuple.
+pub const MAX_FIELDS_TASKS: usize = 256;
+
 /// A whole topology as data.
 ///
 /// ```
@@ -78,7 +84,7 @@ pub struct ComponentPlan {
     /// The short name of the type that does the work, such as `RollingCount`; for people only.
     pub implementation: String,
     /// How many tasks run it; at least 1, and at most
-    /// [`MAX_FIELDS_TASKS`](super::MAX_FIELDS_TASKS) when it receives a fields grouping.
+    /// [`MAX_FIELDS_TASKS`] when it receives a fields grouping.
     pub parallelism: usize,
     /// The streams it reads; none for a spout, at least one for a bolt or sink.
     pub inputs: Vec<InputPlan>,
