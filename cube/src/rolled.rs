@@ -2,6 +2,7 @@
 
 mod dictionary;
 mod metrics;
+mod partial;
 mod source;
 mod taken;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use squall::{Result, Text};
 
-use super::metrics::{Held, Number};
+use super::partial::{Held, Number};
 use crate::double;
 use crate::event::{Event, Input};
 use crate::rows::{MetricColumn, Rows};

@@ -8,7 +8,7 @@ use squall::{Result, Timestamp};
 use super::file::{Part, SegmentError, SegmentFile};
 use super::folder::Folder;
 use super::reader::SegmentReader;
-use super::reindex::{ReindexError, overlap};
+use super::reindex_error::ReindexError;
 use crate::archive::Archived;
 use crate::rows::MetricColumn;
 use crate::schema::{Kind, Schema};
@@ -81,6 +81,10 @@ fn together(mut all: Vec<Counted>) -> Vec<Counted> {
         }
     }
     together
+}
+
+pub(super) fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 /// The events of a part, by the metric that counts them.

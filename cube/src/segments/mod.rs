@@ -14,6 +14,7 @@ mod offline;
 mod opened;
 mod reader;
 mod reindex;
+mod reindex_error;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -26,7 +27,8 @@ pub use files::{RowGroup, SegmentFiles};
 pub use manifest::{Listing, Manifest};
 pub use offline::{Compacted, compact};
 pub use reader::SegmentReader;
-pub use reindex::{ReindexError, Reindexed, reindex};
+pub use reindex::{Reindexed, reindex};
+pub use reindex_error::ReindexError;
 
 /// The component that has the tables of the files.
 pub(crate) const SEGMENTS: &str = "segments";

@@ -9,11 +9,12 @@ use squall::connectors::files::{Delimiter, FieldWatch, Format, Outcome, Record, 
 use squall::{DataDir, Result, Table, Text, Timestamp};
 
 use super::SEGMENTS;
-use super::archived;
+use super::archived::{self, overlap};
 use super::file::SegmentFile;
 use super::folder::Folder;
 use super::manifest;
 use super::offline::{compact_held, held, listing};
+use super::reindex_error::ReindexError;
 use super::writer::SegmentWriter;
 use crate::archive::{ARCHIVE, Archive, Archived};
 use crate::decode::Decoder;
@@ -34,58 +35,6 @@ pub struct Reindexed {
     pub rows: u64,
     /// The segments' files that were replaced.
     pub replaced: usize,
-}
-
-/// Why a time cannot be made again.
-#[derive(Debug, thiserror::Error)]
-pub enum ReindexError {
-    /// No events were archived.
-    #[error("there is no archive of this cube: it was not run with one")]
-    NoArchive,
-    /// The time ends within a segment.
-    #[error(
-        "the time from {from} to {to} is not made of whole segments: it cuts the one from {start} to \
-         {end} of {whose}"
-    )]
-    CutsSegment {
-        /// When the time begins.
-        from: Timestamp,
-        /// When it ends.
-        to: Timestamp,
-        /// When the segment begins.
-        start: Timestamp,
-        /// When it ends.
-        end: Timestamp,
-        /// Whose segment it is: `the cube`, `the archive`, `the new spec`.
-        whose: &'static str,
-    },
-    /// The new spec takes nothing.
-    #[error("the new spec takes none of the archived events, and nothing was changed: {first}")]
-    NothingTaken {
-        /// Why the first one was refused.
-        first: String,
-    },
-    /// The archive may not have everything.
-    #[error(
-        "the cube had rows before it had an archive, and nothing counts its events: what is not \
-         archived would be lost"
-    )]
-    NotKnown,
-    /// Not everything is in the archive.
-    #[error(
-        "the cube has {stored} events from {from} to {to}, and the archive has {archived} of them: \
-         what is missing would be lost"
-    )]
-    NotArchived {
-        /// When the time begins.
-        from: Timestamp,
-        /// When it ends.
-        to: Timestamp,
-        /// The events in the cube, or its rows where it does not count events: at least as many.
-        stored: u64,
-        /// The events in the archive.
-        archived: u64,
-    },
 }
 
 /// The memory that rows take before they are written.
@@ -237,10 +186,6 @@ fn is_complete(data_dir: &DataDir) -> Result<bool> {
     let snapshot = data_dir.views()?.read()?;
     let complete = snapshot.value::<bool>(ARCHIVE, "complete", 0);
     Ok(complete.ok().flatten().unwrap_or(false))
-}
-
-pub(super) fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
-    one.start < other.end && other.start < one.end
 }
 
 fn whole(segment: &Range<i64>, time: &Range<i64>, whose: &'static str) -> Result<(), ReindexError> {
