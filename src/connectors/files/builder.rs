@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Columns, Delimiter, Encoding, EventTime, FieldSelector, FieldWatch, FileSpout, Format,
-    InputError, Probe, ProbeError, Progress, Record, Source, TimeFormat, probe, resolve,
+    Columns, Delimiter, Encoding, EventTime, FieldSelector, FieldWatch, Format, InputError, Probe,
+    ProbeError, Progress, Record, Source, TimeFormat, probe, resolve,
 };
 use crate::error::Result;
-use crate::stream::{Out, Streams};
 use crate::time::Timestamp;
 
 /// What to read: files, how their records are made, and where their times are.
@@ -416,16 +415,5 @@ impl Files {
     #[must_use]
     pub fn sources(&self) -> &[Source] {
         &self.sources
-    }
-
-    /// The spout that emits what `decode` makes of each record; an error of `decode` sends
-    /// the record to the dead letters.
-    #[must_use]
-    pub fn decode<S, F>(&self, decode: F) -> FileSpout<S, F>
-    where
-        S: Streams,
-        F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
-    {
-        FileSpout::new(self.clone(), decode)
     }
 }

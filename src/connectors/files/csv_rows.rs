@@ -12,9 +12,9 @@ use std::mem;
 
 use csv::StringRecord;
 
-use super::field::FieldError;
+use super::damage::Damage;
+use super::field_error::FieldError;
 use super::format::Delimiter;
-use super::record::Damage;
 use crate::text::Shown;
 
 /// The column names of a CSV file: its first row.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::csv_rows::Header;
+use super::field_error::MissingColumn;
 use crate::nearest::nearest;
 use crate::text::Shown;
 
@@ -15,68 +16,6 @@ use crate::text::Shown;
 pub struct FieldSelector {
     name: Option<Arc<str>>,
     column: Option<(Arc<Header>, usize)>,
-}
-
-/// The column that was asked for does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no column `{}`{}; the columns are {found}",
-    Shown(asked),
-    told(.nearest.as_ref())
-)]
-pub struct MissingColumn {
-    /// The column that was asked for.
-    pub asked: String,
-    /// The columns there are, for people: each in backticks, separated by commas.
-    pub found: String,
-    /// The column that was probably meant.
-    pub nearest: Option<String>,
-}
-
-fn told(nearest: Option<&String>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (nearest: `{}`)", Shown(name)))
-}
-
-/// Why a record does not give a field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FieldError {
-    /// Plain text has no fields.
-    #[error(
-        "plain text has no field `{}`; ask for no field to get the whole line",
-        Shown(field)
-    )]
-    NoFields {
-        /// The field that was asked for.
-        field: String,
-    },
-    /// The CSV file has no such column.
-    #[error(transparent)]
-    MissingColumn(#[from] MissingColumn),
-    /// The JSON value is made of others.
-    #[error(
-        "`{}` is {kind}; a field is a string, a number, a boolean or null",
-        Shown(field)
-    )]
-    NotScalar {
-        /// The path of the value.
-        field: String,
-        /// "an array" or "an object".
-        kind: &'static str,
-    },
-    /// The value, or its name, is not of the encoding of the input.
-    #[error("{reason}")]
-    NotOfEncoding {
-        /// What is not, from which byte on, and what to do.
-        reason: String,
-    },
-    /// The JSON string has escapes that stand for no character.
-    #[error("`{}` cannot be read: {reason}", Shown(field))]
-    Unreadable {
-        /// The path of the value.
-        field: String,
-        /// What the JSON reader objects to.
-        reason: String,
-    },
 }
 
 impl FieldSelector {

@@ -11,8 +11,8 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::field::FieldError;
-use super::record::Scalar;
+use super::field_error::FieldError;
+use super::scalar::Scalar;
 
 /// The top-level keys of one line; its buffers are kept from line to line.
 #[derive(Clone, Debug, Default)]

@@ -19,9 +19,12 @@
 //! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
 //! | `json` | where in a JSON line each top-level value stands |
 //! | `reader` | [`RecordReader`]: all that makes records; a [`BadRecord`] is told and passed over |
-//! | `record` | one [`Record`], its place in the input, and its fields, each a [`Scalar`] |
+//! | `record` | one [`Record`], its place in the input, and its fields |
+//! | `scalar` | [`Scalar`]: the value of a field |
+//! | `damage` | what of a record is not of the encoding of its input |
 //! | `object` | a record as an object of JSON, and one of such an object |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
+//! | `field_error` | [`FieldError`]: why a record does not give a field |
 //! | `field_watch` | [`FieldWatch`]: which of the fields that are asked for no record has |
 //! | `event_time` | [`EventTime`]: where the time of a record comes from |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
@@ -77,9 +80,11 @@ mod columns;
 mod content;
 mod csv_rows;
 mod cut;
+mod damage;
 mod encoding;
 mod event_time;
 mod field;
+mod field_error;
 mod field_watch;
 mod fingerprint;
 mod follow;
@@ -98,6 +103,7 @@ mod reader;
 mod reading;
 mod record;
 mod runs;
+mod scalar;
 mod sniff;
 mod spout;
 mod stream;
@@ -113,7 +119,8 @@ pub use columns::{Columns, ColumnsError};
 pub use csv_rows::Header;
 pub use encoding::{Encoding, EncodingError};
 pub use event_time::EventTime;
-pub use field::{FieldError, FieldSelector, MissingColumn};
+pub use field::FieldSelector;
+pub use field_error::{FieldError, MissingColumn};
 pub use field_watch::{FieldWatch, MissingFields};
 pub use format::{Delimiter, Format, FormatError};
 pub use input::{InputError, Source, finds, resolve};
@@ -123,7 +130,8 @@ pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeEr
 pub use progress::Progress;
 pub use read_as::ReadOtherwise;
 pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
-pub use record::{Record, Scalar};
+pub use record::Record;
+pub use scalar::Scalar;
 pub use spout::FileSpout;
 pub use time::{TimeError, TimeFormat, TimeFormatError, plain_time};
 pub use time_parts::{TimePart, check_time_parts};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Record;
-use super::field::FieldError;
+use super::field_error::FieldError;
 use super::record::Content;
 
 impl Record {

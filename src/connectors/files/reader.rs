@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::columns::{Columns, Matcher};
 use super::csv_rows::{Header, Splitter};
 use super::cut::{Cut, Cutter};
+use super::damage::{Damage, not_of};
 use super::encoding::Encoding;
 use super::fingerprint::is_gzip;
 use super::format::{Delimiter, Format};
@@ -15,7 +16,7 @@ use super::gzip::Unpacked;
 use super::input::{InputError, Source};
 use super::lines::Lines;
 use super::members::{MemberStart, Reached};
-use super::record::{Content, Damage, Record, not_of};
+use super::record::{Content, Record};
 use super::sniff::Foreign;
 use crate::text::{Shown, excerpt};
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::csv_rows::Header;
-use super::encoding::Encoding;
-use super::field::{FieldError, FieldSelector};
+use super::damage::Damage;
+use super::field::FieldSelector;
+use super::field_error::FieldError;
 use super::json::TopLevel;
-use crate::text::Shown;
+use super::scalar::Scalar;
 
 /// A record with its place in the input.
 ///
@@ -31,71 +32,6 @@ pub struct Record {
     pub(super) row: StringRecord,
     /// The keys, if the content is a JSON line.
     pub(super) json: TopLevel,
-}
-
-/// The value of a field, with what it is in the input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scalar<'r> {
-    /// A JSON string, also an empty one; a CSV column that is not empty; a line of text.
-    Text(Cow<'r, str>),
-    /// A JSON number in its exact spelling.
-    Number(&'r str),
-    /// A JSON boolean.
-    Bool(bool),
-}
-
-impl<'r> Scalar<'r> {
-    /// Its text, numbers and booleans in their exact spelling.
-    pub fn into_text(self) -> Cow<'r, str> {
-        match self {
-            Self::Text(text) => text,
-            Self::Number(text) => Cow::Borrowed(text),
-            Self::Bool(true) => Cow::Borrowed("true"),
-            Self::Bool(false) => Cow::Borrowed("false"),
-        }
-    }
-}
-
-/// A text holds what is not of the encoding of its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damage {
-    /// The character that stands for it, and for nothing else in the text.
-    pub(super) marker: char,
-    pub(super) encoding: Encoding,
-}
-
-impl Damage {
-    /// Whether this part of the text is not whole.
-    fn is_in(self, text: &str) -> bool {
-        text.contains(self.marker)
-    }
-
-    /// What is wrong with such a part, which is called `what`.
-    pub(super) fn told(self, what: &str, text: &str) -> String {
-        not_of(self.encoding, what, text.find(self.marker))
-    }
-
-    fn of_field(self, name: &str, text: &str) -> FieldError {
-        FieldError::NotOfEncoding {
-            reason: self.told(&format!("`{}`", Shown(name)), text),
-        }
-    }
-}
-
-/// Something is not of the encoding, after so many bytes.
-pub(super) fn not_of(encoding: Encoding, what: &str, bytes: Option<usize>) -> String {
-    let place = match bytes {
-        None => String::new(),
-        Some(1) => " after its first byte".to_owned(),
-        Some(bytes) => format!(" after its first {bytes} bytes"),
-    };
-    let instead = if encoding == Encoding::UTF_8 {
-        "say in which encoding the input is, as by --encoding latin1"
-    } else {
-        "is the input in another encoding?"
-    };
-    let encoding = encoding.to_string().to_uppercase();
-    format!("{what} is not valid {encoding}{place}: {instead}")
 }
 
 /// What `text` is.

@@ -37,6 +37,19 @@ use crate::tuple::DeadLetter;
 use held::Held;
 use turns::{Begun, Turn};
 
+impl Files {
+    /// The spout that emits what `decode` makes of each record; an error of `decode` sends
+    /// the record to the dead letters.
+    #[must_use]
+    pub fn decode<S, F>(&self, decode: F) -> FileSpout<S, F>
+    where
+        S: Streams,
+        F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    {
+        FileSpout::new(self.clone(), decode)
+    }
+}
+
 /// A spout over [`Files`]; made by [`Files::decode`].
 pub struct FileSpout<S, F> {
     files: Files,
