@@ -9,8 +9,8 @@ const LAYERS: &[&[&str]] = &[
     &[
         "decimal", "error", "meaning", "nearest", "private", "text", "time", "varint",
     ],
-    // Failing on purpose.
-    &["fault"],
+    // Failing on purpose; the runtime of asynchronous clients.
+    &["clients", "fault"],
     // What travels, and what is known of the task that has it; what is kept on disk.
     &["context", "store", "tuple"],
     // How tuples are grouped.
@@ -29,8 +29,8 @@ const LAYERS: &[&[&str]] = &[
     &["ranking"],
     // What users implement.
     &["bolt", "sink", "spout"],
-    // What squall has implemented of that already.
-    &["bolts", "connectors"],
+    // What squall has implemented of that already, and what others may implement it with.
+    &["asynchronous", "bolts", "connectors"],
     // What of it is stored, and where in a data directory.
     &["durable"],
     // User code with its types erased; groupings as code.

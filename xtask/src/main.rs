@@ -39,6 +39,16 @@ const STEPS: &[Step] = &[
         arguments: &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"],
     },
     Step {
+        what: "format of the crate outside",
+        environment: &[],
+        arguments: &[
+            "fmt",
+            "--manifest-path",
+            "tests/outside/Cargo.toml",
+            "--check",
+        ],
+    },
+    Step {
         what: "lints",
         environment: &[],
         arguments: &[
@@ -82,6 +92,18 @@ const STEPS: &[Step] = &[
         what: "tests",
         environment: &[],
         arguments: &["test", "--workspace", "--exclude", "squall-bench"],
+    },
+    // Components of a crate that has squall's public names alone.
+    Step {
+        what: "tests of the crate outside",
+        environment: &[],
+        arguments: &[
+            "test",
+            "--manifest-path",
+            "tests/outside/Cargo.toml",
+            "--target-dir",
+            "target",
+        ],
     },
 ];
 

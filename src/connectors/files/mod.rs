@@ -43,6 +43,7 @@
 //! | `read_as` | in which format a file was read, and what the spout states of all |
 //! | `reading` | one source of a task, opened where it was left |
 //! | `follow` | files that appear, grow and move while they are read |
+//! | `decode` | what makes tuples of a record, with times or without |
 //! | `spout` | [`FileSpout`]: records become tuples, each file a split with a watermark |
 //!
 //! # Example
@@ -81,6 +82,7 @@ mod content;
 mod csv_rows;
 mod cut;
 mod damage;
+mod decode;
 mod encoding;
 mod event_time;
 mod field;
@@ -117,6 +119,7 @@ mod words;
 pub use builder::Files;
 pub use columns::{Columns, ColumnsError};
 pub use csv_rows::Header;
+pub use decode::{Decode, Decoder, TimedDecoder, TimedOut};
 pub use encoding::{Encoding, EncodingError};
 pub use event_time::EventTime;
 pub use field::FieldSelector;

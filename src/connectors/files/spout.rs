@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{AtEnd, Files};
+use super::decode::{Decode, Decoder, TimedDecoder, TimedOut, tell_late};
 use super::event_time::{EventTime, NoTime};
 use super::follow::{Discovery, LOOK_INTERVAL};
 use super::position::{FilePosition, PositionError};
@@ -41,19 +42,52 @@ impl Files {
     /// The spout that emits what `decode` makes of each record; an error of `decode` sends
     /// the record to the dead letters.
     #[must_use]
-    pub fn decode<S, F>(&self, decode: F) -> FileSpout<S, F>
+    pub fn decode<S, F>(&self, decode: F) -> FileSpout<S, Decoder<F>>
     where
         S: Streams,
         F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
     {
-        FileSpout::new(self.clone(), decode)
+        FileSpout::new(self.clone(), Decoder(decode))
+    }
+
+    /// As [`Files::decode`], by event time: `decode` gives each tuple its time. So a record may hold
+    /// several events, each with its own.
+    ///
+    /// ```
+    /// use squall::connectors::files::{Files, Record, TimedOut};
+    /// use squall::testing::SpoutTest;
+    /// use squall::{Timestamp, Word};
+    ///
+    /// let path = std::env::temp_dir().join(format!("squall-decode-at-{}.txt", std::process::id()));
+    /// std::fs::write(&path, "10 storm 12 squall\n11 gust\n")?;
+    /// let words = Files::at(path.to_str().unwrap_or_default())?.decode_at(
+    ///     |record: &Record, out: &mut TimedOut<'_, Word>| {
+    ///         let mut parts = record.text().split(' ');
+    ///         while let (Some(second), Some(word)) = (parts.next(), parts.next()) {
+    ///             let time = Timestamp::from_millis(second.parse::<i64>()? * 1_000);
+    ///             out.at(time).emit(Word { word: word.into() });
+    ///         }
+    ///         Ok(())
+    ///     },
+    /// );
+    /// assert_eq!(SpoutTest::new(words).run()?.len(), 3);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    #[must_use]
+    pub fn decode_at<S, F>(&self, decode: F) -> FileSpout<S, TimedDecoder<F>>
+    where
+        S: Streams,
+        F: FnMut(&Record, &mut TimedOut<'_, S>) -> Result + Send + 'static,
+    {
+        FileSpout::new(self.clone(), TimedDecoder(decode))
     }
 }
 
-/// A spout over [`Files`]; made by [`Files::decode`].
-pub struct FileSpout<S, F> {
+/// A spout over [`Files`]; made by [`Files::decode`] and [`Files::decode_at`].
+pub struct FileSpout<S, D> {
     files: Files,
-    decode: F,
+    decode: D,
     /// What this task reads and has not read to its end; the first one is being read.
     inputs: VecDeque<Input>,
     /// Set while files are followed.
@@ -106,12 +140,12 @@ fn owner(beginning: u64, tasks: usize) -> usize {
     task
 }
 
-impl<S, F> FileSpout<S, F>
+impl<S, D> FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
-    pub(super) fn new(files: Files, decode: F) -> Self {
+    pub(super) fn new(files: Files, decode: D) -> Self {
         Self {
             files,
             decode,
@@ -157,11 +191,7 @@ where
                     self.times.read = true;
                     out.record_at(split, Timestamp::from_millis(millis));
                     if out.is_late() {
-                        let record = &self.record;
-                        out.tell_late(split, || {
-                            let source = record.source().to_string();
-                            (source, Some(record.line()), record.text().to_owned())
-                        });
+                        tell_late(out, split, &self.record);
                     }
                 }
                 Err(why) => {
@@ -173,7 +203,7 @@ where
                 }
             }
         }
-        if let Err(error) = (self.decode)(&self.record, out) {
+        if let Err(error) = self.decode.decode(&self.record, split, out) {
             out.note_content(self.record.text());
             out.refuse(error, |error| self.letter(error.to_string()))?;
         }
@@ -371,14 +401,20 @@ fn bad(row: BadRecord) -> (DeadLetter, String) {
     (letter, row.content)
 }
 
-impl<S, F> Spout for FileSpout<S, F>
+impl<S, D> Spout for FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
     type Output = S;
 
     fn open(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
+        if D::TIMES && self.files.time.is_some() {
+            return Err(
+                "the times of the records are given twice: by `decode_at`, and for all files"
+                    .into(),
+            );
+        }
         self.context = Some(context.clone());
         self.keeps_positions = context.durable || self.follows();
         self.times.unseen = self.follows() && self.positions.is_empty();
@@ -468,9 +504,10 @@ where
     }
 
     fn domain(&self) -> TimeDomain {
-        match self.files.time {
-            Some(_) => TimeDomain::Event,
-            None => TimeDomain::Processing,
+        if D::TIMES || self.files.time.is_some() {
+            TimeDomain::Event
+        } else {
+            TimeDomain::Processing
         }
     }
 

@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
+use super::super::Source;
 use super::super::content::is_part;
+use super::super::decode::Decode;
 use super::super::fingerprint::{Holds, Stamp, is_gzip};
 use super::super::follow::{Found, find};
 use super::super::position::{path_of, stamp_of};
 use super::super::reading::Input;
-use super::super::{Record, Source};
 use super::FileSpout;
 use super::known::still_there;
 use super::turns::QUIET_LOOKS;
 use crate::connectors::paths::one_spelling;
 use crate::error::Result;
 use crate::spout::SpoutOut;
-use crate::stream::{Out, Streams};
+use crate::stream::Streams;
 use crate::text::Shown;
 
 /// A file that is shorter than what it may be a copy of, and grows, is held back for so many looks,
@@ -39,10 +40,10 @@ enum Reviewed {
     Read(Found),
 }
 
-impl<S, F> FileSpout<S, F>
+impl<S, D> FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
     /// Holds a file back that may be a copy of another one.
     pub(super) fn hold(&mut self, found: &Found, of: String) {

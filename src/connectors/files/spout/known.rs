@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::super::Source;
 use super::super::builder::Files;
 use super::super::content::{beginning, is_part};
+use super::super::decode::Decode;
 use super::super::fingerprint::{FileId, Holds, Stamp};
 use super::super::follow::{Found, beside, find, is_named_after, log_of};
 use super::super::position::{FilePosition, beginning_of, path_of, stamp_of};
-use super::super::{Record, Source};
 use super::FileSpout;
 use crate::connectors::paths::one_spelling;
 use crate::error::Result;
 use crate::state::Table;
-use crate::stream::{Out, Streams};
+use crate::stream::Streams;
 
 /// File systems round times to so much.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
@@ -333,10 +334,10 @@ fn find_among(
     Ok(None)
 }
 
-impl<S, F> FileSpout<S, F>
+impl<S, D> FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
     /// A file that has moved from a place, where it is this task that reads it on. All tasks have
     /// the position of a file whose beginning was not whole: its task is known by what it begins

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::super::decode::Decode;
 use super::super::fingerprint::{FileId, Holds};
 use super::super::follow::{Discovery, Found, beside, find, is_rotated_after};
 use super::super::position::{beginning_of, path_of, place, stamp_of};
 use super::super::read_as::ReadAs;
 use super::super::reading::Input;
-use super::super::{Format, Record, Source};
+use super::super::{Format, Source};
 use super::known::{Places, Verdict, find_moved, still_there, verdict};
 use super::turns::Begun;
 use super::{FileSpout, owner, refuse_stream};
@@ -16,14 +17,14 @@ use crate::connectors::paths::one_spelling;
 use crate::error::Result;
 use crate::key::hash_bytes;
 use crate::spout::SpoutOut;
-use crate::stream::{Out, Streams};
+use crate::stream::Streams;
 use crate::text::Shown;
 use crate::time::Timestamp;
 
-impl<S, F> FileSpout<S, F>
+impl<S, D> FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
     /// Takes in files of this task that have appeared; says whether there are any.
     pub(super) fn discover(&mut self, out: &mut SpoutOut<S>) -> Result<bool> {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::super::builder::AtEnd;
 use super::super::content::beginning;
+use super::super::decode::Decode;
 use super::super::fingerprint::{Holds, Stamp, is_gzip};
 use super::super::follow::{Discovery, Found};
 use super::super::position::{beginning_of, path_of};
-use super::super::{InputError, Record, Source};
+use super::super::{InputError, Source};
 use super::known::{Places, Verdict, find_moved, still_there, verdict};
 use super::{FileSpout, owner, refuse_stream};
 use crate::connectors::paths::one_spelling;
@@ -17,7 +18,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::key::hash_bytes;
 use crate::spout::SpoutOut;
-use crate::stream::{Out, Streams};
+use crate::stream::Streams;
 use crate::time::Timestamp;
 
 /// A source of the run, with what it is known by.
@@ -30,10 +31,10 @@ struct Listed {
     at: Option<String>,
 }
 
-impl<S, F> FileSpout<S, F>
+impl<S, D> FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
     /// The sources are dealt to the tasks in turn: they are all that there will be.
     pub(super) fn open_dealt(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {

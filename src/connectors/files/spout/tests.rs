@@ -43,7 +43,7 @@ fn context(task: usize, parallelism: usize, durable: bool) -> Context {
     }
 }
 
-type Decode = fn(&Record, &mut Out<Word>) -> Result;
+type Plain = fn(&Record, &mut Out<Word>) -> Result;
 
 #[allow(clippy::unnecessary_wraps)] // it stands for one that can fail
 fn decode(record: &Record, out: &mut Out<Word>) -> Result {
@@ -88,12 +88,16 @@ impl World {
         &self,
         files: &Files,
         (task, parallelism): (usize, usize),
-    ) -> Result<Task<FileSpout<Word, Decode>>> {
+    ) -> Result<Task<FileSpout<Word, Decoder<Plain>>>> {
         self.open(files, &context(task, parallelism, true))
     }
 
-    fn open(&self, files: &Files, context: &Context) -> Result<Task<FileSpout<Word, Decode>>> {
-        let mut spout = files.decode(decode as Decode);
+    fn open(
+        &self,
+        files: &Files,
+        context: &Context,
+    ) -> Result<Task<FileSpout<Word, Decoder<Plain>>>> {
+        let mut spout = files.decode(decode as Plain);
         let mut out = SpoutOut::new(spout.domain(), spout.lateness());
         for (number, [positions, splits]) in self.stored.iter().enumerate() {
             let merges = number > 0;

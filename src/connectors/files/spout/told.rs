@@ -1,20 +1,19 @@
 //! What is told about files.
 
-use super::super::Record;
+use super::super::decode::Decode;
 use super::super::follow::Found;
 use super::super::position::{FilePosition, path_of};
 use super::FileSpout;
-use crate::error::Result;
-use crate::stream::{Out, Streams};
+use crate::stream::Streams;
 use crate::text::Shown;
 
 /// So many warnings about files are logged by a task.
 const MOST_WARNINGS: u32 = 20;
 
-impl<S, F> FileSpout<S, F>
+impl<S, D> FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
     pub(super) fn moved_by_content(&mut self, at: &str, found: &Found) {
         let bytes = self

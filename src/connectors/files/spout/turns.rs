@@ -4,15 +4,16 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::super::content::beginning;
+use super::super::decode::Decode;
 use super::super::fingerprint::{Holds, Stamp};
 use super::super::follow::{Discovery, LOOK_INTERVAL};
 use super::super::position::{beginning_of, stamp_of};
 use super::super::reading::From;
-use super::super::{InputError, ReadError, Record};
+use super::super::{InputError, ReadError};
 use super::FileSpout;
 use crate::error::Result;
 use crate::spout::{Next, SpoutOut};
-use crate::stream::{Out, Streams};
+use crate::stream::Streams;
 use crate::text::Shown;
 
 /// How many files a task holds open at once while they are followed, not counting those with a
@@ -59,10 +60,10 @@ pub(super) enum Begun {
     Again,
 }
 
-impl<S, F> FileSpout<S, F>
+impl<S, D> FileSpout<S, D>
 where
     S: Streams,
-    F: FnMut(&Record, &mut Out<S>) -> Result + Send + 'static,
+    D: Decode<S>,
 {
     /// Begins the turn of the first input.
     pub(super) fn begin_turn(&mut self, out: &mut SpoutOut<S>) -> Result<Begun> {

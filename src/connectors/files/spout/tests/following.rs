@@ -53,7 +53,7 @@ fn new_files_are_picked_up_by_one_task_each() {
     for task in &mut tasks {
         assert_eq!(task.more(), [""; 0]);
     }
-    let more = |tasks: &mut [Task<FileSpout<Word, Decode>>; 2]| {
+    let more = |tasks: &mut [Task<FileSpout<Word, Decoder<Plain>>>; 2]| {
         let mut seen: Vec<String> = tasks.iter_mut().flat_map(Task::more).collect();
         seen.sort();
         seen
@@ -140,7 +140,7 @@ fn following_many_files_does_not_hold_them_open() {
     let files = world.at("").follow();
     let mut task = world.open(&files, &context(0, 1, false)).unwrap();
     assert_eq!(task.more().len(), 200);
-    let open = |task: &Task<FileSpout<Word, Decode>>| {
+    let open = |task: &Task<FileSpout<Word, Decoder<Plain>>>| {
         let inputs = task.spout.inputs.iter();
         inputs.filter(|input| input.from.is_some()).count()
     };

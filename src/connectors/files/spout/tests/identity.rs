@@ -137,7 +137,7 @@ fn a_log_that_was_read_before_its_first_line_was_whole_is_read_on_by_one_task() 
                     tasks.collect::<Result<_>>().unwrap()
                 };
                 let mut running = open(&world, tasks);
-                let mut more = |running: &mut [Task<FileSpout<Word, Decode>>]| {
+                let mut more = |running: &mut [Task<FileSpout<Word, Decoder<Plain>>>]| {
                     seen.extend(running.iter_mut().flat_map(Task::after_a_while));
                 };
                 if followed {

@@ -9,7 +9,7 @@ use super::*;
 pub(super) struct Follower {
     pub(super) world: World,
     input: &'static str,
-    pub(super) task: Option<Task<FileSpout<Word, Decode>>>,
+    pub(super) task: Option<Task<FileSpout<Word, Decoder<Plain>>>>,
 }
 
 impl Follower {
