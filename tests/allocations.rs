@@ -3,6 +3,7 @@
 
 use allocation_counter::measure;
 use squall::bolts::{Filter, MergeRankings, Rank, RollingCount};
+use squall::connectors::files::{Delimiter, FieldSelector, Format, Outcome, Record, RecordReader};
 use squall::testing::{Collected, TopologyTest};
 use squall::topology::When;
 use squall::{
@@ -92,4 +93,33 @@ fn no_memory_is_allocated_for_a_tuple() {
             "{combine:?}: {more_of_them}"
         );
     }
+}
+
+/// Only an array takes memory for its values.
+#[test]
+fn no_memory_is_allocated_for_a_field() {
+    let csv = "name,tags[]\nann,x\n";
+    let json = r#"{"name":"ann","user":{"name":"eve"},"tags":["x","y"]}"#;
+    let read = |format, line: &'static str| {
+        let input = Box::new(line.as_bytes());
+        let mut reader = RecordReader::new(input, "in", format, Delimiter::COMMA);
+        let mut record = Record::new();
+        let outcome = reader.next(&mut record).expect("it is read");
+        assert_eq!(outcome, Outcome::Record);
+        record
+    };
+    let allocations = |record: &Record, name| {
+        let field = FieldSelector::each(name);
+        let mut values = 0;
+        let info = measure(|| values = record.fields(&field).map_or(0, Iterator::count));
+        (values, info.count_total)
+    };
+    let (csv, json) = (read(Format::Csv, csv), read(Format::NdJson, json));
+    assert_eq!(allocations(&csv, "name"), (1, 0));
+    assert_eq!(allocations(&csv, "tags[]"), (1, 0));
+    assert_eq!(allocations(&json, "name"), (1, 0));
+    assert_eq!(allocations(&json, "user.name"), (1, 0));
+    let (values, allocated) = allocations(&json, "tags[]");
+    assert_eq!(values, 2);
+    assert!(allocated > 0, "else the measure is wrong");
 }

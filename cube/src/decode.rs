@@ -273,7 +273,7 @@ impl Decoder {
             {
                 continue;
             }
-            let field = FieldSelector::named(name);
+            let field = FieldSelector::exact(name);
             self.dimension(record, &field)?;
             if is_reserved(name) || self.spec.schema.has_error(name) {
                 return Err(DecodeError::Reserved(name.to_owned()));
@@ -289,7 +289,10 @@ impl Decoder {
         if !new.is_empty() {
             let names = new.iter().map(|new| new.name.as_str().into());
             self.names = self.names.iter().cloned().chain(names).collect();
-            self.columns.extend(new.iter().map(Column::of));
+            self.columns.extend(new.iter().map(|new| Column {
+                field: FieldSelector::exact(&new.name),
+                kind: new.kind,
+            }));
         }
         Ok(())
     }

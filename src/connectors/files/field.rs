@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::csv_rows::Header;
-use super::field_error::MissingColumn;
+use super::elements::Path;
+use super::field_error::{FieldError, MissingColumn};
 use crate::nearest::nearest;
 use crate::text::Shown;
 
@@ -15,6 +16,9 @@ use crate::text::Shown;
 #[derive(Clone, Debug, Default)]
 pub struct FieldSelector {
     name: Option<Arc<str>>,
+    path: Path,
+    /// Whether a record may have several values of it.
+    several: bool,
     column: Option<(Arc<Header>, usize)>,
 }
 
@@ -27,16 +31,85 @@ impl FieldSelector {
 
     /// A CSV column (of columns with equal names the first), or in JSON the top-level key of this
     /// full name and, where there is none, the value at this dotted path (`user.name`).
+    ///
+    /// It is one value: a path with `[]` is refused by [`Files::check`], and is an error of each
+    /// record.
+    ///
+    /// [`Files::check`]: super::Files::check
     pub fn named(name: &str) -> Self {
         FieldSelector {
             name: Some(Arc::from(name)),
+            path: Path::of(name),
+            several: false,
             column: None,
+        }
+    }
+
+    /// The same, of which a record may have several values: in a JSON path `[]` behind the name
+    /// of an array stands for each of its elements, as in `commits[].message`, `tags[]` and
+    /// `a[].b[].c`. To be read by [`Record::fields`](super::Record::fields).
+    pub fn each(name: &str) -> Self {
+        FieldSelector {
+            several: true,
+            ..FieldSelector::named(name)
+        }
+    }
+
+    /// A CSV column, or in JSON the top-level key of this full name, whatever dots and brackets
+    /// are in it: one of [`Record::names`](super::Record::names).
+    pub fn exact(name: &str) -> Self {
+        FieldSelector {
+            path: Path::Exact,
+            ..FieldSelector::named(name)
         }
     }
 
     /// The name that was asked for; `None` for the whole record.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// What the name is in JSON.
+    #[inline]
+    pub(super) fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Whether it is one value, by keys with dots between them.
+    #[inline]
+    pub(super) fn is_keys(&self) -> bool {
+        !self.several && self.path == Path::Keys
+    }
+
+    /// Whether several values of a record are wanted where there are some.
+    pub(super) fn is_each(&self) -> bool {
+        self.several
+    }
+
+    /// Whether a record may have several values of it, which only
+    /// [`Record::fields`](super::Record::fields) gives. Of any other field
+    /// [`Record::field`](super::Record::field) gives the same, a little faster.
+    ///
+    /// ```
+    /// use squall::connectors::files::FieldSelector;
+    ///
+    /// assert!(FieldSelector::each("tags[]").has_elements());
+    /// assert!(!FieldSelector::each("user.name").has_elements());
+    /// assert!(!FieldSelector::named("tags[]").has_elements());
+    /// ```
+    #[inline]
+    pub fn has_elements(&self) -> bool {
+        self.several && self.path == Path::Elements
+    }
+
+    /// Why the name can be nothing but the full name of a key.
+    pub(super) fn no_path(&self) -> Option<FieldError> {
+        let field = self.name()?.to_owned();
+        match self.path {
+            Path::Elements if !self.several => Some(FieldError::Several { field }),
+            Path::Wrong(reason) => Some(FieldError::Path { field, reason }),
+            Path::Exact | Path::Keys | Path::Elements => None,
+        }
     }
 
     /// Looks the column up in the header of the CSV file that is read next. Always succeeds for

@@ -48,6 +48,50 @@ pub enum FieldError {
         /// "an array" or "an object".
         kind: &'static str,
     },
+    /// The JSON value is an array, of which each element can be asked for.
+    #[error(
+        "`{}` is an array: ask for `{}` to read each of its elements",
+        Shown(field),
+        Shown(instead)
+    )]
+    Array {
+        /// The path of the array.
+        field: String,
+        /// The path to ask for.
+        instead: String,
+    },
+    /// What is asked for is inside of an array or an object, and the JSON value is another one.
+    #[error("`{}` is {kind}, and {needed} is asked for", Shown(field))]
+    Unfit {
+        /// The path of the value.
+        field: String,
+        /// What it is, such as "a string".
+        kind: &'static str,
+        /// "an array" or "an object".
+        needed: &'static str,
+    },
+    /// One value is needed, and the path leads to each element of an array.
+    #[error(
+        "`{}` has a value for each element of an array, and one value of a record is needed \
+         here: name a field without `[]`",
+        Shown(field)
+    )]
+    Several {
+        /// The path.
+        field: String,
+    },
+    /// The name has brackets that mean nothing, and no key has it as its full name.
+    #[error(
+        "`{}` is neither a key nor a path: {reason}; a path is `items[].name` for the name of \
+         each item",
+        Shown(field)
+    )]
+    Path {
+        /// The name.
+        field: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The value, or its name, is not of the encoding of the input.
     #[error("{reason}")]
     NotOfEncoding {

@@ -154,13 +154,16 @@ impl FieldWatch {
                 }
             }
             Content::Json => {
-                self.find(|name| record.json.has(&record.text, name));
+                self.find(|field| record.has(field));
                 if !self.is_complete() && self.shared.records.load(Ordering::Relaxed) < TOLD_AFTER {
                     let mut names = self.names();
-                    record.json.each_path(&record.text, DEEPEST, &mut |path| {
+                    let each = &mut |path: &str| {
                         keep(&mut names, path);
                         names.len() < MOST_NAMES
-                    });
+                    };
+                    let elements = self.selectors().any(FieldSelector::is_each);
+                    let json = &record.json;
+                    json.each_path(&record.text, DEEPEST, elements, each);
                 }
             }
         }
@@ -168,7 +171,10 @@ impl FieldWatch {
 
     /// Notes the columns of a CSV file.
     pub(super) fn note_header(&self, header: &Header) {
-        self.find(|name| header.position(name).is_some());
+        self.find(|field| {
+            let column = field.name().and_then(|name| header.position(name));
+            column.is_some()
+        });
         if !self.is_complete() {
             let mut names = self.names();
             for name in header.names() {
@@ -185,10 +191,15 @@ impl FieldWatch {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, has: impl Fn(&str) -> bool) {
+    /// The fields that are watched.
+    pub(super) fn selectors(&self) -> impl Iterator<Item = &FieldSelector> {
+        self.shared.asked.iter().map(|asked| &asked.field)
+    }
+
+    fn find(&self, has: impl Fn(&FieldSelector) -> bool) {
         for Asked { field, found } in &self.shared.asked {
             let missing = !found.load(Ordering::Relaxed);
-            if missing && field.name().is_some_and(&has) && !found.swap(true, Ordering::Relaxed) {
+            if missing && has(field) && !found.swap(true, Ordering::Relaxed) {
                 self.shared.left.fetch_sub(1, Ordering::Relaxed);
             }
         }

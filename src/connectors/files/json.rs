@@ -4,14 +4,15 @@
 //! values stay text: `1.0` and `1e5` keep their spelling, and nothing is built that no field asks
 //! for.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::elements;
 use super::field_error::FieldError;
+use super::json_value::{member, not_scalar, scalar, unreadable};
 use super::scalar::Scalar;
 
 /// The top-level keys of one line; its buffers are kept from line to line.
@@ -70,19 +71,70 @@ impl TopLevel {
         }
     }
 
+    /// The value of the key of this full name.
+    pub(super) fn exact<'a>(
+        &self,
+        line: &'a str,
+        key: &str,
+    ) -> Option<Result<Option<Scalar<'a>>, FieldError>> {
+        self.value(line, key).map(|raw| scalar(raw, key))
+    }
+
+    /// The values at a `path` with `[]`, in their order, without those that are null: up to its
+    /// first `[]` as of one without.
+    pub(super) fn elements<'a>(
+        &self,
+        line: &'a str,
+        path: &str,
+    ) -> Result<Vec<Scalar<'a>>, FieldError> {
+        let mut found = Vec::new();
+        let head = elements::head(path);
+        let raw = match self.value(line, &path[..head]) {
+            None => self.follow(line, &path[..head]),
+            some => Ok(some),
+        };
+        if let Some(raw) = raw.map_err(|error| elements::instead(error, path))? {
+            elements::collect(raw, path, head, &mut found)?;
+        }
+        Ok(found)
+    }
+
     /// Whether there is a value, be it null, array or object.
     pub(super) fn has(&self, line: &str, path: &str) -> bool {
         // A path that leads through an array is told with each record.
-        self.value(line, path).is_some() || !matches!(self.follow(line, path), Ok(None))
+        self.has_key(line, path) || !matches!(self.follow(line, path), Ok(None))
     }
 
-    /// Calls `each` with every key, and with the paths of those inside of objects down to this
-    /// depth, until it says `false`.
-    pub(super) fn each_path(&self, line: &str, depth: usize, each: &mut dyn FnMut(&str) -> bool) {
+    /// The same of the key of this full name.
+    pub(super) fn has_key(&self, line: &str, key: &str) -> bool {
+        self.value(line, key).is_some()
+    }
+
+    /// The same of a `path` with `[]`: there is a value for an element, or an array that has none.
+    pub(super) fn has_elements(&self, line: &str, path: &str) -> bool {
+        let head = elements::head(path);
+        let raw = match self.value(line, &path[..head]) {
+            None => self.follow(line, &path[..head]),
+            some => Ok(some),
+        };
+        raw.map_or(true, |raw| {
+            raw.is_some_and(|raw| elements::leads(raw, path, head))
+        })
+    }
+
+    /// Calls `each` with every key, and with the paths of those inside of objects, and of the
+    /// `elements` of arrays, down to this depth, until it says `false`.
+    pub(super) fn each_path(
+        &self,
+        line: &str,
+        depth: usize,
+        elements: bool,
+        each: &mut dyn FnMut(&str) -> bool,
+    ) {
         for entry in &self.entries {
             let key = &self.keys[entry.key.clone()];
             let raw = line.get(entry.value.clone()).unwrap_or_default();
-            if !each(key) || !each_path_in(raw, key, depth - 1, each) {
+            if !each(key) || !each_path_in(raw, key, depth - 1, elements, each) {
                 return;
             }
         }
@@ -123,58 +175,50 @@ impl TopLevel {
     }
 }
 
-/// A value that is not an array or an object; `None` for null.
-fn scalar<'a>(raw: &'a str, path: &str) -> Result<Option<Scalar<'a>>, FieldError> {
-    Ok(Some(match raw.as_bytes() {
-        [b'n', ..] => return Ok(None),
-        [b'[', ..] => return Err(not_scalar(path, "an array")),
-        [b'{', ..] => return Err(not_scalar(path, "an object")),
-        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => {
-            Scalar::Text(Cow::Borrowed(&raw[1..raw.len() - 1]))
-        }
-        [b'"', ..] => {
-            let text = serde_json::from_str(raw).map_err(|why| unreadable(path, &why))?;
-            Scalar::Text(Cow::Owned(text))
-        }
-        [b't', ..] => Scalar::Bool(true),
-        [b'f', ..] => Scalar::Bool(false),
-        _ => Scalar::Number(raw),
-    }))
-}
-
-fn not_scalar(path: &str, kind: &'static str) -> FieldError {
-    FieldError::NotScalar {
-        field: path.to_owned(),
-        kind,
-    }
-}
-
-fn unreadable(path: &str, why: &serde_json::Error) -> FieldError {
-    FieldError::Unreadable {
-        field: path.to_owned(),
-        reason: why.to_string(),
-    }
-}
-
-/// The value of `key` in the text of an object.
-fn member<'a>(object: &'a str, key: &str) -> serde_json::Result<Option<&'a str>> {
-    serde_json::Deserializer::from_str(object).deserialize_map(Find { key })
-}
-
-/// Calls `each` with the paths of the members of an object; says whether to go on.
-fn each_path_in(raw: &str, path: &str, depth: usize, each: &mut dyn FnMut(&str) -> bool) -> bool {
-    if depth == 0 || !raw.starts_with('{') {
+/// Calls `each` with the paths of the members of an object, or of the elements of an array; says
+/// whether to go on.
+fn each_path_in(
+    raw: &str,
+    path: &str,
+    depth: usize,
+    elements: bool,
+    each: &mut dyn FnMut(&str) -> bool,
+) -> bool {
+    if depth == 0 {
         return true;
     }
-    let mut json = serde_json::Deserializer::from_str(raw);
     // The line was checked as a whole.
-    json.deserialize_map(EachMember { path, depth, each })
-        .unwrap_or(true)
+    match raw.as_bytes().first() {
+        Some(b'{') => {
+            let mut json = serde_json::Deserializer::from_str(raw);
+            json.deserialize_map(EachMember {
+                path,
+                depth,
+                elements,
+                each,
+            })
+            .unwrap_or(true)
+        }
+        Some(b'[') if elements => {
+            let path = format!("{path}[]");
+            let mut goes_on = each(&path);
+            let told = elements::each_element(raw, |element| {
+                // Of arrays in arrays nothing is told.
+                if goes_on && element.starts_with('{') {
+                    goes_on = each_path_in(element, &path, depth, elements, each);
+                }
+                Ok(())
+            });
+            told.is_err() || goes_on
+        }
+        _ => true,
+    }
 }
 
 struct EachMember<'e> {
     path: &'e str,
     depth: usize,
+    elements: bool,
     each: &'e mut dyn FnMut(&str) -> bool,
 }
 
@@ -198,7 +242,7 @@ impl<'de> Visitor<'de> for EachMember<'_> {
             let raw = map.next_value::<&'de RawValue>()?.get();
             goes_on = goes_on
                 && (self.each)(&path)
-                && each_path_in(raw, &path, self.depth - 1, self.each);
+                && each_path_in(raw, &path, self.depth - 1, self.elements, self.each);
         }
     }
 }
@@ -256,52 +300,6 @@ impl Visitor<'_> for Append<'_> {
     fn visit_str<E>(self, key: &str) -> Result<(), E> {
         self.0.push_str(key);
         Ok(())
-    }
-}
-
-struct Find<'k> {
-    key: &'k str,
-}
-
-impl<'de> Visitor<'de> for Find<'_> {
-    type Value = Option<&'de str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(same) = map.next_key_seed(Same(self.key))? {
-            let raw = map.next_value::<&'de RawValue>()?;
-            if same {
-                found = Some(raw.get());
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Compares a key, without a `String` of its own.
-struct Same<'k>(&'k str);
-
-impl<'de> DeserializeSeed<'de> for Same<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Same<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
     }
 }
 

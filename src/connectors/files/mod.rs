@@ -18,11 +18,13 @@
 //! | `columns` | the columns of a line of text, by the groups of a regular expression: [`Columns`] |
 //! | `csv_rows` | the columns of a CSV row, and their names, the [`Header`] |
 //! | `json` | where in a JSON line each top-level value stands |
+//! | `json_value` | one value in the text of a JSON line |
 //! | `reader` | [`RecordReader`]: all that makes records; a [`BadRecord`] is told and passed over |
 //! | `record` | one [`Record`], its place in the input, and its fields |
 //! | `scalar` | [`Scalar`]: the value of a field |
 //! | `damage` | what of a record is not of the encoding of its input |
 //! | `object` | a record as an object of JSON, and one of such an object |
+//! | `elements` | `[]` in a JSON path: each element of an array |
 //! | `field` | [`FieldSelector`]: the record itself, a CSV column, a dotted JSON path |
 //! | `field_error` | [`FieldError`]: why a record does not give a field |
 //! | `field_watch` | [`FieldWatch`]: which of the fields that are asked for no record has |
@@ -83,6 +85,7 @@ mod csv_rows;
 mod cut;
 mod damage;
 mod decode;
+mod elements;
 mod encoding;
 mod event_time;
 mod field;
@@ -94,6 +97,7 @@ mod format;
 mod gzip;
 mod input;
 mod json;
+mod json_value;
 mod lines;
 mod members;
 mod object;
@@ -133,7 +137,7 @@ pub use probe::{MAX_RECORDS_PER_SOURCE, MAX_RECORDS_WITHOUT_TIME, Probe, ProbeEr
 pub use progress::Progress;
 pub use read_as::ReadOtherwise;
 pub use reader::{BadRecord, Outcome, ReadError, RecordReader};
-pub use record::Record;
+pub use record::{Fields, Record};
 pub use scalar::Scalar;
 pub use spout::FileSpout;
 pub use time::{TimeError, TimeFormat, TimeFormatError, plain_time};

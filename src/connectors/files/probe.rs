@@ -8,7 +8,7 @@ use super::csv_rows::Header;
 use super::encoding::Encoding;
 use super::event_time::{EventTime, NoTime};
 use super::field::FieldSelector;
-use super::field_error::MissingColumn;
+use super::field_error::{FieldError, MissingColumn};
 use super::field_watch::FieldWatch;
 use super::format::{Delimiter, Format};
 use super::input::{InputError, Source};
@@ -98,6 +98,15 @@ pub enum ProbeError {
         /// The field that was asked for.
         field: String,
     },
+    /// The name of a field has brackets that cannot be, and none of the first records has a key of
+    /// this full name.
+    #[error("`{}`: {error}", Shown(name))]
+    Field {
+        /// The name of the source.
+        name: String,
+        /// What is wrong with the name of the field.
+        error: FieldError,
+    },
     /// None of the first records has a time.
     #[error("none of the first {records} records has a time in {field}; the first one: {first}")]
     NoTime {
@@ -127,6 +136,8 @@ impl ReadError {
 ///
 /// - Every source can be opened, and is text by its first bytes; every CSV header has all columns asked, fields of plain text are
 ///   not asked for. A CSV file without any row asks for nothing.
+/// - Brackets in the name of a field of JSON are `[]` behind the name of an array, where several
+///   values are wanted, or of a key in the first [`MAX_RECORDS_PER_SOURCE`] records.
 /// - Of the fields that are watched each is in some CSV header, where there are only CSV files.
 /// - Of the first [`MAX_RECORDS_WITHOUT_TIME`] records over all sources one has a time, unless
 ///   there are no records at all.
@@ -142,6 +153,7 @@ pub fn probe(asked: &Probe<'_>) -> Result<Vec<Option<i64>>, ProbeError> {
         watch: asked.watch.cloned(),
         ..Search::default()
     };
+    check_names(asked)?;
     let mut first_times_ms = Vec::with_capacity(asked.sources.len());
     for source in asked.sources {
         first_times_ms.push(if source.is_stream() {
@@ -255,14 +267,11 @@ impl Search {
     }
 }
 
-fn look_into(
-    source: &Source,
-    asked: &Probe<'_>,
-    search: &mut Search,
-) -> Result<Option<i64>, ProbeError> {
+/// None where it is gone, and may be found again later.
+fn open(source: &Source, asked: &Probe<'_>) -> Result<Option<RecordReader>, ProbeError> {
     let reader = if asked.growing {
         match RecordReader::open_growing(source, asked.format, asked.delimiter) {
-            // It was listed a moment ago, and renamed or packed since: it is found again later.
+            // It was listed a moment ago, and renamed or packed since.
             Err(error) if error.is_gone() => return Ok(None),
             reader => reader?,
         }
@@ -272,6 +281,58 @@ fn look_into(
     let reader = reader.encoding(asked.encoding);
     let mut reader = reader.columns(asked.columns.cloned());
     reader.look()?;
+    Ok(Some(reader))
+}
+
+/// Names that are no paths of JSON are those of keys.
+fn check_names(asked: &Probe<'_>) -> Result<(), ProbeError> {
+    let time = asked.time.and_then(EventTime::selector);
+    let watched = asked.watch.into_iter().flat_map(FieldWatch::selectors);
+    let fields = asked.fields.iter().chain(time).chain(watched);
+    let mut left: Vec<_> = fields
+        .filter_map(|field| Some((field, field.no_path()?)))
+        .collect();
+    let json = |source: &&Source| !source.is_stream() && asked.fields_of(source) == Fields::Names;
+    let (mut first, mut records) = (None, 0);
+    let (mut record, mut watch) = (Record::new(), asked.watch.cloned());
+    for source in asked.sources.iter().filter(json) {
+        if left.is_empty() || records >= MAX_RECORDS_PER_SOURCE {
+            break;
+        }
+        let Some(mut reader) = open(source, asked)? else {
+            continue;
+        };
+        while !left.is_empty() && records < MAX_RECORDS_PER_SOURCE {
+            match reader.next(&mut record)? {
+                Outcome::Record => {}
+                Outcome::Bad(_) => {
+                    records += 1;
+                    continue;
+                }
+                Outcome::End => break,
+            }
+            records += 1;
+            first.get_or_insert_with(|| source.name());
+            if let Some(watch) = &mut watch {
+                watch.note(&record);
+            }
+            left.retain(|(field, _)| !record.has(field));
+        }
+    }
+    match (first, left.into_iter().next()) {
+        (Some(name), Some((_, error))) => Err(ProbeError::Field { name, error }),
+        _ => Ok(()),
+    }
+}
+
+fn look_into(
+    source: &Source,
+    asked: &Probe<'_>,
+    search: &mut Search,
+) -> Result<Option<i64>, ProbeError> {
+    let Some(mut reader) = open(source, asked)? else {
+        return Ok(None);
+    };
     check_fields(source, asked, &mut reader)?;
     search.note_header(source, asked, &mut reader)?;
     let mut noted = false;

@@ -7,6 +7,7 @@ use csv::StringRecord;
 
 use super::csv_rows::Header;
 use super::damage::Damage;
+use super::elements::{self, Path};
 use super::field::FieldSelector;
 use super::field_error::FieldError;
 use super::json::TopLevel;
@@ -32,6 +33,28 @@ pub struct Record {
     pub(super) row: StringRecord,
     /// The keys, if the content is a JSON line.
     pub(super) json: TopLevel,
+}
+
+/// The values of a field of one record; made by [`Record::fields`].
+#[derive(Clone, Debug)]
+pub struct Fields<'r>(Values<'r>);
+
+#[derive(Clone, Debug)]
+enum Values<'r> {
+    One(std::option::IntoIter<Cow<'r, str>>),
+    Several(std::vec::IntoIter<Cow<'r, str>>),
+}
+
+impl<'r> Iterator for Fields<'r> {
+    type Item = Cow<'r, str>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Cow<'r, str>> {
+        match &mut self.0 {
+            Values::One(value) => value.next(),
+            Values::Several(values) => values.find(|value| !value.is_empty()),
+        }
+    }
 }
 
 /// What `text` is.
@@ -78,11 +101,76 @@ impl Record {
     ///
     /// # Errors
     /// [`FieldError`]: a column that does not exist, a JSON array or object (also one that the
-    /// path leads through an array), a field of plain text, a value that is not of the encoding of
-    /// the input.
+    /// path leads through an array), a path with `[]`, a field of plain text, a value that is not
+    /// of the encoding of the input.
     pub fn field(&self, field: &FieldSelector) -> Result<Option<Cow<'_, str>>, FieldError> {
         let text = self.scalar(field)?.map(Scalar::into_text);
         Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// The values of a field, in their order: of a [path with `[]`](FieldSelector::each) one for
+    /// each element, of any other field as [`Record::field`] gives it. Without those that are null,
+    /// absent or the empty string; an array that is absent or null has no elements.
+    ///
+    /// # Errors
+    /// As for [`Record::field`]. Also where a value is not what the path asks for, as a string
+    /// where an array is asked for, or an element that is an object: then there is no value.
+    ///
+    /// ```
+    /// use squall::connectors::files::{FieldSelector, Format, Record, RecordReader};
+    ///
+    /// let json = br#"{"commits":[{"message":"add"},{"message":null},{},{"message":"fix"}]}"#;
+    /// let mut reader = RecordReader::new(
+    ///     Box::new(&json[..]), "pushes.ndjson", Format::NdJson, Default::default(),
+    /// );
+    /// let mut record = Record::new();
+    /// reader.next(&mut record)?;
+    /// let fields = |name| Ok::<Vec<_>, squall::BoxError>(record.fields(&FieldSelector::each(name))?.collect());
+    /// assert_eq!(fields("commits[].message")?, ["add", "fix"]);
+    /// assert_eq!(fields("tags[]")?.len(), 0);
+    /// assert_eq!(
+    ///     fields("commits").unwrap_err().to_string(),
+    ///     "`commits` is an array: ask for `commits[]` to read each of its elements"
+    /// );
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    pub fn fields(&self, field: &FieldSelector) -> Result<Fields<'_>, FieldError> {
+        match field.name() {
+            Some(name) if field.has_elements() && matches!(self.content, Content::Json) => {
+                self.elements(field, name)
+            }
+            _ => Ok(Fields(Values::One(self.field(field)?.into_iter()))),
+        }
+    }
+
+    /// As [`Record::fields`], of a line of JSON and a path with `[]`.
+    fn elements(&self, field: &FieldSelector, name: &str) -> Result<Fields<'_>, FieldError> {
+        if self.json.has_key(&self.text, name) {
+            return Ok(Fields(Values::One(self.field(field)?.into_iter())));
+        }
+        let values = self.json.elements(&self.text, name)?;
+        let values: Vec<_> = values.into_iter().map(Scalar::into_text).collect();
+        if let Some(damage) = self.damage {
+            let mut texts = std::iter::once(name).chain(values.iter().map(|value| &**value));
+            if let Some(text) = texts.find(|text| damage.is_in(text)) {
+                return Err(damage.of_field(name, text));
+            }
+        }
+        Ok(Fields(Values::Several(values.into_iter())))
+    }
+
+    /// Whether it has this field, be it null; as an object of JSON.
+    pub(super) fn has(&self, field: &FieldSelector) -> bool {
+        let Some(name) = field.name() else {
+            return true;
+        };
+        match field.path() {
+            Path::Keys => self.json.has(&self.text, name),
+            Path::Elements if field.has_elements() => {
+                self.json.has_key(&self.text, name) || self.json.has_elements(&self.text, name)
+            }
+            Path::Exact | Path::Elements | Path::Wrong(_) => self.json.has_key(&self.text, name),
+        }
     }
 
     /// The value of a field with what it is in the input: a number apart from a string of digits,
@@ -114,7 +202,10 @@ impl Record {
         }
         let text = match (field.name(), &self.content) {
             (None, _) => return Ok(Some(Scalar::Text(Cow::Borrowed(self.text())))),
-            (Some(name), Content::Json) => return self.json.scalar(&self.text, name),
+            (Some(name), Content::Json) if field.is_keys() => {
+                return self.json.scalar(&self.text, name);
+            }
+            (Some(name), Content::Json) => return self.json_scalar(field, name),
             (Some(name), Content::Csv(header)) => {
                 header.check_name(name)?;
                 let column = field.column(name, header)?;
@@ -129,6 +220,35 @@ impl Record {
         Ok(Some(Scalar::Text(Cow::Borrowed(text))).filter(|_| !text.is_empty()))
     }
 
+    /// Out of line: what is read most has nothing of it.
+    #[inline(never)]
+    fn json_scalar(
+        &self,
+        field: &FieldSelector,
+        name: &str,
+    ) -> Result<Option<Scalar<'_>>, FieldError> {
+        if field.path() == Path::Keys {
+            let value = self.json.scalar(&self.text, name);
+            return match value {
+                Err(error) if field.is_each() => Err(elements::instead(error, name)),
+                value => value,
+            };
+        }
+        match self.json.exact(&self.text, name) {
+            Some(value) => value,
+            None => match field.path() {
+                Path::Wrong(reason) => Err(FieldError::Path {
+                    field: name.to_owned(),
+                    reason,
+                }),
+                Path::Elements => Err(FieldError::Several {
+                    field: name.to_owned(),
+                }),
+                Path::Exact | Path::Keys => Ok(None),
+            },
+        }
+    }
+
     /// A field, or its name, is not of the encoding.
     fn check_damage(&self, field: &FieldSelector) -> Result<(), FieldError> {
         let Some(damage) = self.damage else {
@@ -140,7 +260,7 @@ impl Record {
                 return Ok(());
             }
             (Some(name), Content::Json) => {
-                let value = self.json.scalar(&self.text, name)?;
+                let value = self.json_scalar(field, name)?;
                 (name, value.map(Scalar::into_text).unwrap_or_default())
             }
             (Some(name), Content::Csv(header)) => {

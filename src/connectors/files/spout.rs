@@ -210,6 +210,8 @@ where
         Ok(())
     }
 
+    /// Of the first record of a source alone.
+    #[cold]
     fn check_fields(&self) -> Result {
         let files = &self.files;
         let time = files.time.as_ref().and_then(EventTime::selector);
@@ -224,6 +226,20 @@ where
                 }
                 Err(FieldError::NoFields { field }) => {
                     return Err(ProbeError::NoFields { name, field }.into());
+                }
+                Err(FieldError::Several { .. } | FieldError::Path { .. }) => {
+                    // A key of this full name was found in another record.
+                    let found = || {
+                        files
+                            .watch
+                            .not_found()
+                            .all(|left| Some(left) != field.name())
+                    };
+                    if let Some(error) = field.no_path()
+                        && !found()
+                    {
+                        return Err(ProbeError::Field { name, error }.into());
+                    }
                 }
                 _ => {}
             }
