@@ -8,6 +8,12 @@ use squall::connectors::files::{
 
 use crate::wrong::WrongUse;
 
+/// The help of `--input` where records are read, and never made.
+pub(crate) const INPUT: &str = "What to read: a file, a folder (its files in name order), a quoted glob, or - for standard input";
+
+/// The help of `--format` where lines of text are nothing.
+pub(crate) const FORMAT: &str = "How the input is cut into records [default: by suffix]";
+
 /// What to read, whatever is read of it.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Input {

@@ -6,6 +6,7 @@
 //! | [`ready`] | every ready topology by name, with its options: what `squall list` lists |
 //! | [`rolling_top_words`] | the words that occur most, over a rolling window |
 //! | [`top_users`] | the users who spent most, over everything so far |
+//! | [`top_keys`] | the values of any field that occur most, or whose amounts sum up to most |
 //! | [`input`] | files, folders, globs and standard input as options |
 //! | [`words`] | the words of these, and their times |
 //! | [`purchases`] | the purchases of these: who spends how much |
@@ -38,6 +39,8 @@ pub mod ready;
 pub mod rolling_top_words;
 #[cfg(feature = "cube")]
 pub mod rollup;
+pub mod top_keys;
 pub mod top_users;
+mod totals;
 pub mod words;
 pub mod wrong;

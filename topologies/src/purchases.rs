@@ -1,18 +1,17 @@
 //! Purchases out of files, folders, globs and standard input as options.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 use squall::connectors::files::{FieldSelector, Record};
 use squall::connectors::{Files, ReadDepot};
 use squall::{
-    Context, DataDir, Decimal, DecimalError, Meaning, Next, Result, Shown, Spout, SpoutOut, Text,
-    Tuple,
+    Context, DataDir, Decimal, DecimalError, Meaning, Next, Result, Spout, SpoutOut, Text, Tuple,
 };
 
 use crate::input::{Input, NamedField, PlainText};
+use crate::totals::WithoutKey;
 use crate::wrong::WrongUse;
 
 /// What a user has spent at once, or got back.
@@ -190,55 +189,13 @@ impl Purchases {
     }
 }
 
-/// The records without a user, over all tasks of a run. Each user is money that a ranking leaves
-/// out, so their number is logged when the last task has ended.
-#[derive(Debug, Default)]
-struct WithoutUser {
-    /// Only ever counted up, and read when nobody counts any more.
-    records: AtomicU64,
-    first: OnceLock<String>,
-    /// A name that no record has is told by itself.
-    others_have: AtomicBool,
-}
-
-impl WithoutUser {
-    #[inline]
-    fn has(&self) {
-        if !self.others_have.load(Ordering::Relaxed) {
-            self.others_have.store(true, Ordering::Relaxed);
-        }
-    }
-
-    #[cold]
-    fn count(&self, record: &Record, user: &FieldSelector) {
-        self.records.fetch_add(1, Ordering::Relaxed);
-        self.first.get_or_init(|| {
-            let place = format!("{}:{}", Shown(record.source()), record.line());
-            format!("no {user}, the first of them at {place}")
-        });
-    }
-}
-
-impl Drop for WithoutUser {
-    fn drop(&mut self) {
-        let some_have = *self.others_have.get_mut();
-        if let Some(first) = self.first.get().filter(|_| some_have) {
-            let (records, have) = match *self.records.get_mut() {
-                1 => (1, "record has"),
-                records => (records, "records have"),
-            };
-            tracing::warn!("{records} {have} {first}: they are left out of the totals");
-        }
-    }
-}
-
 /// Makes purchases of records, from whatever these come.
 #[derive(Clone, Debug)]
 pub struct ReadPurchases {
     user: FieldSelector,
     amount: Amount,
     skip_negative: bool,
-    without_user: Arc<WithoutUser>,
+    without_user: Arc<WithoutKey>,
 }
 
 /// Where the amount is.
@@ -254,11 +211,13 @@ enum Amount {
 /// Why the amount of a record cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// There is a user and no amount.
-    #[error("{field} is empty, and there is a user")]
+    /// There is a user, or another key, and no amount.
+    #[error("{field} is empty, and there is a {of}")]
     Missing {
         /// The field, in backticks.
         field: String,
+        /// What there is: `user` or `key`.
+        of: &'static str,
     },
     /// What is there is no amount.
     #[error("{field}: {cause}")]
@@ -292,7 +251,7 @@ impl ReadPurchases {
         self.without_user.has();
         let (cents, negative) = match &self.amount {
             Amount::Cents(field) => {
-                let number = decimal(record, field)?;
+                let number = decimal(record, field, USER)?;
                 let cents = number.whole().map_err(|cause| AmountError::Number {
                     field: field.to_string(),
                     cause,
@@ -300,7 +259,10 @@ impl ReadPurchases {
                 (cents, number.is_negative())
             }
             Amount::Product { price, quantity } => {
-                let (price, quantity) = (decimal(record, price)?, decimal(record, quantity)?);
+                let (price, quantity) = (
+                    decimal(record, price, USER)?,
+                    decimal(record, quantity, USER)?,
+                );
                 let product = price.checked_mul(quantity);
                 let cents = product.and_then(Decimal::cents);
                 let cents = cents.map_err(AmountError::Product)?;
@@ -315,10 +277,14 @@ impl ReadPurchases {
     }
 }
 
-fn decimal(record: &Record, field: &FieldSelector) -> Result<Decimal> {
+/// Whose amounts these are.
+const USER: &str = "user";
+
+/// The amount in a field of a record, which has what it is an amount of.
+pub(crate) fn decimal(record: &Record, field: &FieldSelector, of: &'static str) -> Result<Decimal> {
     let Some(text) = record.field(field)? else {
         let field = field.to_string();
-        return Err(AmountError::Missing { field }.into());
+        return Err(AmountError::Missing { field, of }.into());
     };
     let number = text.parse().map_err(|cause| AmountError::Number {
         field: field.to_string(),

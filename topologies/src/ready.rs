@@ -13,6 +13,7 @@ use crate::places::Places;
 use crate::rolling_top_words;
 #[cfg(feature = "cube")]
 use crate::rollup;
+use crate::top_keys;
 use crate::top_users::{self, Source};
 use crate::wrong::WrongUse;
 
@@ -20,10 +21,12 @@ use crate::wrong::WrongUse;
 /// and in the help are those of the variants.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Ready {
-    /// The words that occur most, over a rolling window
+    /// The words, or values of a field (--split none), that occur most in a rolling window
     RollingTopWords(Box<rolling_top_words::Options>),
     /// The users who spent most, over everything so far
     TopUsers(Box<top_users::Options>),
+    /// The values of any field that occur most, or have the largest sums, over everything so far
+    TopKeys(Box<top_keys::Options>),
     /// Events rolled up into a cube of facts, to be queried by `squall query`
     #[cfg(feature = "cube")]
     Rollup(Box<rollup::Options>),
@@ -35,10 +38,12 @@ pub enum Ready {
 /// A ready topology with the options that change its plan.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Planned {
-    /// The words that occur most, over a rolling window
+    /// The words, or values of a field (--split none), that occur most in a rolling window
     RollingTopWords(rolling_top_words::Shape),
     /// The users who spent most, over everything so far
     TopUsers(top_users::Shape),
+    /// The values of any field that occur most, or have the largest sums, over everything so far
+    TopKeys(top_keys::Shape),
     /// Events rolled up into a cube of facts, to be queried by `squall query`
     #[cfg(feature = "cube")]
     Rollup(rollup::Shape),
@@ -116,6 +121,14 @@ impl Ready {
                 let topology = top_users::reading(options, source)?;
                 Ok(Prepared::reading(topology, files))
             }
+            Self::TopKeys(options) => {
+                options.input.check_durable(durable)?;
+                let files = options.files()?;
+                let (input, outputs) = (&options.input, &options.shape.outputs);
+                places(data_dir, input, Some(&files), outputs).check()?;
+                let topology = top_keys::reading(options, &files)?;
+                Ok(Prepared::reading(topology, Some(files)))
+            }
             #[cfg(feature = "cube")]
             Self::Rollup(options) => {
                 let dir = data_dir.ok_or(WrongUse::RollupWithoutDataDir)?;
@@ -174,6 +187,14 @@ impl Planned {
                     ..top_users::Options::default()
                 };
                 Ok(top_users::topology(&options)?)
+            }
+            Self::TopKeys(shape) => {
+                let options = top_keys::Options {
+                    shape: shape.clone(),
+                    ..top_keys::Options::default()
+                };
+                // It is drawn, and reads nothing.
+                Ok(top_keys::reading(&options, &Files::of(Vec::new()))?)
             }
             #[cfg(feature = "cube")]
             Self::Rollup(shape) => {

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use clap::Args;
 use squall::bolts::{MergeRankings, Rank, RollingCount};
+use squall::connectors::files::{FieldSelector, Record, Split};
 use squall::connectors::{Files, RandomWords};
 use squall::topology::{Component, NoInput, When};
-use squall::{Count, Ranking, Text, Topology, WindowShape, Word, secs};
+use squall::{BoxError, Count, Out, Ranking, Text, Topology, WindowShape, Word, secs};
 
 use crate::duration;
 use crate::numbers::{at_least_one, rate, tasks};
@@ -170,6 +171,9 @@ pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, Wro
             let words = topology.spout("words", move || {
                 let (field, mut scratch) = (field.clone(), String::new());
                 files.decode::<Word, _>(move |record, out| {
+                    if field.has_elements() {
+                        return each(record, &field, split, &mut scratch, out);
+                    }
                     if let Some(text) = record.field(&field)? {
                         let word = |word| out.emit(Word { word });
                         split.for_each_text(&text, &mut scratch, word);
@@ -183,6 +187,20 @@ pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, Wro
         }
     }
     Ok(topology)
+}
+
+/// The words of each element of an array.
+fn each(
+    record: &Record,
+    field: &FieldSelector,
+    split: Split,
+    scratch: &mut String,
+    out: &mut Out<Word>,
+) -> Result<(), BoxError> {
+    for text in record.fields(field)? {
+        split.for_each_text(&text, scratch, |word| out.emit(Word { word }));
+    }
+    Ok(())
 }
 
 /// Everything after the words.

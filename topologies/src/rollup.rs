@@ -13,19 +13,13 @@ use squall::connectors::{DeadLetterFile, Files};
 use squall_cube::spec::{self, Spec};
 use squall_cube::{Archive, Decoder, Event, Rollup};
 
-use crate::input::{Input, PlainText};
+use crate::input::{FORMAT, INPUT, Input, PlainText};
 use crate::numbers::{rate, tasks};
 use crate::places::Places;
 use crate::wrong::WrongUse;
 
 /// Where the segments are, in a data directory.
 pub const SEGMENTS: &str = "segments";
-
-/// Events are read, and never made.
-const INPUT: &str = "What to read: a file, a folder (its files in name order), a quoted glob, or - for standard input";
-
-/// Lines of text are no events.
-const FORMAT: &str = "How the input is cut into records [default: by suffix]";
 
 /// What to read, and how it is rolled up.
 #[derive(Args, Clone, Debug, Default, PartialEq)]

@@ -8,15 +8,15 @@
 use std::time::Duration;
 
 use clap::Args;
-use squall::bolts::{TopMode, TopTotals, Totals};
+use squall::bolts::TopMode;
 use squall::connectors::{Files, ReadDepot};
 use squall::topology::{Component, NoInput};
-use squall::{Topology, WindowShape, secs};
+use squall::{Topology, secs};
 
-use crate::duration;
 use crate::numbers::{at_least_one, rate, tasks};
 use crate::outputs::Outputs;
 use crate::purchases::{Purchase, Purchases, RandomPurchases};
+use crate::totals::{self, Ranked};
 use crate::wrong::WrongUse;
 
 /// The random purchases per second where no rate is given.
@@ -32,7 +32,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one)]
     pub top: usize,
     /// How often the ranking is shown; the last time at the end of the input
-    #[arg(long, value_name = "DUR", default_value = "2s", value_parser = every)]
+    #[arg(long, value_name = "DUR", default_value = "2s", value_parser = totals::every)]
     pub every: Duration,
     /// What is ranked: exact for all totals, which is right in any case; monotonic for those in
     /// the ranking and those that change, which is right where no total falls
@@ -82,14 +82,6 @@ impl Default for Shape {
             counters: 4,
             outputs: Outputs::default(),
         }
-    }
-}
-
-fn every(text: &str) -> Result<Duration, String> {
-    let span = duration::parse_above_zero(text)?;
-    match WindowShape::running(span) {
-        Ok(_) => Ok(span),
-        Err(_) => Err("give whole milliseconds, at most 2^53".to_owned()),
     }
 }
 
@@ -169,25 +161,17 @@ fn ranked<S>(
     purchases: Component<'_, S, Purchase, NoInput>,
     options: &Options,
 ) {
-    let Options {
-        top,
-        every,
-        mode,
-        ref shape,
-        ..
-    } = *options;
+    let shape = &options.shape;
     let purchases = purchases.parallelism(shape.spouts);
-    let totals = topology
-        .keyed("totals", move || {
-            let totals = Totals::of(|purchase: &Purchase| purchase.cents);
-            totals.top(top).mode(mode)
-        })
-        .parallelism(shape.counters)
-        .fields_grouping(&purchases, Purchase::USER);
-    let ranking = topology
-        .bolt("top", move || TopTotals::top(top).every(every).logged())
-        .global_grouping(&totals);
-    shape.outputs.write(topology, &ranking);
+    let ranked = Ranked {
+        top: options.top,
+        every: options.every,
+        mode: options.mode,
+        counters: shape.counters,
+        outputs: &shape.outputs,
+    };
+    let cents = |purchase: &Purchase| purchase.cents;
+    ranked.wire(topology, &purchases, Purchase::USER, cents);
 }
 
 #[cfg(test)]

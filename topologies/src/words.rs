@@ -17,7 +17,8 @@ pub struct Words {
     /// What to read.
     #[command(flatten)]
     pub input: Input,
-    /// The CSV column, or the dotted path of the JSON value, to read; of text it is the line
+    /// The CSV column, or the dotted path of the JSON value, to read, as user.name; [] behind an
+    /// array stands for each element, as commits[].message; of text it is the line
     #[arg(long, value_name = "NAME", requires = "input")]
     pub field: Option<String>,
     /// How a text is cut into words: runs of letters, numbers and marks of any script in lower
@@ -83,7 +84,7 @@ impl Words {
     #[must_use]
     pub fn selector(&self) -> FieldSelector {
         let field = self.field.as_deref();
-        field.map_or_else(FieldSelector::whole, FieldSelector::named)
+        field.map_or_else(FieldSelector::whole, FieldSelector::each)
     }
 
     /// What the words mean, but for what the files say of their times.

@@ -173,6 +173,9 @@ pub enum WrongUse {
     #[cfg(feature = "cube")]
     #[error(transparent)]
     Spec(#[from] squall_cube::spec::SpecErrors),
+    /// There is no input, and none is made.
+    #[error("there is nothing to read: name a file, a folder or a quoted glob by --input")]
+    NoRecords,
     /// A rollup has nothing to read.
     #[cfg(feature = "cube")]
     #[error("there is nothing to roll up: name a file, a folder or a quoted glob by --input")]

@@ -50,7 +50,7 @@ struct Remedy {
     told: &'static str,
 }
 
-const REMEDIES: [Remedy; 6] = [
+const REMEDIES: [Remedy; 7] = [
     Remedy {
         parts: &["is not a time of the format", "it has no time"],
         topologies: &["rolling-top-words"],
@@ -80,6 +80,11 @@ const REMEDIES: [Remedy; 6] = [
         parts: &["decimal number", "whole number", "and there is a user"],
         topologies: &["top-users"],
         told: "--cents-field, or --price-field and --quantity-field, say where the amount is",
+    },
+    Remedy {
+        parts: &["decimal number", "whole number", "and there is a key"],
+        topologies: &["top-keys"],
+        told: "--amount says where the amount is, and --cents that it is a decimal number",
     },
 ];
 

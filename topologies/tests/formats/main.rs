@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod elements;
 mod names;
 mod reading;
 mod specs;

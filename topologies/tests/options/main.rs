@@ -12,6 +12,7 @@ mod common;
 #[cfg(feature = "cube")]
 mod cubes;
 mod depots;
+mod keys;
 mod remedies;
 mod table;
 mod users;

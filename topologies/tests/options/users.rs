@@ -17,7 +17,7 @@ fn records(numbers: Range<u64>) -> String {
     numbers.map(record).collect()
 }
 
-fn first(folder: &Folder, _: &str) {
+pub fn first(folder: &Folder, _: &str) {
     std::fs::create_dir_all(folder.path("in")).unwrap();
     std::fs::write(
         folder.path("in/a.csv"),
@@ -26,7 +26,7 @@ fn first(folder: &Folder, _: &str) {
     .unwrap();
 }
 
-fn second(folder: &Folder, _: &str) {
+pub fn second(folder: &Folder, _: &str) {
     std::fs::write(
         folder.path("in/a.csv"),
         HEADER.to_owned() + &records(0..700),
@@ -35,7 +35,7 @@ fn second(folder: &Folder, _: &str) {
 }
 
 /// The last ranking.
-fn answer(printed: &str, data: &str) -> Vec<String> {
+pub fn answer(printed: &str, data: &str) -> Vec<String> {
     let last = lines(printed, data).pop();
     let last = last.map(|line| line["ranking"].to_string());
     last.into_iter().collect()
