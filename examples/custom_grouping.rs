@@ -9,7 +9,8 @@ use std::error::Error;
 
 use squall::testing::{Collected, Events};
 use squall::{
-    Bolt, Context, KeyValue, Out, Result, RunOptions, Topology, Tuple, shard_of, task_of_shard,
+    Bolt, Context, Out, Result, RunOptions, Topology, Tuple,
+    key::{KeyValue, shard_of, task_of_shard},
 };
 
 #[derive(Tuple, Clone, Debug)]

@@ -10,7 +10,8 @@ use std::error::Error;
 use squall::testing::Collected;
 use squall::topology::StreamPlan;
 use squall::{
-    Bolt, Context, Next, Out, Port, Result, RunOptions, Spout, SpoutOut, Streams, Topology, Tuple,
+    Bolt, Context, Next, Out, Result, RunOptions, Spout, SpoutOut, Topology, Tuple,
+    stream::{Port, Streams},
 };
 
 #[derive(Tuple, Clone, Debug, PartialEq)]

@@ -113,7 +113,7 @@ impl<T> Batch<T> {
 /// Tuples that came together, in order; see [`Bolt::execute_many`](crate::Bolt::execute_many).
 ///
 /// ```
-/// use squall::{Bolt, Epoch, Neighbours, Out, Result, Word, testing::BoltTest};
+/// use squall::{Bolt, Epoch, Out, Result, Word, testing::BoltTest, bolt::Neighbours};
 ///
 /// /// Emits at the end how many letters there were.
 /// struct Letters(usize);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::aggregate::Aggregator;
-use crate::batch::Neighbours;
+pub use crate::batch::Neighbours;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::{KeyHash, KeyValue};
@@ -78,8 +78,8 @@ pub trait Bolt: Send + 'static {
     /// Takes one tuple.
     ///
     /// # Errors
-    /// Send the tuple to the dead letters; [`Fatal`](crate::Fatal) and
-    /// [`Transient`](crate::Transient) end the run, or this attempt at it.
+    /// Send the tuple to the dead letters; [`Fatal`](crate::error::Fatal) and
+    /// [`Transient`](crate::error::Transient) end the run, or this attempt at it.
     fn execute(&mut self, tuple: &Self::Input, out: &mut Out<Self::Output>) -> Result;
 
     /// No tuple with a time before `watermark` follows: windows that end there can close.
@@ -204,7 +204,7 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     /// by [`KeyedBolt::execute`], with which the result must be the same.
     ///
     /// For bolts that can do better than tuple by tuple: one that keeps its keys in a
-    /// [`KeyIndex`](crate::KeyIndex) can look for all of them before it uses the first one, so
+    /// [`KeyIndex`](crate::state::KeyIndex) can look for all of them before it uses the first one, so
     /// that it waits for the memory once.
     #[inline]
     fn execute_many<B: KeyedTuples<Self::Key>>(&mut self, tuples: &B) -> usize
@@ -240,8 +240,8 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     /// Takes one tuple with its key.
     ///
     /// # Errors
-    /// Send the tuple to the dead letters; [`Fatal`](crate::Fatal) and
-    /// [`Transient`](crate::Transient) end the run, or this attempt at it.
+    /// Send the tuple to the dead letters; [`Fatal`](crate::error::Fatal) and
+    /// [`Transient`](crate::error::Transient) end the run, or this attempt at it.
     fn execute(&mut self, key: &Self::Key, tuple: &T, out: &mut Out<Self::Output>) -> Result;
 
     /// As [`Bolt::on_watermark`].

@@ -21,7 +21,7 @@ use std::str::FromStr;
 /// let quantity: Decimal = "-6".parse()?;
 /// assert_eq!(price.checked_mul(quantity)?.cents()?, -1_605);
 /// assert_eq!("17850.0".parse::<Decimal>()?.whole()?, 17_850);
-/// # Ok::<(), squall::DecimalError>(())
+/// # Ok::<(), squall::decimal::DecimalError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal {

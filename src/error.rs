@@ -12,7 +12,7 @@ pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 /// another error.
 ///
 /// ```
-/// use squall::{BoxError, Fatal};
+/// use squall::{BoxError, error::Fatal};
 ///
 /// let error: BoxError = Fatal::new("the table does not exist").into();
 /// assert_eq!(error.to_string(), "the table does not exist");
@@ -42,7 +42,7 @@ impl Fatal {
 ///
 /// ```
 /// use squall::testing::BoltTest;
-/// use squall::{Bolt, Out, Result, Transient, Word};
+/// use squall::{Bolt, Out, Result, Word, error::Transient};
 ///
 /// /// Asks a server about each word.
 /// struct Ask;

@@ -30,7 +30,7 @@ const SEED: u64 = 0x7371_7561_6c6c;
 ///   (`None` has no parts).
 ///
 /// ```
-/// use squall::{KeyValue, Text};
+/// use squall::{Text, key::KeyValue};
 ///
 /// assert_eq!(Text::from("storm").route_hash(), "storm".to_string().route_hash());
 /// assert_eq!(7_u8.route_hash(), 7_i64.route_hash());
@@ -91,7 +91,7 @@ pub fn hash_parts<const N: usize>(parts: [u64; N]) -> u64 {
     hash_bytes(parts.map(u64::to_le_bytes).as_flattened())
 }
 
-/// The lower half of a key's routing hash, by which a [`KeyIndex`](crate::KeyIndex) finds it.
+/// The lower half of a key's routing hash, by which a [`KeyIndex`](crate::state::KeyIndex) finds it.
 /// The upper half has the shard in it, which the keys of one task share.
 ///
 /// Streams carry it beside the tuples of a fields grouping, so that no key is hashed twice.
@@ -128,7 +128,7 @@ pub const fn shard_of(hash: u64) -> usize {
 /// differ by at most one.
 ///
 /// ```
-/// use squall::task_of_shard;
+/// use squall::key::task_of_shard;
 ///
 /// assert_eq!(task_of_shard(0, 3), 0);
 /// assert_eq!(task_of_shard(255, 3), 2);
@@ -205,6 +205,7 @@ impl<V: KeyValue> KeyValue for Option<V> {
     }
 }
 
+#[doc(hidden)]
 /// The type of a fields grouping's keys, where it is the one, `K`, that the keyed bolt `B`
 /// takes.
 #[doc(hidden)]

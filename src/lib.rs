@@ -58,20 +58,23 @@
 //!    testing   runs the same tasks on one thread, with virtual time
 //! ```
 //!
-//! - **What travels**: [`Tuple`] and its fields as a [`Key`]; [`Text`], the string of tuples;
-//!   [`Decimal`], for money; [`Timestamp`], [`Window`] and [`WindowShape`]; [`Count`] and
+//! The root has what a first topology needs; each module below has the rest of its subject.
+//!
+//! - **What travels**: [`Tuple`] and its fields as keys (modules [`tuple`](mod@tuple) and [`key`]); [`Text`], the
+//!   string of tuples; [`Decimal`], for money; [`Timestamp`] and windows ([`time`]); [`Count`] and
 //!   [`Ranking`].
 //! - **What you write**: [`Spout`], [`Bolt`], [`KeyedBolt`] and [`Sink`], which emit through
-//!   [`Out`] and learn who they are from a [`Context`].
+//!   [`Out`] ([`stream`] has several outputs) and learn who they are from a [`Context`]; with
+//!   [`asynchronous`] clients too.
 //! - **What is there already**: [`bolts`], [`connectors`] and [`aggregate`], what can be aggregated in
 //!   parts.
 //! - **How it is wired**: [`Topology`], and the plan that it makes, in [`topology`].
 //! - **How it runs**: [`Topology::run`] with [`RunOptions`], which ends in a [`Summary`] or a
-//!   [`RunError`]; [`Topology::start`] gives a [`Running`] topology to look at and to stop.
+//!   [`RunError`]; [`Topology::start`] gives a running topology to look at and to stop ([`run`]).
 //! - **What survives**: with a [`DataDir`] what a component declares in its `state` method
-//!   ([`Table`], [`Tables`], [`Value`]), beside what it [means](Meaning); a failed run goes on from its last commit
-//!   ([`Restarts`]), and [`Views`] read what is committed.
-//! - **What waits to be read**: [`Depot`], a log in a data directory that topologies read, each
+//!   ([`Table`], [`Value`], and more in [`state`]), beside what it means; a failed run goes on from
+//!   its last commit, and [`views`] read what is committed. [`data_dir`] tells what is stored.
+//! - **What waits to be read**: a [`depot`], a log in a data directory that topologies read, each
 //!   from where it is.
 //! - **How it is tested**: [`testing`].
 //!
@@ -90,73 +93,79 @@ extern crate self as squall;
 pub mod aggregate;
 pub mod asynchronous;
 mod batch;
-mod bolt;
+pub mod bolt;
 pub mod bolts;
 mod clients;
 pub mod connectors;
 mod context;
-mod decimal;
-mod depot;
+pub mod decimal;
+pub mod depot;
 mod durable;
-mod error;
+pub mod error;
 mod fault;
 #[cfg(all(unix, any(fuzzing, test)))]
 pub mod fuzzing;
-mod key;
+pub mod key;
 mod meaning;
 mod nearest;
 mod operator;
 pub mod private;
-mod ranking;
+pub mod ranking;
 mod runtime;
 mod sink;
-mod spout;
-mod state;
+pub mod spout;
+pub mod state;
 mod store;
-mod stream;
+pub mod stream;
 pub mod testing;
-mod text;
-mod time;
+pub mod text;
+pub mod time;
 pub mod topology;
-mod tuple;
+pub mod tuple;
 mod varint;
 
-pub use batch::Neighbours;
-pub use bolt::{AggregatingBolt, Bolt, KeyedBolt, KeyedTuples};
+pub use bolt::{Bolt, KeyedBolt};
 pub use context::{Context, Epoch};
-pub use decimal::{Decimal, DecimalError};
-pub use depot::{
-    Acknowledge, Appender, Depot, DepotError, Dropped, InspectedDepot, InspectedPartition,
-    InspectedReader, MOST_PARTITIONS, MOST_RECORD_BYTES, PARTITIONS, Retention,
-};
-pub use durable::{
-    AppendTo, Commit, DataDir, DataDirError, DepotAppender, InspectedComponent, InspectedState,
-    Inspection, KeptComponent, Manifest, Misfit, MisfitOf, QuarantinedTuple, Row, Rows, Snapshot,
-    TableChange, TableChanges, TableView, ViewError, Views,
-};
-pub use error::{BoxError, Fatal, Result, Transient};
-pub use key::{
-    By, Key, KeyHash, KeyValue, SHARDS, by, hash_bytes, hash_parts, shard_of, task_of_shard,
-};
-pub use meaning::Meaning;
-pub use operator::CustomGrouping;
-pub use ranking::{Count, NoPlaces, Origin, Ranking, Top, Word};
-pub use runtime::{
-    CommitStats, ComponentStats, LossLimit, LossLimitError, LossReason, Losses, LostShare,
-    Restarts, RunError, RunOptions, RunStats, Running, Summary, TooManyLost, at_stop_signals,
-};
+pub use decimal::Decimal;
+pub use durable::DataDir;
+pub use error::{BoxError, Result};
+pub use ranking::{Count, Ranking, Word};
+pub use runtime::{RunError, RunOptions, Summary};
 pub use sink::Sink;
-pub use spout::{Next, SplitId, Spout, SpoutOut};
+pub use spout::{Next, Spout, SpoutOut};
 pub use squall_macros::Tuple;
-pub use state::{
-    AcrossTasks, Changes, Entry, KeyIndex, Shape, State, States, StoredUnit, Table, Tables, Value,
-};
-pub use store::StoreError;
-pub use stream::{DEAD_LETTERS, DEFAULT_STREAM, Out, Port, StreamAt, Streams};
-pub use text::{Shown, Text};
-pub use time::{TimeDomain, Timestamp, Window, WindowError, WindowShape, millis, secs};
+pub use state::{States, Table, Value};
+pub use stream::Out;
+pub use text::Text;
+pub use time::{Timestamp, millis, secs};
 pub use topology::Topology;
-pub use tuple::{DeadLetter, Field, FieldAt, FromTuple, LossExample, Tuple};
+pub use tuple::Tuple;
+
+/// Runs: how they go on after a failure, what they have lost, what they tell while they go on.
+///
+/// [`Topology::run`] and [`Topology::start`] begin one, with [`RunOptions`].
+pub mod run {
+    pub use crate::runtime::{
+        CommitStats, ComponentStats, LossLimit, LossLimitError, LossReason, Losses, LostShare,
+        Restarts, RunStats, Running, TooManyLost, at_stop_signals,
+    };
+}
+
+/// What is in a [`DataDir`], and why one is refused.
+pub mod data_dir {
+    pub use crate::durable::{
+        AppendTo, DataDirError, DepotAppender, InspectedComponent, InspectedState, Inspection,
+        KeptComponent, Manifest, Misfit, MisfitOf, QuarantinedTuple,
+    };
+    pub use crate::store::StoreError;
+}
+
+/// What is committed, read while a run goes on or when none does: [`DataDir::views`].
+pub mod views {
+    pub use crate::durable::{
+        Commit, Row, Rows, Snapshot, TableChange, TableChanges, TableView, ViewError, Views,
+    };
+}
 
 /// The programs of README and book compile and run as tests of the documentation.
 #[cfg(doctest)]

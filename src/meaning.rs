@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 ///
 /// ```
 /// use serde::Serialize;
-/// use squall::Meaning;
+/// use squall::state::Meaning;
 ///
 /// #[derive(Serialize)]
 /// struct Reads<'r> { field: &'r str, unit: Option<&'r str> }

@@ -33,7 +33,7 @@ pub struct Count<K> {
 /// Tasks of another parallelism hold other shards, so their totals replace none of these.
 ///
 /// ```
-/// use squall::Origin;
+/// use squall::ranking::Origin;
 ///
 /// let origin = Origin { component: "rankings".into(), task: 2, tasks: 4 };
 /// assert_eq!(origin.to_string(), "rankings[2]");
@@ -146,14 +146,14 @@ pub struct NoPlaces;
 /// An entry costs about the same whatever the number of places.
 ///
 /// ```
-/// use squall::Top;
+/// use squall::ranking::Top;
 ///
 /// let mut top = Top::new(2)?;
 /// for (key, count) in [("mike", 3), ("golda", 5), ("nathan", 3), ("bertels", 0)] {
 ///     top.offer(&key, count);
 /// }
 /// assert_eq!(top.into_entries(), [("golda", 5), ("mike", 3)]);
-/// # Ok::<(), squall::NoPlaces>(())
+/// # Ok::<(), squall::ranking::NoPlaces>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Top<K> {

@@ -36,7 +36,7 @@ pub trait Streams: sealed::Staging {
     ///
     /// ```
     /// use squall::topology::DEFAULT_STREAM;
-    /// use squall::{DeadLetter, Streams, Word};
+    /// use squall::{Word, stream::Streams, tuple::DeadLetter};
     ///
     /// let streams = <(Word, DeadLetter)>::named(&[DEFAULT_STREAM, "refused"]);
     /// assert_eq!(streams[0].fields, ["word"]);
@@ -226,7 +226,7 @@ pub(crate) fn short_type_name<T>() -> &'static str {
 ///
 /// ```
 /// use squall::topology::StreamPlan;
-/// use squall::{Bolt, Out, Port, Result, Streams, Text, Tuple};
+/// use squall::{Bolt, Out, Result, Text, Tuple, stream::{Port, Streams}};
 ///
 /// #[derive(Tuple, Clone, Debug)]
 /// struct Line { text: Text }
@@ -534,7 +534,7 @@ impl<S: Streams> Out<S> {
     }
 
     /// The hash of the key in hand, which the fields grouping has worked out; none in a bolt
-    /// without a key. A keyed bolt that looks its key up in a [`KeyIndex`](crate::KeyIndex)
+    /// without a key. A keyed bolt that looks its key up in a [`KeyIndex`](crate::state::KeyIndex)
     /// need not hash it again.
     #[inline]
     #[must_use]

@@ -178,13 +178,13 @@ impl fmt::Display for Window {
 /// Windows end at every multiple of the slide, counted from 1970-01-01T00:00:00 UTC.
 ///
 /// ```
-/// use squall::{WindowShape, millis, secs};
+/// use squall::{millis, secs, time::WindowShape};
 ///
 /// let shape = WindowShape::sliding(secs(60), secs(2))?;
 /// assert_eq!(shape.panes(), Some(30));
 /// let error = WindowShape::sliding(secs(10), secs(3)).unwrap_err();
 /// assert!(error.to_string().contains("10s") && error.to_string().contains("3s"));
-/// # Ok::<(), squall::WindowError>(())
+/// # Ok::<(), squall::time::WindowError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowShape {

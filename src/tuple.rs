@@ -10,7 +10,7 @@ use crate::text::Shown;
 /// The derive also writes a constant for each named field, which serves as a key:
 ///
 /// ```
-/// use squall::{Text, Tuple, Key};
+/// use squall::{Text, Tuple, key::Key};
 ///
 /// #[derive(Tuple, Clone, Debug)]
 /// struct Word { word: Text, user: u64 }
@@ -100,6 +100,7 @@ impl<T: Tuple> FromTuple<T> for T {
 /// first, and says in words of ours that the bolt cannot read it.
 #[doc(hidden)]
 #[derive(Debug)]
+#[doc(hidden)]
 pub enum Nothing {}
 
 impl<T: Tuple> FromTuple<Nothing> for T {

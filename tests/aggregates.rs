@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use squall::aggregate::{Aggregator, Count, Distinct, DoubleSum, LongMin, LongSum};
+use squall::aggregate::{Aggregator, CountAll, Distinct, DoubleSum, LongMin, LongSum};
 use squall::bolts::{Aggregate, Aggregated, RollingAggregate};
 use squall::testing::{BoltTest, Collected, Event, Events, TopologyTest};
 use squall::topology::{Carriage, When};
-use squall::{DeadLetter, RunOptions, TimeDomain, Timestamp, Topology, Tuple, millis};
+use squall::{RunOptions, Timestamp, Topology, Tuple, millis, time::TimeDomain, tuple::DeadLetter};
 
 #[derive(Tuple, Clone, Debug, PartialEq)]
 struct Sale {
@@ -20,7 +20,7 @@ struct Sale {
 /// What is aggregated of sales.
 fn sales() -> impl Aggregator<Input = Sale, Output = (u64, i64, Option<i64>, f64)> {
     (
-        Count::new(),
+        CountAll::new(),
         LongSum.of(Sale::CENTS),
         LongMin.of(Sale::CENTS),
         Distinct::new().of(Sale::USER),
@@ -146,7 +146,9 @@ fn windows(splits: &[Split], way: Way, panes: u64) -> Windows {
 }
 
 /// The late stream of windows of this kind.
-fn late_of<A: Aggregator<Input = Sale>>(_: fn() -> A) -> squall::Port<RollingAggregate<u8, A>, 1> {
+fn late_of<A: Aggregator<Input = Sale>>(
+    _: fn() -> A,
+) -> squall::stream::Port<RollingAggregate<u8, A>, 1> {
     RollingAggregate::<u8, A>::LATE
 }
 
@@ -227,7 +229,7 @@ struct Row {
 /// Rama's own example: rows keyed by their first two fields, as count and sum.
 #[test]
 fn the_new_value_of_each_key_is_handed_on_once_a_microbatch() {
-    let totals = Aggregate::of((Count::new(), LongSum.of(Row::AMOUNT)));
+    let totals = Aggregate::of((CountAll::new(), LongSum.of(Row::AMOUNT)));
     let mut test = BoltTest::keyed(totals, (Row::ONE, Row::OTHER));
     for (one, other, amount) in [('a', 'b', 3), ('a', 'c', 2), ('d', 'b', 9), ('a', 'b', 4)] {
         test = test.send(Row { one, other, amount });

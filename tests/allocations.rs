@@ -7,8 +7,8 @@ use squall::connectors::files::{Delimiter, FieldSelector, Format, Outcome, Recor
 use squall::testing::{Collected, TopologyTest};
 use squall::topology::When;
 use squall::{
-    Count, Next, Result, RunOptions, Spout, SpoutOut, Text, TimeDomain, Timestamp, Topology, Word,
-    secs,
+    Count, Next, Result, RunOptions, Spout, SpoutOut, Text, Timestamp, Topology, Word, secs,
+    time::TimeDomain,
 };
 
 /// Emits so many words, a thousand different ones, a hundred a second.

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use squall::connectors::files::FieldSelector;
 use squall::{
-    Acknowledge, AppendTo, Bolt, DataDir, Depot, DepotAppender, DepotError, Out, Restarts, Result,
-    Retention, RunOptions, Running, States, Table, Text, Topology, Tuple, millis, secs,
+    Bolt, DataDir, Out, Result, RunOptions, States, Table, Text, Topology, Tuple,
+    data_dir::{AppendTo, DepotAppender},
+    depot::{Acknowledge, Depot, DepotError, Retention},
+    millis,
+    run::{Restarts, Running},
+    secs,
 };
 
 #[derive(Tuple, Clone, Debug)]

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use squall::bolts::{MergeRankings, Rank, RollingCount, SlidingWindowCounter};
 use squall::testing::{Collected, Event, Events, TopologyTest};
 use squall::{
-    Count, KeyValue, Ranking, RunOptions, Text, TimeDomain, Timestamp, Topology, Window,
-    WindowShape, Word, millis, secs, shard_of, task_of_shard,
+    Count, Ranking, RunOptions, Text, Timestamp, Topology, Word,
+    key::{KeyValue, shard_of, task_of_shard},
+    millis, secs,
+    time::{TimeDomain, Window, WindowShape},
 };
 
 fn at(millis: i64) -> Timestamp {

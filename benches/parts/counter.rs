@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use squall::bolts::SlidingWindowCounter;
-use squall::{KeyHash, Text};
+use squall::{Text, key::KeyHash};
 
 use crate::cases::{Case, Took};
 use crate::words::{skewed, vocabulary};

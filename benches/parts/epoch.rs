@@ -5,7 +5,7 @@ use std::time::Duration;
 use cpu_time::ProcessTime;
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::{
-    Count, Next, Result, RunOptions, RunStats, Spout, SpoutOut, Topology, Word, millis, secs,
+    Count, Next, Result, RunOptions, Spout, SpoutOut, Topology, Word, millis, run::RunStats, secs,
 };
 
 use crate::cases::Case;

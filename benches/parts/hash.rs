@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ahash::RandomState;
 use fastrand::Rng;
-use squall::{KeyValue, Text};
+use squall::{Text, key::KeyValue};
 
 use crate::cases::Case;
 use crate::words::word;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ahash::AHashMap;
 use fastrand::Rng;
-use squall::{KeyHash, KeyIndex, Text};
+use squall::{Text, key::KeyHash, state::KeyIndex};
 
 use crate::cases::Case;
 use crate::words::vocabulary;

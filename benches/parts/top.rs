@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use fastrand::Rng;
-use squall::{Text, Top};
+use squall::{Text, ranking::Top};
 
 use crate::cases::Case;
 use crate::words::vocabulary;

@@ -1,6 +1,6 @@
 //! The programs in turn, round by round.
 
-use squall::RunStats;
+use squall::run::RunStats;
 
 use crate::memory;
 use crate::process::timed;

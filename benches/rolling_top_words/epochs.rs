@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::{
-    Count, Next, Result, RunOptions, RunStats, Spout, SpoutOut, Topology, Word, millis, secs,
+    Count, Next, Result, RunOptions, Spout, SpoutOut, Topology, Word, millis, run::RunStats, secs,
 };
 
 use crate::process::timed;

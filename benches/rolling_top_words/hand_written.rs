@@ -7,7 +7,11 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use squall::{KeyValue, Text, Top, shard_of, task_of_shard};
+use squall::{
+    Text,
+    key::{KeyValue, shard_of, task_of_shard},
+    ranking::Top,
+};
 
 use crate::straightforward::Rankings;
 use crate::words::{Reader, Words};

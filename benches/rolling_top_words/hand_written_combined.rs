@@ -9,7 +9,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use ahash::AHashMap;
-use squall::{KeyValue, Text, Top, shard_of, task_of_shard};
+use squall::{
+    Text,
+    key::{KeyValue, shard_of, task_of_shard},
+    ranking::Top,
+};
 
 use crate::straightforward::Rankings;
 use crate::words::{Reader, Words};

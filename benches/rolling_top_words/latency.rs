@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::{
     Bolt, Context, Count, DataDir, Next, Out, Ranking, Result, RunOptions, Sink, Spout, SpoutOut,
-    Text, TimeDomain, Timestamp, Topology, Tuple, Word, millis, secs,
+    Text, Timestamp, Topology, Tuple, Word, millis, secs, time::TimeDomain,
 };
 
 use crate::words::{Reader, Words};

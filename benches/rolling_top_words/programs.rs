@@ -1,6 +1,6 @@
 //! The programs that do the job.
 
-use squall::RunStats;
+use squall::run::RunStats;
 use squall::topology::When;
 
 #[cfg(feature = "rivals")]

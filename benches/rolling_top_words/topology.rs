@@ -8,8 +8,8 @@ use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::testing::Collected;
 use squall::topology::When;
 use squall::{
-    Context, Next, Ranking, Result, RunOptions, RunStats, Spout, SpoutOut, Text, TimeDomain,
-    Timestamp, Topology, Word, millis,
+    Context, Next, Ranking, Result, RunOptions, Spout, SpoutOut, Text, Timestamp, Topology, Word,
+    millis, run::RunStats, time::TimeDomain,
 };
 
 use crate::process::written_bytes;

@@ -17,10 +17,10 @@ pub struct Metrics {
 }
 
 /// The rows by hour and dimensions.
-pub type Rows = AHashMap<i64, AHashMap<Box<[Option<Text>]>, Metrics>>;
+pub type RolledRows = AHashMap<i64, AHashMap<Box<[Option<Text>]>, Metrics>>;
 
 /// Takes an event in.
-pub fn roll_up(event: &Event, rows: &mut Rows) {
+pub fn roll_up(event: &Event, rows: &mut RolledRows) {
     let rows = rows.entry(event.time.millis() / HOUR_MS).or_default();
     let metrics = match rows.get_mut(&*event.dimensions) {
         Some(metrics) => metrics,

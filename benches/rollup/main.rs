@@ -94,8 +94,8 @@ fn squall(hours: &Hours, users: bool, dir: &Path) {
     topology.run(options).expect("the rollup runs");
 }
 
-fn hand_written(hours: &Hours) -> hand_written::Rows {
-    let mut rows = hand_written::Rows::default();
+fn hand_written(hours: &Hours) -> hand_written::RolledRows {
+    let mut rows = hand_written::RolledRows::default();
     for number in 0..hours.all() {
         hand_written::roll_up(&hours.get(number), &mut rows);
     }
@@ -107,7 +107,7 @@ fn cube(dir: &Path) -> Cube {
 }
 
 /// The rows of both are the same, by number and sums.
-fn compare(dir: &Path, rows: &hand_written::Rows) -> usize {
+fn compare(dir: &Path, rows: &hand_written::RolledRows) -> usize {
     let mut query = Query {
         by: ads::DIMENSIONS.map(str::to_owned).to_vec(),
         metrics: vec!["impressions".to_owned(), "clicks".to_owned()],

@@ -1,6 +1,6 @@
 //! What a program says, short enough to keep it of every window.
 
-use squall::{KeyValue, Text};
+use squall::{Text, key::KeyValue};
 
 /// A ranking: the window's end in milliseconds, the number of its places, and a digest of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

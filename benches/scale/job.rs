@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::topology::When;
 use squall::{
-    Context, Count, Field, FieldAt, Next, Ranking, Result, RunOptions, Sink, Spout, SpoutOut, Text,
-    TimeDomain, Timestamp, Topology, Tuple, millis,
+    Context, Count, Next, Ranking, Result, RunOptions, Sink, Spout, SpoutOut, Text, Timestamp,
+    Topology, Tuple, millis,
+    time::TimeDomain,
+    tuple::{Field, FieldAt},
 };
 
 use crate::WINDOW_MS;

@@ -14,7 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use squall::{
-    Bolt, Context, Epoch, Out, Result, States, Table, Timestamp, Transient, Value, private,
+    Bolt, Context, Epoch, Out, Result, States, Table, Timestamp, Value, error::Transient, private,
 };
 
 use begun::Begun;

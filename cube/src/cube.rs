@@ -5,10 +5,10 @@ mod whole;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
-use squall::{BoxError, DataDir, DataDirError, Text, private};
+use squall::{BoxError, DataDir, Text, data_dir::DataDirError, private};
 
 use crate::query::{Answer, Portion, Query, QueryError, RowSource};
-use crate::rows::Rows;
+use crate::rows::RolledRows;
 use crate::schema::Schema;
 use crate::segments::{RowGroup, SEGMENTS, SegmentError, SegmentFiles, SegmentReader};
 
@@ -98,7 +98,7 @@ impl Cube {
             }
             rows => rows?,
         };
-        let file = |row: squall::Row| -> Result<_, BoxError> {
+        let file = |row: squall::views::Row| -> Result<_, BoxError> {
             let name = serde_json::from_value(row.key.ok_or("a segment has no name")?)?;
             Ok((name, serde_json::from_value(row.value)?))
         };
@@ -139,7 +139,7 @@ impl Portion for RowGroup {
         self.may_have(dimension, value)
     }
 
-    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<Rows, BoxError> {
+    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<RolledRows, BoxError> {
         Ok(self.read(dimensions, metrics)?)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use squall::aggregate::Sketch;
 use squall::connectors::files::{FieldError, FieldSelector, Record, Scalar};
-use squall::{Decimal, DecimalError, Shown, Text, Timestamp};
+use squall::{Decimal, Text, Timestamp, decimal::DecimalError, text::Shown};
 
 use crate::event::{Event, Input};
 use crate::schema::Kind;
@@ -15,7 +15,7 @@ use crate::spec::{Dimension, DimensionKind, Dimensions, Spec, is_reserved};
 ///
 /// ```
 /// use squall::connectors::files::{Format, Record, RecordReader};
-/// use squall_cube::{Decoder, Input, spec};
+/// use squall_cube::{EventDecoder, Input, spec};
 ///
 /// let text = r#"{
 ///   "dimensionsSpec": {"dimensions": ["web"]},
@@ -23,7 +23,7 @@ use crate::spec::{Dimension, DimensionKind, Dimensions, Spec, is_reserved};
 ///   "granularitySpec": {"queryGranularity": "hour"}
 /// }"#;
 /// let (spec, _) = spec::parse(text, "rollup.json")?;
-/// let mut decoder = Decoder::new(spec);
+/// let mut decoder = EventDecoder::new(spec);
 ///
 /// let json = br#"{"timestamp": "2015-03-17T20:40:00Z", "web": "csfd.cz", "price": 0.17}"#;
 /// let mut reader = RecordReader::new(
@@ -38,7 +38,7 @@ use crate::spec::{Dimension, DimensionKind, Dimensions, Spec, is_reserved};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Decoder {
+pub struct EventDecoder {
     spec: Arc<Spec>,
     time: FieldSelector,
     /// The fields that metrics take in, in the order of the schema.
@@ -122,7 +122,7 @@ pub enum DecodeError {
     #[error(
         "`{}` would be one dimension more than {most}: list the dimensions, or exclude some",
         Shown(.0),
-        most = Decoder::MOST_DISCOVERED
+        most = EventDecoder::MOST_DISCOVERED
     )]
     TooManyDimensions(String),
     /// A field cannot be read.
@@ -136,7 +136,7 @@ const MOST_LONG: f64 = 9_223_372_036_854_775_808.0;
 /// What of a number's text is wrong.
 const NO_NUMBER: &str = "not a number";
 
-impl Decoder {
+impl EventDecoder {
     /// How many dimensions are discovered at most: a bound for events with ever new names.
     pub const MOST_DISCOVERED: usize = 1_000;
 

@@ -37,15 +37,15 @@ mod wiring;
 
 pub use archive::{Archive, ArchiveError, Archived};
 pub use cube::{Cube, NoCube};
-pub use decode::{DecodeError, Decoder};
+pub use decode::{DecodeError, EventDecoder};
 pub use event::{Event, Input};
 pub use granularity::{Granularity, UnknownGranularity};
 pub use moment::TimestampFormat;
 pub use roller::{Roller, RowBlock};
-pub use rows::{DimensionColumn, MetricColumn, Rows};
+pub use rows::{DimensionColumn, MetricColumn, RolledRows};
 pub use schema::{Kind, Metric, Schema};
 pub use segments::{
-    Compacted, Compacting, Listing, Manifest, Part, ReindexError, Reindexed, RowGroup,
+    Compacted, Compacting, CubeManifest, Listing, Part, ReindexError, Reindexed, RowGroup,
     SegmentError, SegmentFile, SegmentFiles, SegmentReader, Segments, compact, reindex,
 };
 pub use wiring::Rollup;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
-use squall::{Meaning, Timestamp};
+use squall::{Timestamp, state::Meaning};
 
 use crate::schema::{Kind, Schema};
 use crate::spec::{DimensionKind, Dimensions, Spec};

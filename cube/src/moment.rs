@@ -15,7 +15,7 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use squall::connectors::files::plain_time;
-use squall::{Decimal, DecimalError, Shown};
+use squall::{Decimal, decimal::DecimalError, text::Shown};
 
 use joda::Pattern;
 

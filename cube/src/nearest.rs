@@ -1,6 +1,6 @@
 //! The name that was probably meant.
 
-use squall::Shown;
+use squall::text::Shown;
 
 /// The name that the fewest typing mistakes turn into the one that was asked for, whatever the case
 /// of the letters; the first of equally near ones, none where more than every third letter would

@@ -10,10 +10,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use squall::{KeyValue, Neighbours, Result, Text, Timestamp};
+use squall::{Result, Text, Timestamp, bolt::Neighbours, key::KeyValue};
 
 use crate::event::Event;
-use crate::rows::Rows;
+use crate::rows::RolledRows;
 use crate::schema::Schema;
 
 use metrics::{NotMerged, Partials};
@@ -276,7 +276,7 @@ impl Rolled {
     }
 
     /// Takes in all rows of a block.
-    pub(crate) fn add_rows(&mut self, rows: &Rows) -> Result {
+    pub(crate) fn add_rows(&mut self, rows: &RolledRows) -> Result {
         let places = self.places_in(rows)?;
         // Each value is hashed once.
         let hashes: Vec<Vec<u64>> = (0..self.names.len())
@@ -309,7 +309,7 @@ impl Rolled {
     }
 
     /// Where the dimensions are in a block; those that are new are added.
-    fn places_in(&mut self, rows: &Rows) -> Result<Vec<Option<usize>>> {
+    fn places_in(&mut self, rows: &RolledRows) -> Result<Vec<Option<usize>>> {
         if !self.metrics.fit(&rows.metrics) {
             return Err("the rows are not of this schema".into());
         }
@@ -327,7 +327,12 @@ impl Rolled {
 
     /// Takes in a row that does not come before the latest one, with the places of the dimensions
     /// in its block. One that [belongs](Self::continues) to the latest becomes one with it.
-    pub(crate) fn append(&mut self, rows: &Rows, row: usize, places: &[Option<usize>]) -> Result {
+    pub(crate) fn append(
+        &mut self,
+        rows: &RolledRows,
+        row: usize,
+        places: &[Option<usize>],
+    ) -> Result {
         let source = OfRow { rows, row, places };
         if !self.metrics.fit(&rows.metrics) {
             return Err("the rows are not of this schema".into());
@@ -340,7 +345,12 @@ impl Rolled {
     }
 
     /// Whether a row becomes one with the latest one.
-    pub(crate) fn continues(&self, rows: &Rows, row: usize, places: &[Option<usize>]) -> bool {
+    pub(crate) fn continues(
+        &self,
+        rows: &RolledRows,
+        row: usize,
+        places: &[Option<usize>],
+    ) -> bool {
         let source = OfRow { rows, row, places };
         let last = self.last(rows.times[row], &source);
         last.is_some_and(|last| self.metrics.can_merge(last, &source))

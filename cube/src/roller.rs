@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use squall::{Bolt, Epoch, Neighbours, Out, Result, Tuple};
+use squall::{Bolt, Epoch, Out, Result, Tuple, bolt::Neighbours};
 
 use crate::event::Event;
 use crate::rolled::Rolled;
-use crate::rows::Rows;
+use crate::rows::RolledRows;
 use crate::schema::Schema;
 
 /// Rows on their way to the segments, in no order.
 #[derive(Tuple, Clone, Debug, PartialEq)]
 pub struct RowBlock {
     /// The rows. Each time and set of dimensions is there once, where the schema rolls up.
-    pub rows: Rows,
+    pub rows: RolledRows,
 }
 
 /// Rolls events up: those of one bucket and the same dimensions become one row. What it has

@@ -7,7 +7,7 @@ use squall::Text;
 /// Rows of a cube: a column of times, one for each dimension, and one for each metric, all of
 /// one length.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
+pub struct RolledRows {
     /// When the bucket of each row begins, in milliseconds since 1970.
     pub times: Vec<i64>,
     /// The dimensions; one that is not there is null in all rows.
@@ -16,7 +16,7 @@ pub struct Rows {
     pub metrics: Vec<MetricColumn>,
 }
 
-impl Rows {
+impl RolledRows {
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use squall::topology::AsStream;
-use squall::{Meaning, Topology};
+use squall::{Topology, state::Meaning};
 
 use crate::event::Event;
 use crate::roller::Roller;
 use crate::schema::Schema;
-use crate::segments::{Compacting, Manifest, SEGMENTS, Segments};
+use crate::segments::{Compacting, CubeManifest, SEGMENTS, Segments};
 use crate::spec::Spec;
 
 /// How events are rolled up, and where to; see [`Rollup::wire`].
@@ -125,7 +125,7 @@ impl Rollup {
             .global_grouping(&rolled);
         let folder = self.folder.clone();
         topology
-            .sink("manifest", move || Manifest::new(&folder))
+            .sink("manifest", move || CubeManifest::new(&folder))
             .global_grouping(&segments);
     }
 }

@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use common::{WIKITICKER, decoder, events, wikiticker};
 use squall::connectors::files::Format;
-use squall_cube::{Decoder, Event, Input};
+use squall_cube::{Event, EventDecoder, Input};
 
 /// An event in one line: time, dimensions, inputs.
 fn line(event: &Event) -> String {
@@ -32,7 +32,7 @@ fn line(event: &Event) -> String {
     format!("{time} | {} | {}", dimensions.join(", "), inputs.join(" "))
 }
 
-fn lines(decoder: &mut Decoder, format: Format, input: &str) -> Vec<String> {
+fn lines(decoder: &mut EventDecoder, format: Format, input: &str) -> Vec<String> {
     let events = events(decoder, format, Cursor::new(input.to_owned().into_bytes()));
     let lines = events.into_iter().map(|event| match event {
         Ok(event) => line(&event),
@@ -220,7 +220,7 @@ fn dimensions_are_discovered() {
         let part = format!("`{name}` cannot be a dimension");
         assert!(found[0].contains(&part), "{found:?}");
     }
-    let many: Vec<_> = (0..=Decoder::MOST_DISCOVERED)
+    let many: Vec<_> = (0..=EventDecoder::MOST_DISCOVERED)
         .map(|place| format!("\"f{place}\":0"))
         .collect();
     let many = lines(
@@ -288,7 +288,7 @@ fn what_is_archived_of_a_record_is_the_same_event() {
     assert_eq!((&events[1].dimensions[0], raw), (&None, Some(expected)));
 }
 
-fn events_of(decoder: &mut Decoder, format: Format, input: &str) -> Vec<Event> {
+fn events_of(decoder: &mut EventDecoder, format: Format, input: &str) -> Vec<Event> {
     let events = events(decoder, format, Cursor::new(input.to_owned().into_bytes()));
     events.into_iter().map(Result::unwrap).collect()
 }

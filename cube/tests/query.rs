@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use squall::Text;
 use squall::connectors::files::Format;
 use squall_cube::query::{Query, Stored};
-use squall_cube::{DimensionColumn, Event, Input, MetricColumn, Rows, Schema, spec};
+use squall_cube::{DimensionColumn, Event, Input, MetricColumn, RolledRows, Schema, spec};
 
 fn schema(spec: &str) -> Arc<Schema> {
     Arc::new(spec::parse(spec, "spec").unwrap().0.schema)
@@ -56,7 +56,7 @@ fn rolled(schema: &Arc<Schema>, events: &[Event]) -> Stored {
         let values = groups.values().map(|sums| Some(sums[metric]));
         MetricColumn::Long(values.collect())
     });
-    let rows = Rows {
+    let rows = RolledRows {
         times: groups.keys().map(|(time, _)| *time).collect(),
         dimensions: dimensions.collect(),
         metrics: metrics.collect(),

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
-use squall_cube::Decoder;
+use squall_cube::EventDecoder;
 use squall_cube::spec::{self, Spec};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again, spec);
 
     let segment = spec.schema.segment.clone();
-    let mut decoder = Decoder::new(spec).keep_raw();
+    let mut decoder = EventDecoder::new(spec).keep_raw();
     let input = Box::new(std::io::Cursor::new(events));
     let mut reader = RecordReader::new(input, "events", Format::NdJson, Delimiter::default());
     let mut record = Record::new();

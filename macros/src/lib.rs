@@ -69,7 +69,7 @@ fn expand(input: &DeriveInput) -> Tokens {
 
         #(
             #[automatically_derived]
-            impl #impl_generics #library::FieldAt<#indices> for #name #type_generics #bounds {
+            impl #impl_generics #library::tuple::FieldAt<#indices> for #name #type_generics #bounds {
                 type Value = #types;
                 const NAME: &'static str = #texts;
                 fn get(&self) -> &#types {
@@ -83,8 +83,8 @@ fn expand(input: &DeriveInput) -> Tokens {
         impl #impl_generics #name #type_generics #where_clause {
             #(
                 #[doc = #docs]
-                #visibilities const #constants: #library::Field<Self, #indices> =
-                    #library::Field::new();
+                #visibilities const #constants: #library::tuple::Field<Self, #indices> =
+                    #library::tuple::Field::new();
             )*
         }
     }

@@ -9,18 +9,18 @@ use crate::meaning::Meaning;
 /// How many inputs there were, whatever they are.
 ///
 /// ```
-/// use squall::aggregate::{Aggregator, Count};
+/// use squall::aggregate::{Aggregator, CountAll};
 ///
-/// let count = Count::<str>::new();
+/// let count = CountAll::<str>::new();
 /// let mut partial = count.empty();
 /// count.add(&mut partial, "storm")?;
 /// count.merge(&mut partial, &2)?;
 /// assert_eq!(count.finish(&partial), 3);
 /// # Ok::<(), squall::aggregate::AggregateError>(())
 /// ```
-pub struct Count<T: ?Sized>(PhantomData<fn(&T)>);
+pub struct CountAll<T: ?Sized>(PhantomData<fn(&T)>);
 
-impl<T: ?Sized> Count<T> {
+impl<T: ?Sized> CountAll<T> {
     /// Counts from nothing.
     #[must_use]
     pub const fn new() -> Self {
@@ -28,27 +28,27 @@ impl<T: ?Sized> Count<T> {
     }
 }
 
-impl<T: ?Sized> Default for Count<T> {
+impl<T: ?Sized> Default for CountAll<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: ?Sized> Clone for Count<T> {
+impl<T: ?Sized> Clone for CountAll<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: ?Sized> Copy for Count<T> {}
+impl<T: ?Sized> Copy for CountAll<T> {}
 
-impl<T: ?Sized> fmt::Debug for Count<T> {
+impl<T: ?Sized> fmt::Debug for CountAll<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Count")
+        f.write_str("CountAll")
     }
 }
 
-impl<T: ?Sized + 'static> Aggregator for Count<T> {
+impl<T: ?Sized + 'static> Aggregator for CountAll<T> {
     type Input = T;
     type Partial = u64;
     type Output = u64;
@@ -78,7 +78,7 @@ impl<T: ?Sized + 'static> Aggregator for Count<T> {
     }
 }
 
-impl<T: ?Sized + 'static> Retract for Count<T> {
+impl<T: ?Sized + 'static> Retract for CountAll<T> {
     fn unmerge(&self, partial: &mut u64, other: &u64) -> Result<(), AggregateError> {
         let rest = partial.checked_sub(*other);
         *partial = rest.ok_or_else(|| AggregateError::nothing("the count", *partial, other))?;

@@ -3,7 +3,7 @@
 //!
 //! | aggregation | of | partial | value | takes out |
 //! |---|---|---|---|---|
-//! | [`Count`] | anything | `u64` | `u64` | yes |
+//! | [`CountAll`] | anything | `u64` | `u64` | yes |
 //! | [`LongSum`], [`Cents`] | `i64` | `i64` | `i64` | yes |
 //! | [`DoubleSum`] | `f64` | two `f64` | `f64` | yes |
 //! | [`Mean`] | `f64` | two `f64`, `u64` | `Option<f64>` | yes |
@@ -17,13 +17,13 @@
 //! [`Aggregator::of`] makes one that takes tuples and aggregates a field of theirs:
 //!
 //! ```
-//! use squall::aggregate::{Aggregator, Count, Distinct, LongSum};
+//! use squall::aggregate::{Aggregator, CountAll, Distinct, LongSum};
 //! use squall::{Text, Tuple};
 //!
 //! #[derive(Tuple, Clone, Debug)]
 //! struct Sale { user: Text, cents: i64 }
 //!
-//! let sales = (Count::new(), LongSum.of(Sale::CENTS), Distinct::<str>::new().of(Sale::USER));
+//! let sales = (CountAll::new(), LongSum.of(Sale::CENTS), Distinct::<str>::new().of(Sale::USER));
 //! let (mut monday, mut tuesday) = (sales.empty(), sales.empty());
 //! sales.add(&mut monday, &Sale { user: "ann".into(), cents: 300 })?;
 //! sales.add(&mut monday, &Sale { user: "bob".into(), cents: 200 })?;
@@ -48,7 +48,7 @@ mod top;
 #[cfg(test)]
 mod tests;
 
-pub use count::Count;
+pub use count::CountAll;
 pub use distinct::{Distinct, DistinctValue};
 pub use extreme::{DoubleMax, DoubleMin, LongMax, LongMin};
 pub use mean::Mean;

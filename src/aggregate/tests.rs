@@ -104,8 +104,8 @@ proptest! {
     #[test]
     fn counts_in_any_order_and_grouping(numbers in prop::collection::vec(any::<i64>(), 0..40), seed: u64) {
         let inputs = refs(&numbers);
-        prop_assert_eq!(value_of(&Count::new(), &inputs, seed, false), numbers.len() as u64);
-        taken_out(&Count::new(), &inputs, 7);
+        prop_assert_eq!(value_of(&CountAll::new(), &inputs, seed, false), numbers.len() as u64);
+        taken_out(&CountAll::new(), &inputs, 7);
     }
 
     #[test]
@@ -232,14 +232,14 @@ proptest! {
         seed: u64,
     ) {
         let inputs = refs(&numbers);
-        let all = (Count::new(), LongSum, LongMin, Distinct::new());
+        let all = (CountAll::new(), LongSum, LongMin, Distinct::new());
         let (count, sum, least, distinct) = value_of(&all, &inputs, seed, false);
         prop_assert_eq!(count, numbers.len() as u64);
         prop_assert_eq!(sum, numbers.iter().sum::<i64>());
         prop_assert_eq!(least, numbers.iter().min().copied());
         prop_assert_eq!(distinct, value_of(&Distinct::new(), &inputs, seed, false));
-        taken_out(&(Count::new(), LongSum), &inputs, 7);
-        taken_out(&(Count::new(), LongSum, Cents), &inputs, 7);
+        taken_out(&(CountAll::new(), LongSum), &inputs, 7);
+        taken_out(&(CountAll::new(), LongSum, Cents), &inputs, 7);
     }
 }
 
@@ -258,12 +258,12 @@ fn what_leaves_its_range_is_refused_and_changes_nothing() {
     );
     assert_eq!(sum, i64::MAX - 1);
     let mut count = u64::MAX;
-    assert!(Count::<i64>::new().add(&mut count, &1).is_err());
+    assert!(CountAll::<i64>::new().add(&mut count, &1).is_err());
     let mut sum = [f64::MAX, 0.0];
     assert!(DoubleSum.add(&mut sum, &f64::MAX).is_err());
     assert_eq!(sum, [f64::MAX, 0.0]);
     // Of several, none takes it in.
-    let several = (Count::new(), LongSum, Cents);
+    let several = (CountAll::new(), LongSum, Cents);
     let mut partial = (7, 8, i64::MAX);
     assert!(several.add(&mut partial, &1).is_err());
     assert!(several.merge(&mut partial, &(1, 1, 1)).is_err());
@@ -298,7 +298,7 @@ fn what_is_no_finite_number_is_refused() {
 #[test]
 fn what_never_came_is_not_taken_out() {
     let mut count = 1;
-    let error = Count::<i64>::new()
+    let error = CountAll::<i64>::new()
         .unmerge(&mut count, &2)
         .unwrap_err()
         .to_string();

@@ -31,14 +31,14 @@ pub struct Updated<K, V> {
 /// nothing.
 ///
 /// ```
-/// use squall::aggregate::{Aggregator, Count, LongSum};
+/// use squall::aggregate::{Aggregator, CountAll, LongSum};
 /// use squall::bolts::{Aggregate, Updated};
 /// use squall::{Text, Tuple, testing::BoltTest};
 ///
 /// #[derive(Tuple, Clone, Debug)]
 /// struct Row { user: Text, item: Text, amount: i64 }
 ///
-/// let totals = Aggregate::of((Count::new(), LongSum.of(Row::AMOUNT)));
+/// let totals = Aggregate::of((CountAll::new(), LongSum.of(Row::AMOUNT)));
 /// let mut test = BoltTest::keyed(totals, (Row::USER, Row::ITEM));
 /// for (user, item, amount) in [("a", "b", 3), ("a", "c", 2), ("d", "b", 9), ("a", "b", 4)] {
 ///     test = test.send(Row { user: user.into(), item: item.into(), amount });

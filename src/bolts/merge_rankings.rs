@@ -44,7 +44,14 @@ struct Last {
 ///   the last one emits nothing.
 ///
 /// ```
-/// use squall::{Ranking, Text, Timestamp, Window, bolts::MergeRankings, testing::BoltTest};
+/// use squall::{
+///     Ranking,
+///     Text,
+///     Timestamp,
+///     bolts::MergeRankings,
+///     testing::BoltTest,
+///     time::Window,
+/// };
 ///
 /// let at = Timestamp::from_millis;
 /// let window = Window { start: at(0), end: at(10) };

@@ -24,7 +24,7 @@ use crate::time::{Timestamp, Window};
 /// does with more places than before: its readers know fewer of them.
 ///
 /// ```
-/// use squall::{Count, Timestamp, Window, bolts::Rank, testing::BoltTest};
+/// use squall::{Count, Timestamp, bolts::Rank, testing::BoltTest, time::Window};
 ///
 /// let at = Timestamp::from_millis;
 /// let window = Window { start: at(0), end: at(10) };

@@ -28,7 +28,7 @@ use crate::time::{Timestamp, Window};
 /// As `Rank` it emits its totals in [`Window::STANDING`] after a change of parallelism.
 ///
 /// ```
-/// use squall::{Count, Window, Timestamp, bolts::TopMonotonic, testing::BoltTest};
+/// use squall::{Count, Timestamp, bolts::TopMonotonic, testing::BoltTest, time::Window};
 ///
 /// let count = |key, count| Count { key, count, window: Window::ALL };
 /// let purchases = [(0, 300), (1, 200), (2, 100), (3, 100), (4, 400)];

@@ -34,7 +34,7 @@ pub use target::OutputError;
 /// failure.
 ///
 /// ```
-/// use squall::{DeadLetter, connectors::JsonLines, testing::SinkTest};
+/// use squall::{connectors::JsonLines, testing::SinkTest, tuple::DeadLetter};
 ///
 /// let path = std::env::temp_dir().join(format!("squall-doc-{}.ndjson", std::process::id()));
 /// let letter = DeadLetter {

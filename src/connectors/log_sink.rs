@@ -12,7 +12,7 @@ use crate::tuple::Tuple;
 /// Logs each tuple at level info, with the component's id.
 ///
 /// ```
-/// use squall::{Ranking, Window, connectors::LogSink, testing::SinkTest};
+/// use squall::{Ranking, connectors::LogSink, testing::SinkTest, time::Window};
 ///
 /// let ranking = Ranking { window: Window::ALL, origin: "rankings".into(), entries: vec![("storm", 3)] };
 /// // Logs "test: [storm 3]".

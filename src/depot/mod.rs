@@ -54,7 +54,7 @@ pub use log::Dropped;
 /// How many partitions a depot has unless told otherwise.
 pub const PARTITIONS: u16 = 8;
 
-/// The most partitions of a depot: as many as there are [shards](crate::SHARDS).
+/// The most partitions of a depot: as many as there are [shards](crate::key::SHARDS).
 pub const MOST_PARTITIONS: u16 = 256;
 
 /// The longest record, in bytes.
@@ -85,7 +85,7 @@ pub enum Acknowledge {
 /// ```
 /// use squall::connectors::files::FieldSelector;
 /// use squall::testing::{Collected, TopologyTest};
-/// use squall::{Acknowledge, DataDir, Depot, RunOptions, Topology, Word};
+/// use squall::{DataDir, RunOptions, Topology, Word, depot::{Acknowledge, Depot}};
 ///
 /// let data_dir = DataDir::in_memory()?;
 /// let said: Depot = data_dir.make_depot("said", 4, "word")?;
@@ -256,7 +256,7 @@ impl Depot {
     /// As [`Depot::append`].
     ///
     /// ```
-    /// use squall::{Acknowledge, DataDir};
+    /// use squall::{DataDir, depot::Acknowledge};
     ///
     /// let depot = DataDir::in_memory()?.make_depot("said", 2, "word")?;
     /// let records = ["a", "b"].map(|word| (word.to_owned(), format!("{{\"word\":\"{word}\"}}")));
@@ -303,7 +303,7 @@ impl Depot {
     /// As [`Depot::append`], and where `appender.from` is beyond what it has appended.
     ///
     /// ```
-    /// use squall::{Acknowledge, Appender, DataDir};
+    /// use squall::{DataDir, depot::{Acknowledge, Appender}};
     ///
     /// let depot = DataDir::in_memory()?.make_depot("said", 2, "word")?;
     /// let records = ["a", "b", "c"].map(|word| (word.to_owned(), word.to_owned()));
@@ -411,7 +411,7 @@ impl Depot {
     /// Where it cannot be read or written.
     ///
     /// ```
-    /// use squall::{Acknowledge, DataDir, Retention};
+    /// use squall::{DataDir, depot::{Acknowledge, Retention}};
     ///
     /// let depot = DataDir::in_memory()?.make_depot("said", 2, "word")?;
     /// depot.append(&"a".to_owned(), "a", Acknowledge::Appended)?;

@@ -12,7 +12,7 @@ pub struct AppendTo {
     /// The field by which its records are dealt to partitions; that of the depot where it is not
     /// given. Where it is, a depot that is not there is made.
     pub key: Option<String>,
-    /// Of how many partitions one is made, by default [`PARTITIONS`](crate::PARTITIONS), and one
+    /// Of how many partitions one is made, by default [`PARTITIONS`](crate::depot::PARTITIONS), and one
     /// that is there must be, by default as many as it has.
     pub partitions: Option<u16>,
     /// Who appends, so that it can go on after a crash without appending anything twice.

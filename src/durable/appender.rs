@@ -66,7 +66,7 @@ impl DataDir {
     /// another, and where the directory cannot be opened and its holder not be asked.
     ///
     /// ```
-    /// use squall::{AppendTo, DataDir};
+    /// use squall::{DataDir, data_dir::AppendTo};
     ///
     /// let data_dir = DataDir::in_memory()?;
     /// let to = AppendTo { key: Some("word".to_owned()), ..AppendTo::depot("said") };
@@ -177,7 +177,7 @@ impl DepotAppender {
     /// ([`DepotError::OtherRecords`]): the input is another one, or was changed.
     ///
     /// ```
-    /// use squall::{AppendTo, DataDir};
+    /// use squall::{DataDir, data_dir::AppendTo};
     ///
     /// let data_dir = DataDir::in_memory()?;
     /// let to = AppendTo {

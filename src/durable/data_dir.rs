@@ -333,7 +333,7 @@ impl DataDir {
     }
 
     /// As [`DataDir::depot`], and makes the depot where there is none: of so many partitions,
-    /// [`PARTITIONS`](crate::PARTITIONS) mostly, to which records are dealt by the field `key`,
+    /// [`PARTITIONS`](crate::depot::PARTITIONS) mostly, to which records are dealt by the field `key`,
     /// for those who append. Both are fixed for its life.
     ///
     /// # Errors
@@ -397,7 +397,7 @@ impl DataDir {
     }
 
     /// Its state for programs, with types. While a run has a directory open, only the
-    /// process of the run can read it so: [`Running::views`](crate::Running::views).
+    /// process of the run can read it so: [`Running::views`](crate::run::Running::views).
     ///
     /// A directory is open, and so in use, until the last clone of the views and what was
     /// read from them is gone.

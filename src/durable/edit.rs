@@ -60,7 +60,7 @@ impl DataDir {
     /// ```
     ///
     /// # Errors
-    /// Where a run has the directory open ([`StoreError::InUse`](crate::StoreError::InUse) names
+    /// Where a run has the directory open ([`StoreError::InUse`](crate::data_dir::StoreError::InUse) names
     /// it), where there is no such table, or it is of other types or several tasks, where `edit`
     /// fails, and where the store cannot be read or written. Memory must not be in use either,
     /// which nobody checks.

@@ -6,7 +6,7 @@
 //! | `m` `life` | a random number, there before the first run; a reset gives it up |
 //! | `m` `manifest` | the topology that the state belongs to ([`Manifest`](super::Manifest)) |
 //! | `s` component, state, unit, epoch | what was saved of a unit: an image, or changes |
-//! | `d` depot | a [`Depot`](crate::Depot): see its layout |
+//! | `d` depot | a [`Depot`](crate::depot::Depot): see its layout |
 //! | `o` component, task, epoch | what a sink is to deliver |
 //! | `q` component, tuple | a tuple that user code panicked on ([`Culprit`]) |
 //!

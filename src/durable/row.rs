@@ -28,7 +28,7 @@ impl Row {
     /// any, in columns. Text is shown as it is where that is clear, all else as JSON.
     ///
     /// ```
-    /// use squall::Row;
+    /// use squall::views::Row;
     ///
     /// let row = |text| serde_json::from_str::<Row>(text);
     /// let rows = [row(r#"{"key": "storm", "value": 2}"#)?, row(r#"{"key": "a", "value": {"b": 1}}"#)?];

@@ -110,13 +110,13 @@ pub struct LossReason {
 /// As text: a number, or a percentage with at most four decimals.
 ///
 /// ```
-/// use squall::LossLimit;
+/// use squall::run::LossLimit;
 ///
 /// assert_eq!("100".parse(), Ok(LossLimit::Count(100)));
 /// assert_eq!("2.5%".parse(), Ok(LossLimit::PartsPerMillion(25_000)));
 /// assert_eq!("2.5%".parse::<LossLimit>()?.to_string(), "2.5%");
 /// assert!("101%".parse::<LossLimit>().is_err());
-/// # Ok::<(), squall::LossLimitError>(())
+/// # Ok::<(), squall::run::LossLimitError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossLimit {

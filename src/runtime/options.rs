@@ -33,7 +33,7 @@ pub struct RunOptions {
     /// Whether Ctrl-C and SIGTERM stop the run gracefully (a second one ends it at once);
     /// they do. The handlers stay for the rest of the process: a program that goes on after
     /// the run and wants Ctrl-C to end it sets this to `false`, and calls
-    /// [`Running::stop`](crate::Running::stop) itself.
+    /// [`Running::stop`](crate::run::Running::stop) itself.
     pub signals: bool,
     /// How many tuples may be on their way on each channel between two tasks; by default
     /// about what the reader takes in 100 ms, by its measured speed.

@@ -12,7 +12,7 @@ use std::thread;
 /// Where there can be no such thread, or the operating system does not let signals be handled.
 ///
 /// ```
-/// squall::at_stop_signals(|| println!("stopping"))?;
+/// squall::run::at_stop_signals(|| println!("stopping"))?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn at_stop_signals(tell: impl Fn() + Send + 'static) -> io::Result<()> {

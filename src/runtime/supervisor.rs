@@ -14,7 +14,7 @@ use super::report::RunError;
 /// cause of its own, and all other failures of a component are one.
 ///
 /// ```
-/// use squall::{Restarts, RunOptions, secs};
+/// use squall::{RunOptions, secs, run::Restarts};
 ///
 /// let restarts = Restarts { per_minute: 3, first_pause: secs(1), ..Restarts::default() };
 /// let options = RunOptions { restarts, ..RunOptions::default() };

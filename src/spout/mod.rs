@@ -210,7 +210,16 @@ impl<S: Streams> SpoutOut<S> {
     /// Runs of more or fewer tuples than there are end the topology with that cause.
     ///
     /// ```
-    /// use squall::{Next, Result, Spout, SpoutOut, TimeDomain, Timestamp, Word, testing::SpoutTest};
+    /// use squall::{
+    ///     Next,
+    ///     Result,
+    ///     Spout,
+    ///     SpoutOut,
+    ///     Timestamp,
+    ///     Word,
+    ///     testing::SpoutTest,
+    ///     time::TimeDomain,
+    /// };
     ///
     /// /// Reads everything at once.
     /// struct Block(&'static str, Vec<(usize, Timestamp)>);

@@ -13,7 +13,7 @@ use crate::key::{KeyHash, KeyValue};
 /// Keys are taken out many at once, by [`KeyIndex::retain`]; their numbers are given out again.
 ///
 /// ```
-/// use squall::{KeyHash, KeyIndex, Text};
+/// use squall::{Text, key::KeyHash, state::KeyIndex};
 ///
 /// let mut index = KeyIndex::new();
 /// let mut counts = Vec::new();
@@ -178,7 +178,7 @@ impl<K: KeyValue> KeyIndex<K> {
     /// beginning to the end.
     ///
     /// ```
-    /// use squall::{KeyHash, KeyIndex};
+    /// use squall::{key::KeyHash, state::KeyIndex};
     ///
     /// let mut index = KeyIndex::new();
     /// let numbers = [5, 6, 7].map(|key| index.number_of(&key, KeyHash::of(&key)));

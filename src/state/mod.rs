@@ -11,10 +11,10 @@
 //! | [`Value`] | one value for a task |
 //!
 //! What is stored of a state is divided into *units*. State by key, in a component whose
-//! inputs are all grouped by fields, has one unit for each [shard](crate::shard_of), so it
+//! inputs are all grouped by fields, has one unit for each [shard](crate::key::shard_of), so it
 //! moves with its shard when the parallelism changes. All other state has one unit for each
 //! task. A unit is stored as one whole *image* and the *changes* after it; when the changes
-//! outweigh the image, the next commit stores a new image in their place (see [`Ledger`]).
+//! outweigh the image, the next commit stores a new image in their place.
 //!
 //! Everything is encoded as `MessagePack`, structs as maps with the names of their fields: a
 //! field that was added with `#[serde(default)]` reads as its default.
@@ -44,6 +44,8 @@ pub use value::Value;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::meaning::Meaning;
 
 use crate::error::Result;
 use crate::time::Timestamp;

@@ -15,7 +15,7 @@ use crate::key::KeyValue;
 /// whole, whatever it holds.
 ///
 /// ```
-/// use squall::Tables;
+/// use squall::state::Tables;
 ///
 /// let mut clicks = Tables::<u32, String, u64>::new();
 /// *clicks.section(2017).entry(&"ann".to_owned()) += 1;

@@ -14,7 +14,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 /// it not.
 ///
 /// ```
-/// use squall::Shown;
+/// use squall::text::Shown;
 ///
 /// assert_eq!(Shown("user\u{1b}[2J\r").to_string(), r"user\u{1b}[2J\r");
 /// assert_eq!(Shown("नमस्ते, Žižka").to_string(), "नमस्ते, Žižka");

@@ -93,7 +93,7 @@ impl<'t, C, S, I> Component<'t, C, S, I> {
 
     /// States what the component's results mean, beside what it [says
     /// itself](crate::Bolt::meaning): for closures, and for settings that its code does not know.
-    /// A data directory refuses a run that states something else; see [`Meaning`](crate::Meaning).
+    /// A data directory refuses a run that states something else; see [`Meaning`](crate::state::Meaning).
     ///
     /// ```
     /// use squall::bolts::FlatMap;

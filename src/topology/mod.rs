@@ -18,6 +18,7 @@ mod plan;
 mod samples;
 mod when;
 
+pub use crate::operator::CustomGrouping;
 pub use builder::Topology;
 pub use carriage::Carriage;
 pub use component::{Aggregating, AsStream, Component, Grouped, Keyed, NoInput, Stream};

@@ -25,7 +25,9 @@ use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic
 use squall::testing::{Collected, Event, Events, TopologyTest};
 use squall::topology::{Stream, When};
 use squall::{
-    Count, DeadLetter, Ranking, RunOptions, TimeDomain, Timestamp, Topology, Tuple, Window, millis,
+    Count, Ranking, RunOptions, Timestamp, Topology, Tuple, millis,
+    time::{TimeDomain, Window},
+    tuple::DeadLetter,
 };
 
 #[derive(Tuple, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use squall::testing::{Event, Fault, Faults, TopologyTest};
-use squall::{DataDir, Restarts, RunOptions, Timestamp, Topology, millis};
+use squall::{DataDir, RunOptions, Timestamp, Topology, millis, run::Restarts};
 
 use super::cases::{Draw, each_case};
 use super::draws::{case, case_of};

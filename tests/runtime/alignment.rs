@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use squall::bolts::RollingCount;
 use squall::testing::{Collected, Event, Events, TopologyTest};
 use squall::{
-    Bolt, Out, Result, RunOptions, TimeDomain, Timestamp, Topology, WindowShape, millis, secs,
+    Bolt, Out, Result, RunOptions, Timestamp, Topology, millis, secs,
+    time::{TimeDomain, WindowShape},
 };
 
 use crate::Number;

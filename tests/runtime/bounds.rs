@@ -53,7 +53,7 @@ fn a_batch_of_bursts_is_taken_in_parts() {
             values(collected.take()),
             (0..TUPLES * EACH).collect::<Vec<_>>()
         );
-        let letters: Vec<squall::DeadLetter> = letters.take();
+        let letters: Vec<squall::tuple::DeadLetter> = letters.take();
         let tuples: Vec<_> = letters.iter().filter_map(|l| l.tuple.as_deref()).collect();
         let refused = (0..TUPLES).filter(|value| value % 7 == 3);
         let refused: Vec<_> = refused

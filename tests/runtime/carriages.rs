@@ -10,7 +10,8 @@ use squall::testing::{Collected, Event, Events, TopologyTest};
 use squall::topology::Carriage::{Chained, Combined, Sent};
 use squall::topology::When;
 use squall::{
-    Count, Ranking, RunError, RunOptions, RunStats, TimeDomain, Timestamp, Topology, millis, secs,
+    Count, Ranking, RunError, RunOptions, Timestamp, Topology, millis, run::RunStats, secs,
+    time::TimeDomain,
 };
 
 const ALL: [When; 3] = [When::Never, When::Pays, When::Always];

@@ -4,15 +4,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use squall::aggregate::Count;
+use squall::aggregate::CountAll;
 use squall::bolts::Map;
 use squall::connectors::Files;
 use squall::testing::{Collected, Events, TopologyTest};
 use squall::topology::{Component, NoInput};
 use squall::{
-    AggregatingBolt, Bolt, BoxError, DataDir, Epoch, Fatal, KeyedBolt, Next, Out, Result, RunError,
-    Sink, Spout, SpoutOut, States, StoreError, Summary, Table, Text, Topology, Transient,
-    WindowShape, Word,
+    Bolt, BoxError, DataDir, Epoch, KeyedBolt, Next, Out, Result, RunError, Sink, Spout, SpoutOut,
+    States, Summary, Table, Text, Topology, Word,
+    bolt::AggregatingBolt,
+    data_dir::StoreError,
+    error::{Fatal, Transient},
+    time::WindowShape,
 };
 
 use crate::durable::{Totals, Words, memory, on};
@@ -58,9 +61,9 @@ impl KeyedBolt<Number> for FatalKeyed {
 
 /// Fails with what was aggregated for it.
 impl AggregatingBolt<Number> for FatalKeyed {
-    type Aggregator = Count<Number>;
-    fn aggregator(&self) -> Count<Number> {
-        Count::new()
+    type Aggregator = CountAll<Number>;
+    fn aggregator(&self) -> CountAll<Number> {
+        CountAll::new()
     }
     fn execute_partial(&mut self, _: &u64, _: &u64, _: &mut Out<Number>) -> Result {
         fatal()

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use squall::bolts::Map;
 use squall::testing::{Collected, Event, Events, Fault, Faults, TopologyTest};
 use squall::{
-    Bolt, DataDir, Epoch, Next, Out, Result, RunError, RunOptions, States, Table, Text, TimeDomain,
-    Timestamp, Topology, Tuple, Value, Word, secs,
+    Bolt, DataDir, Epoch, Next, Out, Result, RunError, RunOptions, States, Table, Text, Timestamp,
+    Topology, Tuple, Value, Word, secs, time::TimeDomain,
 };
 
 use crate::durable::{Total, Totals, Words, counted, memory, on, summed};

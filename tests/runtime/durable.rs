@@ -8,9 +8,13 @@ use std::sync::{Arc, Mutex, Once, mpsc};
 use squall::bolts::Map;
 use squall::testing::{Collected, Fault, Faults, TopologyTest};
 use squall::{
-    Bolt, BoxError, DataDir, DeadLetter, Epoch, Fatal, LossLimit, Next, Out, Restarts, Result,
-    RunError, RunOptions, Spout, SpoutOut, States, Summary, Table, Text, Timestamp, Topology,
-    Tuple, Value, Word, millis, secs,
+    Bolt, BoxError, DataDir, Epoch, Next, Out, Result, RunError, RunOptions, Spout, SpoutOut,
+    States, Summary, Table, Text, Timestamp, Topology, Tuple, Value, Word,
+    error::Fatal,
+    millis,
+    run::{LossLimit, Restarts},
+    secs,
+    tuple::DeadLetter,
 };
 
 use crate::quiet;

@@ -5,8 +5,8 @@ use squall::bolts::{Map, RollingCount};
 use squall::connectors::RandomWords;
 use squall::testing::{Event, Events, TopologyTest};
 use squall::{
-    Bolt, DeadLetter, Next, Out, Result, RunError, Sink, Spout, SpoutOut, TimeDomain, Timestamp,
-    Topology, Word, secs,
+    Bolt, Next, Out, Result, RunError, Sink, Spout, SpoutOut, Timestamp, Topology, Word, secs,
+    time::TimeDomain, tuple::DeadLetter,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

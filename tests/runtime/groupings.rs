@@ -5,8 +5,9 @@ use squall::bolts::Map;
 use squall::testing::{Collected, Event, Events, TopologyTest};
 use squall::topology::{Carriage, StreamPlan};
 use squall::{
-    Bolt, Context, Next, Out, Port, Result, RunOptions, Spout, SpoutOut, Streams, TimeDomain,
-    Timestamp, Topology,
+    Bolt, Context, Next, Out, Result, RunOptions, Spout, SpoutOut, Timestamp, Topology,
+    stream::{Port, Streams},
+    time::TimeDomain,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -153,7 +154,7 @@ impl Bolt for EvenOdd {
         Ok(())
     }
     fn streams(&self) -> Vec<StreamPlan> {
-        Self::Output::named(&[squall::DEFAULT_STREAM, Self::ODD.name()])
+        Self::Output::named(&[squall::stream::DEFAULT_STREAM, Self::ODD.name()])
     }
 }
 

@@ -15,7 +15,7 @@ mod threads;
 use std::time::Instant;
 
 use squall::testing::{Events, TopologyTest};
-use squall::{RunError, RunOptions, Running, Topology, Tuple, millis, secs};
+use squall::{RunError, RunOptions, Topology, Tuple, millis, run::Running, secs};
 
 #[derive(Tuple, Clone, Debug, PartialEq, Eq)]
 struct Number {

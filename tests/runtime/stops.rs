@@ -6,7 +6,7 @@ use squall::connectors::RandomWords;
 use squall::testing::{Collected, Events, TopologyTest};
 use squall::{
     Bolt, Context, Count, Epoch, Next, Out, Result, RunError, RunOptions, Spout, SpoutOut,
-    TimeDomain, Timestamp, Topology, Word, millis, secs,
+    Timestamp, Topology, Word, millis, secs, time::TimeDomain,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};

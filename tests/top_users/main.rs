@@ -12,8 +12,8 @@ use std::time::Duration;
 use squall::bolts::{ShardTotals, TopMode, TopTotals, Totals};
 use squall::testing::{BoltTest, Collected, Event, Events, TopologyTest};
 use squall::{
-    DataDir, Key, Ranking, Restarts, RunOptions, Spout, Text, TimeDomain, Timestamp, Topology,
-    Tuple, Word, millis, secs,
+    DataDir, Ranking, RunOptions, Spout, Text, Timestamp, Topology, Tuple, Word, key::Key, millis,
+    run::Restarts, secs, time::TimeDomain,
 };
 
 #[derive(Tuple, Clone, Debug, PartialEq)]

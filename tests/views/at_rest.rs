@@ -3,7 +3,10 @@
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use squall::{DataDirError, StoreError, ViewError};
+use squall::{
+    data_dir::{DataDirError, StoreError},
+    views::ViewError,
+};
 
 use super::*;
 
@@ -205,7 +208,7 @@ fn an_inspection_says_whose_state_it_is_and_how_much() {
 
     let json = serde_json::to_string(&inspection).unwrap();
     assert_eq!(
-        serde_json::from_str::<squall::Inspection>(&json).unwrap(),
+        serde_json::from_str::<squall::data_dir::Inspection>(&json).unwrap(),
         inspection
     );
     let text = inspection.to_string();

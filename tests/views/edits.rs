@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use squall::testing::Events;
-use squall::{DataDirError, StoreError, Word};
+use squall::{
+    Word,
+    data_dir::{DataDirError, StoreError},
+};
 
 use super::*;
 

@@ -7,7 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use squall::{DataDirError, Running, StoreError, secs};
+use squall::{
+    data_dir::{DataDirError, StoreError},
+    run::Running,
+    secs,
+};
 
 use super::*;
 

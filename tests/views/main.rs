@@ -9,8 +9,8 @@ mod while_running;
 use squall::bolts::FlatMap;
 use squall::testing::{Events, TopologyTest};
 use squall::{
-    Bolt, DataDir, Next, Out, Result, RunOptions, Spout, SpoutOut, States, Table, Tables, Text,
-    Topology, Tuple, Value, millis,
+    Bolt, DataDir, Next, Out, Result, RunOptions, Spout, SpoutOut, States, Table, Text, Topology,
+    Tuple, Value, millis, state::Tables,
 };
 
 /// Money that goes from one account to another.

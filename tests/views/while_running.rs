@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-use squall::{Running, Snapshot, TableView, ViewError, secs};
+use squall::{
+    run::Running,
+    secs,
+    views::{Snapshot, TableView, ViewError},
+};
 
 use super::*;
 
@@ -99,7 +103,7 @@ fn changes_add_up_to_the_table_at_the_end() {
                     assert!(epoch > latest);
                     latest = epoch;
                     assert!(changes.is_sorted_by_key(|change| change.key));
-                    let sum = |part: fn(&squall::TableChange<u32, i64>) -> Option<i64>| {
+                    let sum = |part: fn(&squall::views::TableChange<u32, i64>) -> Option<i64>| {
                         changes.iter().filter_map(part).sum::<i64>()
                     };
                     assert_eq!(sum(|change| change.before), sum(|change| change.after));

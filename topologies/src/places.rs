@@ -4,8 +4,8 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use squall::Shown;
 use squall::connectors::files::{Source, finds};
+use squall::text::Shown;
 
 use crate::wrong::WrongUse;
 

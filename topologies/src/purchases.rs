@@ -7,7 +7,8 @@ use serde::Serialize;
 use squall::connectors::files::{FieldSelector, Record};
 use squall::connectors::{Files, ReadDepot};
 use squall::{
-    Context, DataDir, Decimal, DecimalError, Meaning, Next, Result, Spout, SpoutOut, Text, Tuple,
+    Context, DataDir, Decimal, Next, Result, Spout, SpoutOut, Text, Tuple, decimal::DecimalError,
+    state::Meaning,
 };
 
 use crate::input::{Input, NamedField, PlainText};

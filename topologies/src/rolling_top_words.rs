@@ -12,7 +12,7 @@ use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::connectors::files::{FieldSelector, Record, Split};
 use squall::connectors::{Files, RandomWords};
 use squall::topology::{Component, NoInput, When};
-use squall::{BoxError, Count, Out, Ranking, Text, Topology, WindowShape, Word, secs};
+use squall::{BoxError, Count, Out, Ranking, Text, Topology, Word, secs, time::WindowShape};
 
 use crate::duration;
 use crate::numbers::{at_least_one, rate, tasks};

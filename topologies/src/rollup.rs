@@ -11,7 +11,7 @@ use squall::Topology;
 use squall::connectors::files::{FieldSelector, Source};
 use squall::connectors::{DeadLetterFile, Files};
 use squall_cube::spec::{self, Spec};
-use squall_cube::{Archive, Decoder, Event, Rollup};
+use squall_cube::{Archive, Event, EventDecoder, Rollup};
 
 use crate::input::{FORMAT, INPUT, Input, PlainText};
 use crate::numbers::{rate, tasks};
@@ -139,7 +139,7 @@ pub fn reading(
     let topology = Topology::named("rollup");
     let schema = spec.schema.clone();
     let rollup = Rollup::new(schema.clone().into(), segments).reading(&spec);
-    let mut decoder = Decoder::new(spec);
+    let mut decoder = EventDecoder::new(spec);
     if archive.is_some() {
         decoder = decoder.keep_raw();
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use squall::bolts::{TopMode, TopTotals, Totals};
 use squall::connectors::files::{FieldSelector, Record};
 use squall::topology::{Component, NoInput};
-use squall::{Key, Shown, Text, Topology, Tuple, WindowShape};
+use squall::{Text, Topology, Tuple, key::Key, text::Shown, time::WindowShape};
 
 use crate::duration;
 use crate::outputs::Outputs;

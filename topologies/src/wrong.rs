@@ -1,7 +1,7 @@
 //! What can be wrong with options.
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{DepotError, Shown, StoreError, WindowError};
+use squall::{data_dir::StoreError, depot::DepotError, text::Shown, time::WindowError};
 
 /// Options that cannot be meant; nothing has been started.
 #[derive(Debug, thiserror::Error)]

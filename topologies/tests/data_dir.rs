@@ -7,8 +7,8 @@ use serde_json::json;
 use squall::bolts::FlatMap;
 use squall::testing::{Events, TopologyTest};
 use squall::{
-    Bolt, DataDir, Next, Out, Result, RunOptions, Running, Spout, SpoutOut, States, Table, Text,
-    Topology, Value, Word, millis,
+    Bolt, DataDir, Next, Out, Result, RunOptions, Spout, SpoutOut, States, Table, Text, Topology,
+    Value, Word, millis, run::Running,
 };
 
 #[derive(Default)]

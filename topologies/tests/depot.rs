@@ -13,8 +13,8 @@ use std::time::Duration;
 use common::{Folder, json, output, real_data, squall};
 use squall::connectors::files::FieldSelector;
 use squall::{
-    Bolt, DataDir, Depot, Out, Result, RunOptions, States, StoreError, Table, Text, Topology,
-    Tuple, millis,
+    Bolt, DataDir, Out, Result, RunOptions, States, Table, Text, Topology, Tuple,
+    data_dir::StoreError, depot::Depot, millis,
 };
 
 #[derive(Tuple, Clone, Debug)]

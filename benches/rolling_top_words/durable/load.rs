@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use squall::{CommitStats, DataDir, RunOptions, millis, secs};
+use squall::{DataDir, RunOptions, millis, run::CommitStats, secs};
 
 use super::{Arguments, directory};
 use crate::process;

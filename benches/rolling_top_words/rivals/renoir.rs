@@ -17,7 +17,7 @@
 
 use renoir::operator::{Operator, StreamElement};
 use renoir::{Replication, RuntimeConfig, Stream, StreamContext};
-use squall::{KeyValue, Text};
+use squall::{Text, key::KeyValue};
 
 use super::window::{Combiner, Counts, Source, Window, merge};
 use crate::TASKS;

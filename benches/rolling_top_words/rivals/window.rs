@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ahash::AHashMap;
-use squall::{Text, Top};
+use squall::{Text, ranking::Top};
 
 use crate::straightforward::Rankings;
 use crate::words::{Reader, Words};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use squall::testing::{Events, Fault, Faults, TopologyTest};
-use squall::{DataDir, Restarts, RunOptions, Topology, millis};
+use squall::{DataDir, RunOptions, Topology, millis, run::Restarts};
 
 use super::*;
 

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-use squall::{BoxError, DataDirError, Row};
+use squall::{BoxError, data_dir::DataDirError, views::Row};
 
 use super::{Cube, TRIES, is_gone};
 use crate::archive::{ARCHIVE, Archive, Archived};
 use crate::segments::SegmentReader;
 
 /// Values with their keys; a single value has none.
-type Rows<V> = Vec<(Option<i64>, V)>;
+type StoredRows<V> = Vec<(Option<i64>, V)>;
 
 impl Cube {
     /// Compares all segments with their lengths and checksums, and all that is committed of the
@@ -60,7 +60,10 @@ impl Cube {
     }
 
     /// What is stored of a state of the archive; none where there is no archive.
-    fn archived<V: DeserializeOwned>(&self, state: &str) -> Result<Option<Rows<V>>, BoxError> {
+    fn archived<V: DeserializeOwned>(
+        &self,
+        state: &str,
+    ) -> Result<Option<StoredRows<V>>, BoxError> {
         let rows = match self.data_dir.view(&format!("{ARCHIVE}.{state}"), None) {
             Err(DataDirError::UnknownTable { .. }) => return Ok(None),
             rows => rows?,

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::{self, Date, DateTime, ISOWeekDate, Weekday};
 use jiff::tz::{Offset, TimeZone};
-use squall::Shown;
 use squall::connectors::files::{TimePart, check_time_parts};
+use squall::text::Shown;
 
 use super::zone::{by_abbreviation, by_name};
 use crate::nearest;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use squall::{Shown, Text, Timestamp};
+use squall::{Text, Timestamp, text::Shown};
 
 use crate::granularity::Granularity;
 use crate::schema::error_name;
@@ -19,14 +19,14 @@ pub struct Answer {
     /// The names of the metrics, in the order of the query.
     pub metrics: Vec<Text>,
     /// The rows, in the order that was asked for.
-    pub rows: Vec<Row>,
+    pub rows: Vec<AnswerRow>,
     /// How many stored rows were read for it.
     pub rows_read: u64,
 }
 
 /// A row of an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct AnswerRow {
     /// When the bucket begins. Where all of time is one, when the first stored bucket of the
     /// answer begins.
     pub timestamp: Timestamp,
@@ -111,7 +111,7 @@ impl Answer {
 
 struct JsonRow<'a> {
     answer: &'a Answer,
-    row: &'a Row,
+    row: &'a AnswerRow,
 }
 
 impl Serialize for JsonRow<'_> {

@@ -1,6 +1,6 @@
 //! Why there is no answer.
 
-use squall::{BoxError, Shown, Timestamp};
+use squall::{BoxError, Timestamp, text::Shown};
 
 /// Why there is no answer to a query.
 #[derive(Debug, thiserror::Error)]

@@ -7,13 +7,13 @@ use ahash::{AHashMap, AHashSet, RandomState};
 use hashbrown::HashTable;
 use squall::{Text, Timestamp};
 
-use super::answer::{Answer, Measure, Row};
+use super::answer::{Answer, AnswerRow, Measure};
 use super::error::QueryError;
 use super::partials::{NO_GROUP, Partials};
 use super::plan::{Plan, stored};
 use super::source::Portion;
-use super::{Filter, Query};
-use crate::rows::{DimensionColumn, Rows};
+use super::{DimensionFilter, Query};
+use crate::rows::{DimensionColumn, RolledRows};
 
 /// Numbers for values, in the order in which they came.
 #[derive(Default)]
@@ -102,7 +102,7 @@ impl Groups {
         let times = portion.times();
         let outside = *times.start() >= plan.times.end || *times.end() < plan.times.start;
         let may_have =
-            |filter: &Filter| portion.may_have(&filter.dimension, filter.value.as_deref());
+            |filter: &DimensionFilter| portion.may_have(&filter.dimension, filter.value.as_deref());
         if outside || !plan.filters.iter().all(may_have) {
             return Ok(());
         }
@@ -155,7 +155,7 @@ impl Groups {
         &mut self,
         plan: &Plan,
         portion: &dyn Portion,
-        rows: &Rows,
+        rows: &RolledRows,
         matching: &[(&[u32], u32)],
     ) -> Result<Vec<u32>, QueryError> {
         let stored = stored(portion.schema());
@@ -367,7 +367,7 @@ impl Groups {
             let key = self.key(group);
             let values = self.values.iter().zip(&key[1..]);
             let metrics = (0..plan.shown).map(|place| finish(place, group as usize));
-            Ok(Row {
+            Ok(AnswerRow {
                 timestamp: Timestamp::from_millis(starts[key[0] as usize]),
                 dimensions: values
                     .map(|(values, number)| values.values.get(*number as usize).cloned())
@@ -404,7 +404,7 @@ fn in_order(one: &Measure, other: &Measure, ascending: bool) -> Ordering {
 
 /// For each filter the ids of its dimension, and the one that rows must have; none where no row
 /// has it.
-fn matching<'r>(plan: &Plan, rows: &'r Rows) -> Option<Vec<(&'r [u32], u32)>> {
+fn matching<'r>(plan: &Plan, rows: &'r RolledRows) -> Option<Vec<(&'r [u32], u32)>> {
     let columns = rows.dimensions.get(plan.by.len()..).unwrap_or_default();
     let matching = plan.filters.iter().zip(columns).map(|(filter, column)| {
         let id = match &filter.value {

@@ -26,7 +26,7 @@ use crate::granularity::Granularity;
 use groups::Groups;
 use plan::Plan;
 
-pub use answer::{Answer, Measure, Row};
+pub use answer::{Answer, AnswerRow, Measure};
 pub use error::QueryError;
 pub use source::{Portion, RowSource, Stored};
 
@@ -35,7 +35,7 @@ pub use source::{Portion, RowSource, Stored};
 /// ```
 /// use std::sync::Arc;
 /// use squall_cube::query::{Query, Stored};
-/// use squall_cube::{DimensionColumn, MetricColumn, Rows, spec};
+/// use squall_cube::{DimensionColumn, MetricColumn, RolledRows, spec};
 ///
 /// let (spec, _) = spec::parse(
 ///     r#"{
@@ -45,7 +45,7 @@ pub use source::{Portion, RowSource, Stored};
 ///     "rollup.json",
 /// )?;
 /// // The stored rows of 2015-03-20T18:00:00Z and 19:00:00Z.
-/// let rows = Rows {
+/// let rows = RolledRows {
 ///     times: vec![1_426_874_400_000, 1_426_874_400_000, 1_426_878_000_000],
 ///     dimensions: vec![DimensionColumn {
 ///         name: "campaignId".into(),
@@ -85,7 +85,7 @@ pub struct Query {
     /// The dimensions to group by.
     pub by: Vec<String>,
     /// What rows must have, all of it.
-    pub filters: Vec<Filter>,
+    pub filters: Vec<DimensionFilter>,
     /// The metrics; all that are stored where none is given. `count`, where no metric is stored
     /// by this name, is how many rows are stored: the sum of a stored count is how many events
     /// there were.
@@ -110,23 +110,23 @@ pub struct Query {
 /// alone for null.
 ///
 /// ```
-/// use squall_cube::query::Filter;
+/// use squall_cube::query::DimensionFilter;
 ///
-/// let filter: Filter = "campaignId=336".parse()?;
+/// let filter: DimensionFilter = "campaignId=336".parse()?;
 /// assert_eq!((filter.dimension.as_str(), filter.value.as_deref()), ("campaignId", Some("336")));
-/// let null: Filter = "cityName".parse()?;
+/// let null: DimensionFilter = "cityName".parse()?;
 /// assert_eq!(null.value, None);
 /// # Ok::<(), std::convert::Infallible>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter {
+pub struct DimensionFilter {
     /// The dimension.
     pub dimension: String,
     /// The value; none for null.
     pub value: Option<String>,
 }
 
-impl FromStr for Filter {
+impl FromStr for DimensionFilter {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -7,7 +7,7 @@ use squall::{Text, Timestamp};
 
 use super::error::QueryError;
 use super::source::{Portion, RowSource};
-use super::{Filter, Query};
+use super::{DimensionFilter, Query};
 use crate::granularity::Granularity;
 use crate::nearest;
 use crate::schema::{Kind, Schema, error_name};
@@ -17,7 +17,7 @@ pub(super) struct Plan {
     /// Of the answer.
     pub granularity: Granularity,
     pub by: Vec<Text>,
-    pub filters: Vec<Filter>,
+    pub filters: Vec<DimensionFilter>,
     /// Those of the answer, and behind them the one that it is ordered by, if it is none of them.
     pub metrics: Vec<Wanted>,
     /// How many of the metrics are in the answer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use squall::{BoxError, Text};
 
-use crate::rows::{DimensionColumn, Rows};
+use crate::rows::{DimensionColumn, RolledRows};
 use crate::schema::Schema;
 
 /// The rows of a cube, in portions of which the columns are read that are asked for.
@@ -39,7 +39,7 @@ pub trait Portion: Send + Sync {
     ///
     /// # Errors
     /// Where they cannot be read, or there is no such metric.
-    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<Rows, BoxError>;
+    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<RolledRows, BoxError>;
 }
 
 impl<P: Portion> Portion for &P {
@@ -59,7 +59,7 @@ impl<P: Portion> Portion for &P {
         (*self).may_have(dimension, value)
     }
 
-    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<Rows, BoxError> {
+    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<RolledRows, BoxError> {
         (*self).read(dimensions, metrics)
     }
 }
@@ -69,13 +69,13 @@ impl<P: Portion> Portion for &P {
 pub struct Stored {
     schema: Arc<Schema>,
     dimensions: Vec<Text>,
-    rows: Rows,
+    rows: RolledRows,
 }
 
 impl Stored {
     /// Rows with what they were rolled up by.
     #[must_use]
-    pub fn new(schema: Arc<Schema>, rows: Rows) -> Self {
+    pub fn new(schema: Arc<Schema>, rows: RolledRows) -> Self {
         let names = rows.dimensions.iter().map(|column| column.name.clone());
         Self {
             schema,
@@ -100,7 +100,7 @@ impl Portion for Stored {
         times.clone().min().unwrap_or(i64::MAX)..=times.max().unwrap_or(i64::MIN)
     }
 
-    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<Rows, BoxError> {
+    fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<RolledRows, BoxError> {
         let dimensions = dimensions.iter().map(|name| {
             let found = self
                 .rows
@@ -124,7 +124,7 @@ impl Portion for Stored {
                 .cloned()
                 .ok_or_else(|| format!("the rows have no metric `{name}`"))
         });
-        Ok(Rows {
+        Ok(RolledRows {
             times: self.rows.times.clone(),
             dimensions: dimensions.collect(),
             metrics: metrics.collect::<Result<_, _>>()?,

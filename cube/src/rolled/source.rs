@@ -7,7 +7,7 @@ use squall::{Result, Text};
 use super::partial::{Held, Number};
 use crate::double;
 use crate::event::{Event, Input};
-use crate::rows::{MetricColumn, Rows};
+use crate::rows::{MetricColumn, RolledRows};
 use crate::schema::Kind;
 use squall::aggregate::Sketch;
 
@@ -77,7 +77,7 @@ impl Source for OfEvent<'_> {
 }
 
 pub(super) struct OfRow<'r> {
-    pub(super) rows: &'r Rows,
+    pub(super) rows: &'r RolledRows,
     pub(super) row: usize,
     pub(super) places: &'r [Option<usize>],
 }

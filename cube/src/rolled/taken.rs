@@ -2,12 +2,12 @@
 
 use super::Rolled;
 use super::dictionary::Dictionary;
-use crate::rows::{DimensionColumn, Rows};
+use crate::rows::{DimensionColumn, RolledRows};
 
 impl Rolled {
     /// Takes out all rows, in the order in which they came. The dimensions are in the order of
     /// their names.
-    pub(crate) fn take(&mut self) -> Rows {
+    pub(crate) fn take(&mut self) -> RolledRows {
         let rows: Vec<u32> = self.numbers().collect();
         let dictionaries = self.dictionaries();
         self.take_in_order(&rows, dictionaries)
@@ -15,7 +15,7 @@ impl Rolled {
 
     /// Takes out all rows, in the order of their times and then of their dimensions, by name:
     /// null first, then by the bytes of the values.
-    pub(crate) fn take_sorted(&mut self) -> Rows {
+    pub(crate) fn take_sorted(&mut self) -> RolledRows {
         let mut dictionaries = self.dictionaries();
         for dictionary in &mut dictionaries {
             dictionary.sort();
@@ -43,8 +43,8 @@ impl Rolled {
         0..u32::try_from(self.times.len()).unwrap_or(u32::MAX)
     }
 
-    fn take_in_order(&mut self, rows: &[u32], dictionaries: Vec<Dictionary>) -> Rows {
-        let taken = Rows {
+    fn take_in_order(&mut self, rows: &[u32], dictionaries: Vec<Dictionary>) -> RolledRows {
+        let taken = RolledRows {
             times: rows.iter().map(|row| self.times[*row as usize]).collect(),
             dimensions: dictionaries
                 .into_iter()

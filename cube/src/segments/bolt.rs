@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall::{
-    Bolt, Context, Epoch, Fatal, Meaning, Out, Result, States, Table, Text, Timestamp, Transient,
+    Bolt, Context, Epoch, Out, Result, States, Table, Text, Timestamp,
+    error::{Fatal, Transient},
+    state::Meaning,
 };
 
 use super::compaction::{Compacting, Compaction, Job, Merged};

@@ -4,12 +4,12 @@ use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use squall::{Result, Snapshot, Text};
+use squall::{Result, Text, views::Snapshot};
 
 use super::SEGMENTS;
 use super::file::{SegmentError, SegmentFile};
 use super::reader::SegmentReader;
-use crate::rows::Rows;
+use crate::rows::RolledRows;
 use crate::schema::Schema;
 
 /// The files of a cube as of one commit.
@@ -119,7 +119,7 @@ impl RowGroup {
     ///
     /// # Errors
     /// Where there is no such metric, and where the file cannot be read.
-    pub fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<Rows, SegmentError> {
+    pub fn read(&self, dimensions: &[&str], metrics: &[&str]) -> Result<RolledRows, SegmentError> {
         self.reader.read(self.number, dimensions, metrics)
     }
 }

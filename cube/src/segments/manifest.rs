@@ -29,7 +29,7 @@ pub struct Listing {
 ///
 /// Programs of this library read the table `files` of the [`Segments`](super::Segments), which
 /// is the truth.
-pub struct Manifest {
+pub struct CubeManifest {
     folder: Folder,
     latest: Option<Listing>,
 }
@@ -40,7 +40,7 @@ const NAME: &str = "manifest.json";
 /// The file while it is written.
 const UNFINISHED: &str = "manifest.json.new";
 
-impl Manifest {
+impl CubeManifest {
     /// The manifest of the segments in a folder.
     pub fn new(folder: impl AsRef<Path>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Manifest {
     }
 }
 
-impl Sink for Manifest {
+impl Sink for CubeManifest {
     type Input = Listing;
 
     fn prepare(&mut self, context: &Context) -> Result {

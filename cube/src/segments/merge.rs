@@ -11,7 +11,7 @@ use super::folder::Folder;
 use super::reader::{GroupReader, SegmentReader};
 use super::writer::{GROUP_ROWS, SegmentWriter};
 use crate::rolled::Rolled;
-use crate::rows::Rows;
+use crate::rows::RolledRows;
 use crate::schema::Schema;
 
 /// About how many bytes of a file are in memory at once, beside the pages of its columns.
@@ -62,7 +62,7 @@ struct Cursor {
     next_group: usize,
     group: Option<GroupReader>,
     portion: usize,
-    rows: Rows,
+    rows: RolledRows,
     row: usize,
     /// Where the dimensions of all files are in this one.
     places: Vec<Option<usize>>,
@@ -221,7 +221,7 @@ impl Cursor {
             group: None,
             // A few thousand.
             portion: usize::try_from(portion).unwrap_or(usize::MAX),
-            rows: Rows::default(),
+            rows: RolledRows::default(),
             row: 0,
         })
     }

@@ -24,7 +24,7 @@ pub use bolt::Segments;
 pub use compaction::Compacting;
 pub use file::{Part, SegmentError, SegmentFile};
 pub use files::{RowGroup, SegmentFiles};
-pub use manifest::{Listing, Manifest};
+pub use manifest::{CubeManifest, Listing};
 pub use offline::{Compacted, compact};
 pub use reader::SegmentReader;
 pub use reindex::{Reindexed, reindex};

@@ -22,7 +22,7 @@ use super::layout;
 use super::opened::Opened;
 use super::texts::{self, Texts};
 use super::writer::GROUP_ROWS;
-use crate::rows::{DimensionColumn, MetricColumn, Rows};
+use crate::rows::{DimensionColumn, MetricColumn, RolledRows};
 use crate::schema::{Kind, Schema};
 
 /// Reads the file of segments: the columns and row groups that are asked for. Several threads may
@@ -183,7 +183,7 @@ impl SegmentReader {
         row_group: usize,
         dimensions: &[&str],
         metrics: &[&str],
-    ) -> Result<Rows, SegmentError> {
+    ) -> Result<RolledRows, SegmentError> {
         let mut group = self.group(row_group, dimensions, metrics)?;
         Ok(group.next(usize::MAX)?.unwrap_or_default())
     }
@@ -305,7 +305,7 @@ pub(super) struct GroupReader {
 
 impl GroupReader {
     /// Reads the next rows, so many at most; none at the end.
-    pub(super) fn next(&mut self, most: usize) -> Result<Option<Rows>, SegmentError> {
+    pub(super) fn next(&mut self, most: usize) -> Result<Option<RolledRows>, SegmentError> {
         let count = most.min(self.left);
         if count == 0 {
             return Ok(None);
@@ -316,10 +316,10 @@ impl GroupReader {
             .map_err(SegmentError::parquet(&self.path))
     }
 
-    fn read(&mut self, count: usize) -> Result<Rows, ParquetError> {
-        let mut rows = Rows {
+    fn read(&mut self, count: usize) -> Result<RolledRows, ParquetError> {
+        let mut rows = RolledRows {
             times: required(&mut self.times, count)?,
-            ..Rows::default()
+            ..RolledRows::default()
         };
         for (name, reader) in &mut self.dimensions {
             rows.dimensions.push(match reader {

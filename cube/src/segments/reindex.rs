@@ -17,7 +17,7 @@ use super::offline::{compact_held, held, listing};
 use super::reindex_error::ReindexError;
 use super::writer::SegmentWriter;
 use crate::archive::{ARCHIVE, Archive, Archived};
-use crate::decode::Decoder;
+use crate::decode::EventDecoder;
 use crate::rolled::Rolled;
 use crate::schema::Schema;
 use crate::spec::Spec;
@@ -93,7 +93,7 @@ pub fn reindex(
     let watch = FieldWatch::over(spec.fields());
     // From now on events are read and kept as it says.
     let meaning = (schema.meaning(), spec.meaning());
-    let mut decoder = Decoder::new(spec);
+    let mut decoder = EventDecoder::new(spec);
     let mut made = Made {
         folder: &folder,
         commit: old.commit + 1,
@@ -231,7 +231,7 @@ impl Made<'_> {
         &mut self,
         dir: &Path,
         segments: Vec<(i64, Archived)>,
-        decoder: &mut Decoder,
+        decoder: &mut EventDecoder,
     ) -> Result {
         for (segment, archived) in segments {
             self.read(dir, segment, archived, decoder)?;
@@ -247,7 +247,7 @@ impl Made<'_> {
         dir: &Path,
         segment: i64,
         archived: Archived,
-        decoder: &mut Decoder,
+        decoder: &mut EventDecoder,
     ) -> Result {
         let lines = Archive::lines(dir, segment, archived)?;
         let name = Archive::file(dir, segment).display().to_string();
@@ -282,7 +282,7 @@ impl Made<'_> {
         Ok(archived.holds(dir, segment, found)?)
     }
 
-    fn take(&mut self, decoder: &mut Decoder, record: &Record) -> Result {
+    fn take(&mut self, decoder: &mut EventDecoder, record: &Record) -> Result {
         let event = decoder.decode(record)?;
         if !self.time.contains(&event.time.millis()) {
             let time = event.time;

@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::merge::Merge;
 use super::reader::SegmentReader;
 use super::writer::{GROUP_ROWS, SegmentWriter};
-use crate::rows::{DimensionColumn, MetricColumn, Rows};
+use crate::rows::{DimensionColumn, MetricColumn, RolledRows};
 use crate::schema::{Kind, Metric, Schema};
 use squall::aggregate::Sketch;
 
@@ -34,13 +34,17 @@ fn schema() -> Arc<Schema> {
 }
 
 /// Sorted rows: one for each number, so many to a minute; users are from here on.
-fn rows(numbers: impl Iterator<Item = u32>, to_a_minute: u32, users: std::ops::Range<u64>) -> Rows {
+fn rows(
+    numbers: impl Iterator<Item = u32>,
+    to_a_minute: u32,
+    users: std::ops::Range<u64>,
+) -> RolledRows {
     let mut sketch = Sketch::new();
     for user in users {
         sketch.insert_hash(user.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     }
     let sketch: Arc<[u8]> = sketch.to_bytes().into();
-    let mut rows = Rows::default();
+    let mut rows = RolledRows::default();
     let mut values = DimensionColumn {
         name: "value".into(),
         ..DimensionColumn::default()
@@ -63,7 +67,7 @@ fn rows(numbers: impl Iterator<Item = u32>, to_a_minute: u32, users: std::ops::R
     rows
 }
 
-fn write(path: &Path, rows: &Rows) -> SegmentFile {
+fn write(path: &Path, rows: &RolledRows) -> SegmentFile {
     let names: Vec<Text> = rows
         .dimensions
         .iter()
@@ -196,7 +200,7 @@ fn row_groups_end_with_segments_and_before_they_are_too_large() {
 #[test]
 fn merged_files_have_each_row_once() {
     let folder = tempfile::tempdir().unwrap();
-    let of_file = |name: &str, rows: &Rows| {
+    let of_file = |name: &str, rows: &RolledRows| {
         let path = folder.path().join(name);
         let file = write(&path, rows);
         (path, file)
@@ -312,7 +316,7 @@ fn what_is_asked_for_is_read_and_nothing_else() {
 }
 
 /// Rows of one time with these values; sorted, as a writer takes them.
-fn with_values(mut values: Vec<Option<String>>) -> Rows {
+fn with_values(mut values: Vec<Option<String>>) -> RolledRows {
     values.sort();
     let mut column = DimensionColumn {
         name: "value".into(),
@@ -334,7 +338,7 @@ fn with_values(mut values: Vec<Option<String>>) -> Rows {
             .ids
             .push(u32::try_from(column.dictionary.len() - 1).unwrap());
     }
-    Rows {
+    RolledRows {
         times: vec![0; values.len()],
         dimensions: vec![column],
         metrics: vec![

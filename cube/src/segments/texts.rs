@@ -1,6 +1,6 @@
 //! A dimension's column being read.
 //!
-//! Its pages have numbers of a dictionary, which is what [rows](crate::Rows) have, too. The
+//! Its pages have numbers of a dictionary, which is what [rows](crate::RolledRows) have, too. The
 //! readers of the parquet crate make a text of each, from which the numbers would have to be found
 //! again: that was half of the time of a query.
 

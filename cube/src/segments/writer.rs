@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::file::{Part, SegmentError, SegmentFile};
 use super::layout;
-use crate::rows::{DimensionColumn, MetricColumn, Rows};
+use crate::rows::{DimensionColumn, MetricColumn, RolledRows};
 use crate::schema::Schema;
 
 /// Writes sorted rows into a new file.
@@ -62,7 +62,7 @@ impl SegmentWriter {
 
     /// Appends rows that are sorted, and do not come before those that were written. Each call
     /// begins a row group, and so does each segment.
-    pub(crate) fn write(&mut self, rows: &Rows) -> Result<(), SegmentError> {
+    pub(crate) fn write(&mut self, rows: &RolledRows) -> Result<(), SegmentError> {
         let mut start = 0;
         while start < rows.len() {
             let segment = self.schema.segment.bucket(rows.times[start]);
@@ -75,7 +75,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    fn note(&mut self, rows: &Rows, range: Range<usize>, segment: Range<i64>) {
+    fn note(&mut self, rows: &RolledRows, range: Range<usize>, segment: Range<i64>) {
         let group = self.row_groups;
         self.row_groups += 1;
         let last = rows.times[range.end - 1];
@@ -95,7 +95,7 @@ impl SegmentWriter {
         }
     }
 
-    fn group(&mut self, rows: &Rows, range: Range<usize>) -> Result<(), ParquetError> {
+    fn group(&mut self, rows: &RolledRows, range: Range<usize>) -> Result<(), ParquetError> {
         let mut group = self.file.next_row_group()?;
         longs(&mut group, &rows.times[range.clone()])?;
         for name in &self.dimensions {
@@ -142,7 +142,7 @@ impl SegmentWriter {
 }
 
 /// Where the row group ends that begins with this row.
-fn end_of_group(rows: &Rows, start: usize, segment: &Range<i64>) -> usize {
+fn end_of_group(rows: &RolledRows, start: usize, segment: &Range<i64>) -> usize {
     let sketches = |row: usize| {
         let metrics = rows.metrics.iter().map(move |metric| match metric {
             MetricColumn::Distinct(sketches) => sketches[row].len(),

@@ -18,8 +18,8 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use squall::Shown;
 use squall::connectors::files::FieldSelector;
+use squall::text::Shown;
 
 use crate::granularity::{Granularity, UnknownGranularity};
 use crate::moment::TimestampFormat;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use serde::Deserialize;
-use squall::Shown;
+use squall::text::Shown;
 
 use super::json::{Member, Node};
 use crate::nearest;

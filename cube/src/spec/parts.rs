@@ -11,7 +11,7 @@ use crate::granularity::{Granularity, Part};
 use crate::moment::{self, TimestampFormat};
 use crate::nearest;
 use crate::schema::{Kind, Metric, Schema, error_name};
-use squall::Shown;
+use squall::text::Shown;
 
 const AGGREGATORS: [(&str, Kind); 11] = [
     ("count", Kind::Count),

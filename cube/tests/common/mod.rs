@@ -9,17 +9,17 @@ use std::io::Read;
 
 use serde_json::Value;
 use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
-use squall_cube::{DecodeError, Decoder, Event, spec};
+use squall_cube::{DecodeError, Event, EventDecoder, spec};
 
 use real_data::real_data;
 
-pub fn decoder(spec: &str) -> Decoder {
-    Decoder::new(spec::parse(spec, "spec").unwrap().0)
+pub fn decoder(spec: &str) -> EventDecoder {
+    EventDecoder::new(spec::parse(spec, "spec").unwrap().0)
 }
 
 /// The events of records, or why they are none.
 pub fn events(
-    decoder: &mut Decoder,
+    decoder: &mut EventDecoder,
     format: Format,
     input: impl Read + Send + 'static,
 ) -> Vec<Result<Event, DecodeError>> {
@@ -48,7 +48,7 @@ pub const WIKITICKER: &str = r#"{
 }"#;
 
 /// All events of the real data, and the answers to it.
-pub fn wikiticker(decoder: &mut Decoder) -> Option<(Vec<Event>, Value)> {
+pub fn wikiticker(decoder: &mut EventDecoder) -> Option<(Vec<Event>, Value)> {
     let (folder, answers) = real_data("wikiticker")?;
     let file = folder.join("wikiticker-2015-09-12-sampled.json.gz");
     let file = flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap());

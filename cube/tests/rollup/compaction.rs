@@ -189,7 +189,7 @@ fn compaction_goes_on_beside_a_run() {
         ));
     }
     let topology = Topology::named("cube");
-    let events_spout = Events::splits(squall::TimeDomain::Processing, splits);
+    let events_spout = Events::splits(squall::time::TimeDomain::Processing, splits);
     let spout = topology.spout("events", move || events_spout.clone());
     Rollup::new(Arc::clone(&schema), &folder)
         .compacting(Compacting {

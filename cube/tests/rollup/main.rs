@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use squall::testing::{self, Events, Fault, Faults, TopologyTest};
-use squall::{DataDir, Restarts, RunOptions, TimeDomain, Timestamp, Topology, millis};
+use squall::{DataDir, RunOptions, Timestamp, Topology, millis, run::Restarts, time::TimeDomain};
 use squall_cube::{Compacting, Event, Rollup, Schema, SegmentFile, SegmentReader};
 
 use model::Cube;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 use squall::testing::{Fault, sink_contract};
 use squall::{millis, secs};
-use squall_cube::{Compacting, Listing, Manifest, SegmentFile};
+use squall_cube::{Compacting, CubeManifest, Listing, SegmentFile};
 
 use super::model::schema;
 use super::stories::{clicks, of_clicks};
@@ -33,7 +33,7 @@ fn listing(commit: u64, names: &[&str]) -> Listing {
 fn the_manifest_keeps_the_contract_of_sinks() {
     let content = sink_contract(
         || Ok(tempfile::tempdir()?),
-        |folder| Manifest::new(folder.path()),
+        |folder| CubeManifest::new(folder.path()),
         |folder| match std::fs::read_to_string(folder.path().join("manifest.json")) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
             read => Ok(read?),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use squall::{Text, Timestamp};
 use squall_cube::{
-    Event, Granularity, Input, Kind, Metric, MetricColumn, Rows, Schema, SegmentFile, SegmentReader,
+    Event, Granularity, Input, Kind, Metric, MetricColumn, RolledRows, Schema, SegmentFile,
+    SegmentReader,
 };
 
 use super::sketch;
@@ -65,7 +66,7 @@ impl Cube {
         }
     }
 
-    pub(crate) fn add_rows(&mut self, rows: &Rows) {
+    pub(crate) fn add_rows(&mut self, rows: &RolledRows) {
         for row in 0..rows.len() {
             let dimensions = rows.dimensions.iter().filter_map(|column| {
                 let value = column.value(row)?;

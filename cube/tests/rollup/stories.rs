@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use squall::testing::{BoltTest, Collected, Events, Fault, TopologyTest};
-use squall::{DeadLetter, RunError, RunOptions, Text, Timestamp, Topology, secs};
+use squall::{RunError, RunOptions, Text, Timestamp, Topology, secs, tuple::DeadLetter};
 use squall_cube::{
     Compacting, Event, Input, Kind, Metric, MetricColumn, Roller, Rollup, Schema, SegmentError,
     SegmentFiles, SegmentReader, compact,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Runs, at};
-use crate::aggregate::{Aggregator, Count, DoubleSum, LongMax, LongSum};
+use crate::aggregate::{Aggregator, CountAll, DoubleSum, LongMax, LongSum};
 use crate::bolts::{Aggregate, Aggregated, RollingAggregate, RollingCount, Updated};
 use crate::operator::{Executes, WithKey};
 use crate::stream::StreamAt;
@@ -114,7 +114,7 @@ fn compare<const LENGTH: u64, const SLIDE: u64>(steps: &[Step]) {
         WithKey::new(counting, Row::KEY)
     };
     let aggregating = || {
-        let mut counting = RollingAggregate::of(Count::new());
+        let mut counting = RollingAggregate::of(CountAll::new());
         if LENGTH > 0 {
             counting = counting.over(millis(LENGTH));
         }
@@ -175,8 +175,8 @@ proptest! {
         let length = panes * slide;
         let span = |ms: i64| millis(ms.cast_unsigned());
         let most = || LongMax.of(Row::NUMBER);
-        let sums = || (Count::new(), LongSum.of(Row::NUMBER), DoubleSum.of(Row::PART));
-        let bolt = RollingAggregate::of((Count::new(), LongSum.of(Row::NUMBER), DoubleSum.of(Row::PART), most()));
+        let sums = || (CountAll::new(), LongSum.of(Row::NUMBER), DoubleSum.of(Row::PART));
+        let bolt = RollingAggregate::of((CountAll::new(), LongSum.of(Row::NUMBER), DoubleSum.of(Row::PART), most()));
         let retracting = RollingAggregate::of(sums()).over(span(length)).every(span(slide)).retracting();
         let mut test = BoltTest::keyed(bolt.over(span(length)).every(span(slide)), Row::KEY);
         let mut other = BoltTest::keyed(retracting, Row::KEY);
@@ -210,7 +210,7 @@ proptest! {
     fn each_key_that_had_a_tuple_once_an_epoch(
         epochs in prop::collection::vec(prop::collection::vec((0..5_u8, -99..99_i32), 0..12), 1..6),
     ) {
-        let totals = Aggregate::of((Count::new(), LongSum.of(Row::NUMBER)));
+        let totals = Aggregate::of((CountAll::new(), LongSum.of(Row::NUMBER)));
         let mut test = BoltTest::keyed(totals, Row::KEY);
         let (mut held, mut expected) = (BTreeMap::<u8, (u64, i64)>::new(), Vec::new());
         for rows in epochs {
@@ -233,7 +233,7 @@ proptest! {
 #[test]
 fn totals_go_on_after_a_failure() {
     let make = || {
-        let totals = Aggregate::of((Count::new(), LongSum.of(Row::NUMBER)));
+        let totals = Aggregate::of((CountAll::new(), LongSum.of(Row::NUMBER)));
         WithKey::new(totals, Row::KEY)
     };
     let mut runs = Runs::new(make, TimeDomain::Event, WindowShape::ALL);
@@ -264,7 +264,7 @@ fn an_overflow_is_a_dead_letter_with_key_and_numbers() {
     };
     let reason = "of the key 7 the sum of 9223372036854775807 and 2 is out of range";
     let sum = || LongSum.of(Row::NUMBER);
-    let out = BoltTest::keyed(Aggregate::of((Count::new(), sum())), Row::KEY)
+    let out = BoltTest::keyed(Aggregate::of((CountAll::new(), sum())), Row::KEY)
         .send(most(7))
         .epoch()
         .send(row(7, 2))
@@ -330,7 +330,7 @@ fn an_overflow_is_a_dead_letter_with_key_and_numbers() {
 #[test]
 fn late_tuples_and_those_of_no_window_are_told_apart() {
     let out = BoltTest::keyed(
-        RollingAggregate::of(Count::new()).over(millis(10)),
+        RollingAggregate::of(CountAll::new()).over(millis(10)),
         Row::KEY,
     )
     .send_at(row(1, 1), at(5))
@@ -341,7 +341,7 @@ fn late_tuples_and_those_of_no_window_are_told_apart() {
     .unwrap();
     assert_eq!(out.emitted().len(), 1);
     assert_eq!(out.late(), 1);
-    let late = out.emitted_to(RollingAggregate::<u8, Count<Row>>::LATE);
+    let late = out.emitted_to(RollingAggregate::<u8, CountAll<Row>>::LATE);
     assert_eq!(late, [row(1, 2)]);
     assert!(
         out.dead_letters()[0]
@@ -352,7 +352,7 @@ fn late_tuples_and_those_of_no_window_are_told_apart() {
 
 #[test]
 fn a_window_that_cannot_be_is_refused() {
-    let bolt = RollingAggregate::of(Count::new())
+    let bolt = RollingAggregate::of(CountAll::new())
         .over(millis(10))
         .every(millis(3));
     let Err(error) = BoltTest::keyed(bolt, Row::KEY).run() else {

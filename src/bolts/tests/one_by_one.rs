@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Runs, at, part, total};
-use crate::aggregate::Count as Counted;
+use crate::aggregate::CountAll as Counted;
 use crate::bolts::{MergeRankings, Rank, RollingAggregate, RollingCount, TopMonotonic};
 use crate::operator::{Executes, WithKey};
 use crate::ranking::{Count, Ranking, Word};

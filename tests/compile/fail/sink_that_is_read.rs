@@ -1,7 +1,7 @@
 //! A sink has no stream.
 
 use squall::connectors::{JsonLines, RandomWords};
-use squall::{DeadLetter, Topology};
+use squall::{Topology, tuple::DeadLetter};
 
 fn main() {
     let topology = Topology::named("words");

@@ -2,7 +2,7 @@
 
 use squall::bolts::{MergeRankings, Rank, RollingCount};
 use squall::connectors::{LogSink, RandomWords};
-use squall::{Count, DeadLetter, Ranking, Text, Topology, Word, by, secs};
+use squall::{Count, Ranking, Text, Topology, Word, key::by, secs, tuple::DeadLetter};
 
 pub fn main() {
     let topology = Topology::named("rolling-top-words");
@@ -34,7 +34,7 @@ struct Late {
     text: Text,
 }
 
-impl squall::FromTuple<Word> for Late {
+impl squall::tuple::FromTuple<Word> for Late {
     fn from_tuple(word: Word) -> Self {
         Self { text: word.word }
     }

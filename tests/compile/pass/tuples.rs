@@ -2,7 +2,7 @@
 // Some are only declared.
 #![allow(dead_code)]
 
-use squall::{Field, Key, Text, Tuple};
+use squall::{Text, Tuple, key::Key, tuple::Field};
 
 #[derive(Tuple, Clone, Debug)]
 pub struct Named {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall::{
-    AcrossTasks, Changes, Entry, KeyValue, KeyedBolt, Out, Result, Shape, State, States,
-    StoredUnit, Text, shard_of,
+    KeyedBolt, Out, Result, States, Text,
+    key::{KeyValue, shard_of},
+    state::{AcrossTasks, Changes, Entry, Shape, State, StoredUnit},
 };
 
 use crate::{Extreme, Reading};

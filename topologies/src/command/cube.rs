@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use squall::{BoxError, DataDir};
-use squall_cube::query::{self, Filter, Query as Question, QueryError};
+use squall_cube::query::{self, DimensionFilter, Query as Question, QueryError};
 use squall_cube::{Compacted, Cube, Granularity, NoCube, compact, reindex, spec};
 use squall_topologies::rollup::{self, SEGMENTS};
 
@@ -70,7 +70,7 @@ pub(crate) struct Query {
     /// What rows must have, all of it where there are several: DIM=VALUE, DIM= for the empty
     /// string, DIM alone for null
     #[arg(long, value_name = "DIM=VALUE")]
-    filter: Vec<Filter>,
+    filter: Vec<DimensionFilter>,
     /// The metrics; `count`, where none is stored by this name, is how many rows are stored
     /// [default: all]
     #[arg(long, value_name = "METRIC,...", value_delimiter = ',')]

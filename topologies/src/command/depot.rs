@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, RangedI64ValueParser};
 use clap::{Args, Subcommand, value_parser};
-use squall::{AppendTo, DataDir, MOST_PARTITIONS, Retention};
+use squall::{
+    DataDir,
+    data_dir::AppendTo,
+    depot::{MOST_PARTITIONS, Retention},
+};
 use squall_topologies::duration;
 
 use append::Append;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use squall::{LossReason, Losses, LostShare, RunStats};
+use squall::run::{LossReason, Losses, LostShare, RunStats};
 use squall_topologies::duration;
 
 /// More than this share of what was read is worth a warning.

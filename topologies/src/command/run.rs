@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use squall::{DataDir, LossLimit, Restarts, RunOptions, RunStats, Running, Summary, Timestamp};
+use squall::{
+    DataDir, RunOptions, Summary, Timestamp,
+    run::{LossLimit, Restarts, RunStats, Running},
+};
 use squall_topologies::duration;
 use squall_topologies::outputs::STDOUT;
 use squall_topologies::ready::{Prepared, Ready};

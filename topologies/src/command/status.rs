@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use squall::connectors::files::{InputError, ProbeError};
-use squall::{BoxError, DataDirError, Fatal, RunError, Shown};
+use squall::{BoxError, RunError, data_dir::DataDirError, error::Fatal, text::Shown};
 #[cfg(feature = "cube")]
 use squall_cube::{NoCube, ReindexError};
 use squall_topologies::ready::NotReady;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use squall::{BoxError, Text};
 
 use super::*;
-use crate::rows::{DimensionColumn, MetricColumn, Rows};
+use crate::rows::{DimensionColumn, MetricColumn, RolledRows};
 use crate::schema::{Kind, Metric, Schema};
 
 const HOUR: i64 = 3_600_000;
@@ -49,8 +49,12 @@ fn column(name: &str, values: &[Option<&str>]) -> DimensionColumn {
 }
 
 /// Rows of one metric.
-fn rows(times: &[&str], dimensions: &[(&str, &[Option<&str>])], metric: MetricColumn) -> Rows {
-    Rows {
+fn rows(
+    times: &[&str],
+    dimensions: &[(&str, &[Option<&str>])],
+    metric: MetricColumn,
+) -> RolledRows {
+    RolledRows {
         times: times.iter().map(|time| at(time)).collect(),
         dimensions: dimensions
             .iter()
@@ -485,7 +489,7 @@ fn a_distinct_count_is_shown_with_its_error() {
         dimensions: vec!["web".into()],
         metrics: vec!["users".into(), "price".into()],
         rows: vec![
-            Row {
+            AnswerRow {
                 timestamp: squall::Timestamp::from_millis(0),
                 dimensions: vec![Some("a\tb".into())],
                 metrics: vec![
@@ -496,7 +500,7 @@ fn a_distinct_count_is_shown_with_its_error() {
                     Measure::Double(0.5),
                 ],
             },
-            Row {
+            AnswerRow {
                 timestamp: squall::Timestamp::from_millis(HOUR),
                 dimensions: vec![None],
                 metrics: vec![
@@ -540,7 +544,7 @@ fn an_error_of_the_source_is_the_answer_from_every_thread() {
         fn times(&self) -> std::ops::RangeInclusive<i64> {
             0..=0
         }
-        fn read(&self, _: &[&str], _: &[&str]) -> Result<Rows, BoxError> {
+        fn read(&self, _: &[&str], _: &[&str]) -> Result<RolledRows, BoxError> {
             Err("the disk is gone".into())
         }
     }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use squall::Text;
 
 use super::{HOUR, column, schema};
-use crate::query::{Measure, Query, QueryError, Row, Stored};
-use crate::rows::{MetricColumn, Rows};
+use crate::query::{AnswerRow, Measure, Query, QueryError, Stored};
+use crate::rows::{MetricColumn, RolledRows};
 use crate::schema::Kind;
 use squall::aggregate::Sketch;
 
@@ -109,7 +109,7 @@ fn stored_rows(events: &[Event]) -> Vec<Stored> {
     let stored = portions.map(|events| {
         let hour = |event: &Event| event.time - event.time.rem_euclid(HOUR);
         let groups = grouped_by(&events, |event| (event.dimensions, hour(event)));
-        let mut rows = Rows::default();
+        let mut rows = RolledRows::default();
         let (mut longs, mut doubles) = (vec![Vec::new(); 3], vec![Vec::new(); 2]);
         let mut sketches = Vec::new();
         for ((_, time), events) in &groups {
@@ -199,7 +199,7 @@ fn any_query() -> impl Strategy<Value = Query> {
 }
 
 /// The rows of the answer from the events themselves: all of them, in order.
-fn naive(query: &Query, events: &[Event]) -> Vec<Row> {
+fn naive(query: &Query, events: &[Event]) -> Vec<AnswerRow> {
     let value = |event: &Event, name: &str| {
         event.dimensions[NAMES.iter().position(|other| *other == name).unwrap()]
     };
@@ -227,9 +227,9 @@ fn naive(query: &Query, events: &[Event]) -> Vec<Row> {
         let values: Vec<_> = query.by.iter().map(|name| value(event, name)).collect();
         (start, values)
     });
-    let mut rows: Vec<Row> = groups
+    let mut rows: Vec<AnswerRow> = groups
         .into_iter()
-        .map(|((start, values), events)| Row {
+        .map(|((start, values), events)| AnswerRow {
             timestamp: squall::Timestamp::from_millis(start),
             dimensions: values
                 .into_iter()
@@ -262,10 +262,10 @@ proptest! {
         let cube = stored_rows(&events);
         match query.run(&cube[..]) {
             Ok(answer) => {
-                let rows: Vec<Row> = answer
+                let rows: Vec<AnswerRow> = answer
                     .rows
                     .into_iter()
-                    .map(|row| Row { metrics: comparable(row.metrics), ..row })
+                    .map(|row| AnswerRow { metrics: comparable(row.metrics), ..row })
                     .collect();
                 prop_assert_eq!(rows, naive(&query, &events));
             }

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use squall::connectors::files::{Columns, Delimiter, Encoding, Format, Source, resolve};
-use squall::{Acknowledge, AppendTo, DataDirError, DepotAppender, StoreError};
+use squall::{
+    data_dir::{AppendTo, DataDirError, DepotAppender, StoreError},
+    depot::Acknowledge,
+};
 use squall_topologies::duration;
 use squall_topologies::places::Places;
 
@@ -269,7 +272,7 @@ struct Appending<'o> {
 /// A stop lets what was read be appended; a second one does not wait for that.
 fn stop_at_signals(stopped: &Arc<AtomicBool>) -> io::Result<()> {
     let stopped = Arc::clone(stopped);
-    squall::at_stop_signals(move || {
+    squall::run::at_stop_signals(move || {
         if stopped.swap(true, Ordering::SeqCst) {
             tracing::warn!("stopped at once: of what was read not everything may be appended");
             std::process::exit(1);

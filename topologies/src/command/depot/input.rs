@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use squall::Shown;
 use squall::connectors::files::{
     Columns, Delimiter, Encoding, FieldSelector, FieldWatch, Format, Outcome, Probe, ProbeError,
     Record, RecordReader, Source, probe,
 };
+use squall::text::Shown;
 
 use crate::command::status::Ending;
 
