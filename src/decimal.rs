@@ -33,6 +33,7 @@ pub struct Decimal {
 
 /// Why a text is no decimal number, or a number has no such value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecimalError {
     /// It is not written as one.
     #[error("{0:?} is no decimal number: write digits with at most one point, as in -12.50")]

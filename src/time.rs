@@ -194,6 +194,7 @@ pub struct WindowShape {
 
 /// A window that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WindowError {
     /// The window or its slide is zero.
     #[error("a window's {what} is 0: give at least one millisecond")]

@@ -376,7 +376,6 @@ fn long(value: &Scalar<'_>) -> Result<Option<i64>, &'static str> {
     }
     match text.parse().and_then(Decimal::whole) {
         Ok(long) => Ok(Some(long)),
-        Err(DecimalError::NotANumber(_)) => Err(NO_NUMBER),
         Err(DecimalError::NotWhole(_)) => Err("not whole"),
         Err(DecimalError::TooLong(_)) => {
             // What has more digits than a decimal is not whole or no number of 64 bits.
@@ -384,6 +383,7 @@ fn long(value: &Scalar<'_>) -> Result<Option<i64>, &'static str> {
             let is_long = number.abs() < MOST_LONG;
             Err(if is_long { "not whole" } else { "out of range" })
         }
+        Err(_) => Err(NO_NUMBER),
     }
 }
 

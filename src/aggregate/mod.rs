@@ -159,6 +159,7 @@ pub trait Retract: Aggregator {
 
 /// Why an input cannot be aggregated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AggregateError {
     /// The value would leave its range.
     #[error("{what} of {value} and {input} is out of range")]

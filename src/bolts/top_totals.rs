@@ -72,6 +72,7 @@ pub struct TopTotals<K> {
 
 /// Totals that cannot be ranked together, or not so far.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TotalsMisfit {
     /// Some totals are ranked exactly, others not.
     #[error("the totals of {origin} are {found}, and those before were {known}: use one mode")]

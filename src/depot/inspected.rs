@@ -46,6 +46,7 @@ impl Depot {
 
 /// What is in a depot; made by [`Depot::inspect`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InspectedDepot {
     /// Its name.
     pub name: String,
@@ -61,6 +62,7 @@ pub struct InspectedDepot {
 
 /// What is in one partition of a depot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InspectedPartition {
     /// The first offset that is kept.
     pub first: u64,
@@ -72,6 +74,7 @@ pub struct InspectedPartition {
 
 /// Who reads a depot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InspectedReader {
     /// Its name.
     pub name: String,

@@ -19,6 +19,7 @@ use crate::text::Shown;
 /// What is in a data directory, as of its last commit; made by
 /// [`DataDir::inspect`](crate::DataDir::inspect). Shown for people by `Display`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Inspection {
     /// The directory; none in memory.
     pub directory: Option<String>,
@@ -38,6 +39,7 @@ pub struct Inspection {
 
 /// What a data directory holds of one component.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InspectedComponent {
     /// Its id.
     pub id: String,
@@ -60,6 +62,7 @@ pub struct InspectedComponent {
 
 /// What a data directory holds of one state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InspectedState {
     /// Its name within the component.
     pub name: String,
@@ -76,6 +79,7 @@ pub struct InspectedState {
 
 /// A tuple that user code has panicked on twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct QuarantinedTuple {
     /// The tuple as text.
     pub tuple: String,

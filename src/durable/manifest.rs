@@ -20,6 +20,7 @@ pub struct Manifest {
 
 /// What a data directory knows of a component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct KeptComponent {
     /// How many tasks it has.
     pub tasks: usize,
@@ -55,6 +56,7 @@ impl KeptComponent {
     mistakes = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     remedy = self.remedy()
 )]
+#[non_exhaustive]
 pub struct Misfit {
     /// The data directory.
     pub dir: String,
@@ -64,6 +66,7 @@ pub struct Misfit {
 
 /// One way in which a topology does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MisfitOf {
     /// It is another topology.
     Topology {

@@ -32,6 +32,7 @@ pub(super) const JUDGED_FROM: u64 = 1_000;
 /// All counts are of this run, from its start; what is done again after a failure is counted
 /// once.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Losses {
     /// How many, over all components. Of records that cannot be told apart, as behind a quote of
     /// CSV that is never closed, each line counts, and they have one dead letter.
@@ -96,6 +97,7 @@ impl fmt::Display for LostShare {
 
 /// A kind of reasons for which records or tuples were lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LossReason {
     /// The reason without the values in it: `` `…` is not a time of the format rfc3339 ``.
     pub reason: String,

@@ -12,6 +12,7 @@ use crate::topology::PlanErrors;
 
 /// Why a run could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// The plan has mistakes; nothing was started.
     #[error(transparent)]
@@ -103,6 +104,7 @@ impl RunError {
 
 /// What one component has done, over all of its tasks.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ComponentStats {
     /// The component's id.
     pub component: String,
@@ -131,6 +133,7 @@ pub struct ComponentStats {
 
 /// What a run has done so far, or in all.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct RunStats {
     /// Time since the start.
     pub elapsed: Duration,
@@ -156,6 +159,7 @@ pub struct RunStats {
 
 /// What a durable run has committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CommitStats {
     /// The number of the epoch that was committed last.
     pub epoch: u64,
@@ -273,6 +277,7 @@ impl fmt::Display for RunStats {
 
 /// How a run that went well ended.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Summary {
     /// Whether the input had ended; otherwise the run was stopped.
     pub input_ended: bool,

@@ -7,6 +7,7 @@ use crate::private::NotPrivate;
 
 /// Why a data directory could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// Somebody has the directory open; a directory belongs to one process at a time.
     #[error(

@@ -49,6 +49,11 @@ const STEPS: &[Step] = &[
         ],
     },
     Step {
+        what: "format of the text of public names",
+        environment: &[],
+        arguments: &["fmt", "--manifest-path", "tests/api/Cargo.toml", "--check"],
+    },
+    Step {
         what: "lints",
         environment: &[],
         arguments: &[
@@ -92,6 +97,17 @@ const STEPS: &[Step] = &[
         what: "tests",
         environment: &[],
         arguments: &["test", "--workspace", "--exclude", "squall-bench"],
+    },
+    Step {
+        what: "public names",
+        environment: &[],
+        arguments: &[
+            "test",
+            "--manifest-path",
+            "tests/api/Cargo.toml",
+            "--target-dir",
+            "target",
+        ],
     },
     // Components of a crate that has squall's public names alone.
     Step {

@@ -43,6 +43,7 @@ struct Pattern {
 
 /// Why a text makes no columns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ColumnsError {
     /// It is no regular expression.
     #[error("it is not a regular expression: {0}")]

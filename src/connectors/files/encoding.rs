@@ -32,6 +32,7 @@ pub struct Encoding(&'static encoding_rs::Encoding);
 
 /// Why an encoding was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncodingError {
     /// No encoding has this name.
     #[error(

@@ -24,6 +24,7 @@ fn told(nearest: Option<&String>) -> String {
 
 /// Why a record does not give a field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FieldError {
     /// Plain text has no fields.
     #[error(

@@ -28,6 +28,7 @@ enum Between {
 
 /// Why a format or a delimiter was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FormatError {
     /// No format has this name.
     #[error("there is no format `{}`; the formats are text, csv and ndjson", Shown(.0))]

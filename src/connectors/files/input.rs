@@ -26,6 +26,7 @@ pub enum Source {
 
 /// Why an input cannot be read at all.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum InputError {
     /// The input was given as an empty string.
     #[error("the input is an empty string; name a file, a folder, a quoted glob or `-`")]

@@ -74,6 +74,7 @@ pub(super) fn beginning_of(place: &str) -> u64 {
 
 /// Why a file cannot be read on from where it was left.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PositionError {
     /// It is shorter than what was read of it.
     #[error(

@@ -71,6 +71,7 @@ impl Probe<'_> {
 
 /// What would make the run fail or do nothing.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProbeError {
     /// A source cannot be opened.
     #[error(transparent)]

@@ -58,6 +58,7 @@ pub enum Outcome {
 
 /// A place in the input that gave no record, and why. Prints as `source:line: reason`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BadRecord {
     /// The name of the source.
     pub source: Arc<str>,
@@ -76,6 +77,7 @@ pub struct BadRecord {
 
 /// Why reading broke off: nothing more can be read from this source.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The input could not be read further. Every record that was complete has been given out;
     /// of damaged gzip data also some that are garbage, as its checksum comes last.

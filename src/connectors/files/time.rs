@@ -39,6 +39,7 @@ pub enum TimeFormat {
 
 /// A pattern that can give no time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TimeFormatError {
     /// Not a name, and no pattern either.
     #[error(

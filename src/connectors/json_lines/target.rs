@@ -12,6 +12,7 @@ const COMPARED_BYTES: usize = 64 * 1024;
 
 /// Why a run cannot go on with a file that it writes.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OutputError {
     /// It has less than what was written into it.
     #[error(

@@ -204,7 +204,9 @@ fn so_far(stats: &RunStats) -> String {
 
 /// One line about a whole run.
 fn in_short(summary: &Summary) -> String {
-    let Summary { input_ended, stats } = summary;
+    let Summary {
+        input_ended, stats, ..
+    } = summary;
     let how = if *input_ended {
         "the input ended"
     } else {
