@@ -6,7 +6,7 @@ use ahash::AHashMap;
 use squall::connectors::files::Split;
 
 use crate::text::Books;
-use crate::{TOP, Totals, ranking::Top};
+use crate::{TOP, Top, Totals};
 
 #[derive(Default)]
 struct Counts {

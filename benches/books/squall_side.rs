@@ -14,7 +14,7 @@ use squall::{
 use squall_topologies::rolling_top_words::{self, Length, Options, Shape};
 
 use crate::text::Books;
-use crate::{TOP, Totals, ranking::Top};
+use crate::{TOP, Top, Totals};
 
 /// The topology of the command, with all that it has by default.
 pub fn squall_run(books: &Books, split: Split) -> Top {
