@@ -85,13 +85,14 @@ mod tests {
         let runtime = clients.runtime();
         let (tell, told) = mpsc::channel();
         runtime.handle().unwrap().spawn(async move {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            tell.send(()).unwrap();
+            let never = std::future::pending::<()>();
+            let passed = tokio::time::timeout(Duration::from_millis(1), never).await;
+            tell.send(passed.is_err()).unwrap();
             // Nobody ends it.
             std::future::pending::<()>().await;
             drop(tell);
         });
-        assert_eq!(told.recv_timeout(LONG), Ok(()));
+        assert_eq!(told.recv_timeout(LONG), Ok(true));
         drop(clients);
         let ended = told.recv_timeout(LONG);
         assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));

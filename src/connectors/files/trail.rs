@@ -138,6 +138,9 @@ impl Trail {
         if !self.checked {
             return Ok(false);
         }
+        if self.was_lost() {
+            return Ok(true);
+        }
         let bytes = self.bytes();
         let last = bytes.last();
         let mut now = [0; LOOKED_AT];
