@@ -1,12 +1,14 @@
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::*;
 use crate::testing::{Collected, SinkTest, sink_contract, spout_contract};
 use crate::{
-    Context, Result, RunError, RunOptions, SpoutOut, States, Topology, Value, Word, millis, secs,
+    Context, Next, Result, RunError, RunOptions, Spout, SpoutOut, States, Topology, Value, Word,
+    millis, secs,
 };
 
 /// Far more than anything here takes.
@@ -283,4 +285,46 @@ fn a_sink_that_waits_holds_up_its_own_run_alone() {
     assert_eq!(rows.lock().unwrap().len(), 1_000);
     let error = waits.wait().unwrap_err().to_string();
     assert!(error.contains("hangs"), "{error}");
+}
+
+/// Wakes its own task far too often, once.
+struct Wakes {
+    asked: Arc<AtomicU64>,
+    waker: Waker,
+}
+
+impl Spout for Wakes {
+    type Output = Word;
+
+    fn open(&mut self, context: &Context, _: &mut SpoutOut<Word>) -> Result {
+        self.waker = context.waker.clone();
+        Ok(())
+    }
+
+    fn next(&mut self, _: &mut SpoutOut<Word>) -> Result<Next> {
+        if self.asked.fetch_add(1, Ordering::Relaxed) == 0 {
+            (0..100_000).for_each(|_| self.waker.wake_by_ref());
+        }
+        Ok(Next::Idle)
+    }
+}
+
+#[test]
+fn a_task_that_is_woken_very_often_is_asked_once() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let told = Arc::clone(&asked);
+    let topology = Topology::named("woken");
+    let wakes = topology.spout("wakes", move || Wakes {
+        asked: Arc::clone(&told),
+        waker: Waker::noop().clone(),
+    });
+    let _words = Collected::of(&topology, "collected", &wakes);
+    let running = topology.start(options()).unwrap();
+    while asked.load(Ordering::Relaxed) < 2 {
+        std::thread::yield_now();
+    }
+    // The stop comes behind all messages that were sent.
+    running.stop();
+    running.wait().unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
