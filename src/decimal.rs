@@ -57,10 +57,10 @@ pub enum DecimalError {
 
 /// How far the point may be from the last digit. An amount that is not zero and fits into 64 bits
 /// needs far less.
-const MOST_SCALE: u32 = 1_000;
+const MAX_SCALE: u32 = 1_000;
 
 /// So many digits there is room for in any case.
-const MOST_DIGITS: usize = 38;
+const MAX_DIGITS: usize = 38;
 
 /// The digits behind the point of an amount in cents.
 const CENTS: i32 = 2;
@@ -68,7 +68,7 @@ const CENTS: i32 = 2;
 impl Decimal {
     /// None where the point is too far away.
     fn new(digits: i128, scale: i32) -> Option<Self> {
-        (scale.unsigned_abs() <= MOST_SCALE).then_some(Self { digits, scale })
+        (scale.unsigned_abs() <= MAX_SCALE).then_some(Self { digits, scale })
     }
 
     /// The product, exactly.
@@ -159,7 +159,7 @@ impl FromStr for Decimal {
         let after = after.trim_end_matches('0');
         // What there is no room for may be zeros.
         let kept = match after {
-            "" if before.len() > MOST_DIGITS => before.trim_end_matches('0'),
+            "" if before.len() > MAX_DIGITS => before.trim_end_matches('0'),
             _ => before,
         };
         let zeros = before.len() - kept.len();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -137,6 +138,20 @@ pub const fn shard_of(hash: u64) -> usize {
 #[must_use]
 pub const fn task_of_shard(shard: usize, tasks: usize) -> usize {
     shard * tasks / SHARDS
+}
+
+/// The shards that `task` of `tasks` holds.
+///
+/// ```
+/// use squall::key::shards_of_task;
+///
+/// assert_eq!(shards_of_task(0, 3), 0..86);
+/// assert_eq!(shards_of_task(2, 3), 171..256);
+/// ```
+#[inline]
+#[must_use]
+pub const fn shards_of_task(task: usize, tasks: usize) -> Range<usize> {
+    (task * SHARDS).div_ceil(tasks)..((task + 1) * SHARDS).div_ceil(tasks)
 }
 
 macro_rules! text_keys {

@@ -303,9 +303,9 @@ fn shown(tuple: &impl std::fmt::Debug) -> String {
 
     impl std::fmt::Write for Beginning {
         fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            const MOST_BYTES: usize = 400;
-            self.0.extend(text.chars().take(MOST_BYTES));
-            if self.0.len() < MOST_BYTES {
+            const MAX_BYTES: usize = 400;
+            self.0.extend(text.chars().take(MAX_BYTES));
+            if self.0.len() < MAX_BYTES {
                 Ok(())
             } else {
                 Err(std::fmt::Error)

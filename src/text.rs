@@ -187,12 +187,12 @@ impl fmt::Display for Text {
 }
 
 /// So many characters of a text are shown in a message.
-const MOST_SHOWN: usize = 80;
+const MAX_SHOWN: usize = 80;
 
 /// How a text begins, [escaped](Shown); what is long is cut.
 pub(crate) fn excerpt(text: &str) -> String {
     let text = text.trim_end_matches(['\r', '\n']);
-    match text.char_indices().nth(MOST_SHOWN) {
+    match text.char_indices().nth(MAX_SHOWN) {
         None => Shown(text).to_string(),
         Some((end, _)) => format!("{}…", Shown(&text[..end])),
     }

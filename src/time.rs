@@ -210,7 +210,7 @@ pub enum WindowError {
         /// What was given.
         span: Duration,
     },
-    /// The window is more slides long than [`WindowShape::MOST_PANES`].
+    /// The window is more slides long than [`WindowShape::MAX_PANES`].
     #[error(
         "a window of {length:?} that slides by {slide:?} is {panes} slides long, and each event \
          would be in as many windows: give a slide of at least {least:?}"
@@ -251,7 +251,7 @@ fn whole_millis(what: &'static str, span: Duration) -> Result<i64, WindowError> 
 
 impl WindowShape {
     /// How many slides a window may be long: an event is in that many windows.
-    pub const MOST_PANES: i64 = 10_000_000;
+    pub const MAX_PANES: i64 = 10_000_000;
 
     /// One window over all tuples; emitted once, when the input ends.
     pub const ALL: Self = Self {
@@ -272,8 +272,8 @@ impl WindowShape {
             return Err(WindowError::SlideDoesNotDivide { length, slide });
         }
         let panes = length_ms / slide_ms;
-        if panes > Self::MOST_PANES {
-            let least = length / u32::try_from(Self::MOST_PANES).unwrap_or(u32::MAX);
+        if panes > Self::MAX_PANES {
+            let least = length / u32::try_from(Self::MAX_PANES).unwrap_or(u32::MAX);
             return Err(WindowError::TooManyPanes {
                 length,
                 slide,

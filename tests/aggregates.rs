@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use squall::aggregate::{Aggregator, CountAll, Distinct, DoubleSum, LongMin, LongSum};
 use squall::bolts::{Aggregate, Aggregated, RollingAggregate};
 use squall::testing::{BoltTest, Collected, Event, Events, TopologyTest};
-use squall::topology::{Carriage, When};
+use squall::topology::{Exchange, When};
 use squall::{RunOptions, Timestamp, Topology, Tuple, millis, time::TimeDomain, tuple::DeadLetter};
 
 #[derive(Tuple, Clone, Debug, PartialEq)]
@@ -259,18 +259,18 @@ fn the_plan_shows_what_senders_aggregate() {
     let _ = topology
         .keyed("keyed", || Aggregate::of(sales()))
         .fields_grouping(&read, Sale::SHOP);
-    let carriages = || {
+    let exchanges = || {
         let inputs = topology
             .plan()
             .components
             .into_iter()
             .flat_map(|c| c.inputs);
-        inputs.map(|input| input.carriage).collect::<Vec<_>>()
+        inputs.map(|input| input.exchange).collect::<Vec<_>>()
     };
-    let combined = [Carriage::Combined, Carriage::Combined, Carriage::Sent];
-    assert_eq!(carriages(), combined);
+    let combined = [Exchange::Combined, Exchange::Combined, Exchange::Sent];
+    assert_eq!(exchanges(), combined);
     topology.combine(When::Never);
-    assert_eq!(carriages(), [Carriage::Sent; 3]);
+    assert_eq!(exchanges(), [Exchange::Sent; 3]);
 }
 
 /// Fewer are sent, and as many are counted.

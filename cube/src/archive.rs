@@ -59,7 +59,7 @@ const OWNER: &str = "cube";
 const READ_BYTES: usize = 256 * 1024;
 
 /// What waits to be written at once, before it is compressed.
-const MOST_WAITING: usize = 32 << 20;
+const MAX_WAITING: usize = 32 << 20;
 
 /// Appends raw events to a directory, to be rolled up in another way later; one task.
 ///
@@ -450,7 +450,7 @@ impl Bolt for Archive {
         waiting.lines.push(b'\n');
         waiting.events += 1;
         self.bytes += line.len() + 1;
-        if self.bytes >= MOST_WAITING {
+        if self.bytes >= MAX_WAITING {
             // The event in hand is not at fault, and must not become a dead letter.
             self.write().map_err(Transient::new)?;
         }

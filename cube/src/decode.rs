@@ -122,7 +122,7 @@ pub enum DecodeError {
     #[error(
         "`{}` would be one dimension more than {most}: list the dimensions, or exclude some",
         Shown(.0),
-        most = EventDecoder::MOST_DISCOVERED
+        most = EventDecoder::MAX_DISCOVERED
     )]
     TooManyDimensions(String),
     /// A field cannot be read.
@@ -131,14 +131,14 @@ pub enum DecodeError {
 }
 
 /// Below there, up to its sign, whole numbers have 64 bits.
-const MOST_LONG: f64 = 9_223_372_036_854_775_808.0;
+const MAX_LONG: f64 = 9_223_372_036_854_775_808.0;
 
 /// What of a number's text is wrong.
 const NO_NUMBER: &str = "not a number";
 
 impl EventDecoder {
     /// How many dimensions are discovered at most: a bound for events with ever new names.
-    pub const MOST_DISCOVERED: usize = 1_000;
+    pub const MAX_DISCOVERED: usize = 1_000;
 
     /// As the spec says.
     #[must_use]
@@ -278,7 +278,7 @@ impl EventDecoder {
             if is_reserved(name) || self.spec.schema.has_error(name) {
                 return Err(DecodeError::Reserved(name.to_owned()));
             }
-            if self.names.len() + new.len() >= Self::MOST_DISCOVERED {
+            if self.names.len() + new.len() >= Self::MAX_DISCOVERED {
                 return Err(DecodeError::TooManyDimensions(name.to_owned()));
             }
             new.push(Dimension {
@@ -380,7 +380,7 @@ fn long(value: &Scalar<'_>) -> Result<Option<i64>, &'static str> {
         Err(DecimalError::TooLong(_)) => {
             // What has more digits than a decimal is not whole or no number of 64 bits.
             let number: f64 = text.parse().map_err(|_| NO_NUMBER)?;
-            let is_long = number.abs() < MOST_LONG;
+            let is_long = number.abs() < MAX_LONG;
             Err(if is_long { "not whole" } else { "out of range" })
         }
         Err(_) => Err(NO_NUMBER),

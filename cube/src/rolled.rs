@@ -80,7 +80,7 @@ impl Mapping {
 }
 
 /// Events have the same few sets of names mostly.
-const MOST_MAPPINGS: usize = 16;
+const MAX_MAPPINGS: usize = 16;
 
 /// What becomes of a row whose metrics would leave their range.
 #[derive(Clone, Copy, PartialEq)]
@@ -376,7 +376,7 @@ impl Rolled {
         }
         let place = |name| names.iter().position(|other| other == name);
         let places = self.names.iter().map(place).collect();
-        if self.mappings.len() == MOST_MAPPINGS {
+        if self.mappings.len() == MAX_MAPPINGS {
             self.mappings.remove(0);
         }
         self.mappings.push(Mapping {

@@ -64,10 +64,10 @@ pub struct Roller {
 }
 
 /// A task has no more rows than this between two commits.
-const MOST_ROWS: usize = 262_144;
+const MAX_ROWS: usize = 262_144;
 
 /// And no more memory for them.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 impl Roller {
     /// Rolls up by a schema.
@@ -75,8 +75,8 @@ impl Roller {
     pub fn new(schema: Arc<Schema>) -> Self {
         Self {
             rolled: Rolled::new(schema),
-            most_rows: MOST_ROWS,
-            most_bytes: MOST_BYTES,
+            most_rows: MAX_ROWS,
+            most_bytes: MAX_BYTES,
         }
     }
 

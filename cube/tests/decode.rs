@@ -220,7 +220,7 @@ fn dimensions_are_discovered() {
         let part = format!("`{name}` cannot be a dimension");
         assert!(found[0].contains(&part), "{found:?}");
     }
-    let many: Vec<_> = (0..=EventDecoder::MOST_DISCOVERED)
+    let many: Vec<_> = (0..=EventDecoder::MAX_DISCOVERED)
         .map(|place| format!("\"f{place}\":0"))
         .collect();
     let many = lines(

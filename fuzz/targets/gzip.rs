@@ -12,7 +12,7 @@ use squall::connectors::files::Format;
 use squall_fuzz::{Way, head, read, read_cut};
 
 /// Not more is unpacked for comparison.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((_, cuts, bytes)) = head(bytes) else {
@@ -25,9 +25,9 @@ fuzz_target!(|bytes: &[u8]| {
     if is_gzip(bytes) {
         let mut text = Vec::new();
         let unpacked = MultiGzDecoder::new(bytes)
-            .take(MOST_BYTES)
+            .take(MAX_BYTES)
             .read_to_end(&mut text);
-        if unpacked.is_ok() && (text.len() as u64) < MOST_BYTES && !is_gzip(&text) {
+        if unpacked.is_ok() && (text.len() as u64) < MAX_BYTES && !is_gzip(&text) {
             assert_eq!(whole, read(&text, &[], way));
         }
         return;

@@ -84,7 +84,7 @@ const ORDERED: usize = if cfg!(test) { 96 } else { 1 << 18 };
 
 /// So many open slots at most begin with an array for all keys, since the one before them had one:
 /// with tens of thousands of slots that would be as many arrays.
-const MOST_LIKE: usize = 8;
+const MAX_LIKE: usize = 8;
 
 /// A slot that is closed and still in the window.
 #[derive(Debug)]
@@ -280,7 +280,7 @@ impl<K: KeyValue> SlidingWindowCounter<K> {
     #[inline]
     fn find(&mut self, slot: i64) -> &mut Open<i64> {
         let (closed, end, spare) = (&self.closed, self.index.end(), &mut self.spare);
-        let few = self.open.len() < MOST_LIKE;
+        let few = self.open.len() < MAX_LIKE;
         self.open.find(&slot, || {
             // As the one before it, most likely. Where many are open each holds little.
             let before = closed.back().filter(|_| few);

@@ -45,7 +45,7 @@ pub struct Retention {
 }
 
 /// The most bytes of a depot's name, so that its length is one byte.
-pub(super) const MOST_NAME_BYTES: usize = 255;
+pub(super) const MAX_NAME_BYTES: usize = 255;
 
 /// The prefix of all depots.
 pub(crate) const DEPOTS: &[u8] = b"d";

@@ -42,7 +42,7 @@ use crate::key::{KeyValue, hash_bytes, shard_of, task_of_shard};
 use crate::store::Store;
 use log::{Append, AppendOf};
 use readers::Reading;
-use writer::{Bell, Writer};
+use writer::{ReadersMoved, Writer};
 
 pub(crate) use appended::{Appended, Digest};
 pub(crate) use block::Block;
@@ -55,10 +55,10 @@ pub use log::Dropped;
 pub const PARTITIONS: u16 = 8;
 
 /// The most partitions of a depot: as many as there are [shards](crate::key::SHARDS).
-pub const MOST_PARTITIONS: u16 = 256;
+pub const MAX_PARTITIONS: u16 = 256;
 
 /// The longest record, in bytes.
-pub const MOST_RECORD_BYTES: usize = 16 << 20;
+pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// Of an append that is not written as one, as many bytes are.
 const PORTION_BYTES: usize = 1 << 20;
@@ -159,15 +159,15 @@ impl Depot {
 
     /// Whether there can be a depot of this name and so many partitions.
     pub(crate) fn check_possible(name: &str, partitions: u16) -> Result<(), DepotError> {
-        if name.is_empty() || name.len() > layout::MOST_NAME_BYTES {
-            let (length, most) = (name.len(), layout::MOST_NAME_BYTES);
+        if name.is_empty() || name.len() > layout::MAX_NAME_BYTES {
+            let (length, most) = (name.len(), layout::MAX_NAME_BYTES);
             return Err(DepotError::Impossible(format!(
                 "the name of a depot has 1 to {most} bytes, and `{name}` has {length}"
             )));
         }
-        if !(1..=MOST_PARTITIONS).contains(&partitions) {
+        if !(1..=MAX_PARTITIONS).contains(&partitions) {
             return Err(DepotError::Impossible(format!(
-                "a depot has 1 to {MOST_PARTITIONS} partitions, and not {partitions}"
+                "a depot has 1 to {MAX_PARTITIONS} partitions, and not {partitions}"
             )));
         }
         Ok(())
@@ -202,7 +202,7 @@ impl Depot {
         &self.0.log.name
     }
 
-    /// How many partitions it has, from 1 to [`MOST_PARTITIONS`]; fixed when it is made.
+    /// How many partitions it has, from 1 to [`MAX_PARTITIONS`]; fixed when it is made.
     #[must_use]
     pub fn partitions(&self) -> u16 {
         self.0.log.partitions
@@ -355,10 +355,10 @@ impl Depot {
             return Ok(());
         }
         let lengths = records.iter().map(|(_, record)| record.len());
-        if let Some(bytes) = lengths.max().filter(|bytes| *bytes > MOST_RECORD_BYTES) {
+        if let Some(bytes) = lengths.max().filter(|bytes| *bytes > MAX_RECORD_BYTES) {
             return Err(DepotError::TooLong {
                 bytes,
-                most: MOST_RECORD_BYTES,
+                most: MAX_RECORD_BYTES,
             });
         }
         let append = Append { records, appender };
@@ -475,7 +475,7 @@ impl Depot {
         }
         Ok(DepotReader {
             reading: Arc::new(reading),
-            bell: self.0.bell(),
+            moved: self.0.readers_moved(),
             number: log.wakes(waker),
             depot: self.clone(),
         })
@@ -491,7 +491,7 @@ impl fmt::Debug for Depot {
 /// What a task has of the depot that it reads; its partitions are free again when it is dropped.
 pub(crate) struct DepotReader {
     reading: Arc<Reading>,
-    bell: Bell,
+    moved: ReadersMoved,
     number: u64,
     depot: Depot,
 }
@@ -500,10 +500,10 @@ impl DepotReader {
     /// What is to be called when these positions are committed. The last commit may come after
     /// the task; until then its partitions are not free.
     pub(crate) fn committed(&self, positions: Vec<(u16, u64)>) -> impl FnOnce() + Send + use<> {
-        let (reading, bell) = (Arc::clone(&self.reading), self.bell.clone());
+        let (reading, moved) = (Arc::clone(&self.reading), self.moved.clone());
         move || {
             reading.advance(&positions);
-            bell.ring();
+            moved.tell();
         }
     }
 

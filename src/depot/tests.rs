@@ -80,7 +80,7 @@ fn large_appends_are_cut_into_blocks() {
     let block = depot.block(0, 0).unwrap().unwrap();
     assert_eq!(block.end(), 3);
     assert_eq!(read(&depot, 0, 0).len(), 7);
-    let too_long = "x".repeat(MOST_RECORD_BYTES + 1);
+    let too_long = "x".repeat(MAX_RECORD_BYTES + 1);
     let error = depot.append(&a, &too_long, Acknowledge::None).unwrap_err();
     assert!(
         error.to_string().contains("16777217 bytes is too long"),

@@ -11,10 +11,10 @@ use super::log::{Append, Dropped, Log, Written, lock};
 use crate::store::Store;
 
 /// The most requests that wait. Who comes then waits until some were written.
-const MOST_REQUESTS: usize = 1_024;
+const MAX_REQUESTS: usize = 1_024;
 
 /// The most bytes that wait; a request that is larger waits alone.
-const MOST_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 /// How far the readers are is written so often, and at the end.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
@@ -77,7 +77,7 @@ impl Queue {
         let bytes = request.bytes();
         let full = |waiting: &mut Waiting| {
             !waiting.requests.is_empty()
-                && (waiting.requests.len() >= MOST_REQUESTS || waiting.bytes + bytes > MOST_BYTES)
+                && (waiting.requests.len() >= MAX_REQUESTS || waiting.bytes + bytes > MAX_BYTES)
         };
         let waiting = self.emptied.wait_while(self.waiting(), full);
         let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
@@ -193,17 +193,17 @@ impl Writer {
     }
 
     /// How to tell the thread that readers have moved.
-    pub(super) fn bell(&self) -> Bell {
-        Bell(Arc::clone(&self.queue))
+    pub(super) fn readers_moved(&self) -> ReadersMoved {
+        ReadersMoved(Arc::clone(&self.queue))
     }
 }
 
 /// Tells a depot's thread that readers have moved.
 #[derive(Clone)]
-pub(super) struct Bell(Arc<Queue>);
+pub(super) struct ReadersMoved(Arc<Queue>);
 
-impl Bell {
-    pub(super) fn ring(&self) {
+impl ReadersMoved {
+    pub(super) fn tell(&self) {
         let mut waiting = self.0.waiting();
         if !std::mem::replace(&mut waiting.moved, true) {
             self.0.filled.notify_one();

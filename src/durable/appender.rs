@@ -43,7 +43,7 @@ enum To {
 
 /// A batch is sent to so many processes, one after the other.
 #[cfg(unix)]
-const MOST_TRIES: usize = 16;
+const MAX_TRIES: usize = 16;
 
 /// So long is waited for the next process to open the directory.
 #[cfg(unix)]
@@ -276,7 +276,7 @@ impl DepotAppender {
     ) -> Result<(), DataDirError> {
         use super::asking::NotAppended;
         let count = records.len() as u64;
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             let done = match &mut self.to {
                 To::There(there) => there.append(&records),
                 To::Here(_) => return self.append_here(records),

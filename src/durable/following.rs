@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde::de::DeserializeOwned;
 
-use super::bell::{Bell, Follower};
+use super::commit_notifier::{CommitNotifier, Follower};
 use super::views::{Image, Snapshot, ViewError, Views};
 use crate::key::KeyValue;
 
@@ -42,7 +42,7 @@ pub struct TableChange<K, V> {
 /// ```
 pub struct TableChanges<K, V> {
     following: Arc<Following<K, V>>,
-    bell: Bell,
+    notifier: CommitNotifier,
     seen: u64,
     before: Images<K, V>,
     ended: bool,
@@ -132,7 +132,7 @@ where
     V: DeserializeOwned + Clone + PartialEq + Send + Sync + 'static,
 {
     pub(super) fn new(views: Views, component: &str, state: &str) -> Result<Self, ViewError> {
-        let bell = views.bell().clone();
+        let notifier = views.notifier().clone();
         let following = Arc::new(Following {
             views,
             component: component.to_owned(),
@@ -141,14 +141,14 @@ where
         });
         // Before the first look, so that no commit falls between.
         let weak: Weak<Following<K, V>> = Arc::downgrade(&following);
-        bell.follow(weak);
+        notifier.follow(weak);
         let (seen, before) = {
             let mut last = following.last();
             last.take().unwrap_or_else(|| following.read())?
         };
         Ok(Self {
             following,
-            bell,
+            notifier,
             seen,
             before,
             ended: false,
@@ -157,7 +157,7 @@ where
 
     /// The table as of the next commit; none after the end of the run.
     fn next_seen(&mut self) -> Option<Result<Seen<K, V>, ViewError>> {
-        let goes_on = self.bell.wait(self.seen);
+        let goes_on = self.notifier.wait(self.seen);
         let mut last = self.following.last();
         if last.is_some() || !goes_on {
             self.ended = true;

@@ -15,7 +15,7 @@ use super::json;
 use super::protocol::{Line, Question};
 
 /// The longest line that is heard.
-const MOST_BYTES: usize = 1_000;
+const MAX_BYTES: usize = 1_000;
 
 /// So much is in a socket's buffer without anybody who reads.
 const BUFFERED_BYTES: usize = 16 << 10;
@@ -63,11 +63,11 @@ fn heard(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n').peekable();
     while let Some(expected) = lines.next() {
         let is_last = lines.peek().is_none();
-        match heard.line(MOST_BYTES, within, &Enough) {
+        match heard.line(MAX_BYTES, within, &Enough) {
             Ok(Some(line)) => assert_eq!((line.text.as_slice(), is_last), (expected, false)),
             Ok(None) => assert_eq!((expected, is_last), (&[][..], true)),
             Err(NotHeard::TooLong(_)) => {
-                assert!(expected.len() >= MOST_BYTES);
+                assert!(expected.len() >= MAX_BYTES);
                 return;
             }
             Err(NotHeard::Gone) => assert!(is_last && !expected.is_empty()),

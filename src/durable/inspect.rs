@@ -177,7 +177,7 @@ fn state(
 }
 
 /// At most so many positions of a spout, and tuples of a component, are shown to people.
-const MOST_LINES: usize = 20;
+const MAX_LINES: usize = 20;
 
 impl fmt::Display for Inspection {
     /// A few lines, then a table of the states with the positions of spouts.
@@ -247,7 +247,7 @@ impl InspectedComponent {
                 continue;
             };
             writeln!(f, "\n{id}.{} has come to", Shown(&state.name))?;
-            let cells: Vec<_> = rows.iter().take(MOST_LINES).map(Row::cells).collect();
+            let cells: Vec<_> = rows.iter().take(MAX_LINES).map(Row::cells).collect();
             f.write_str(&indented(&aligned(&cells)))?;
             more(f, rows.len())?;
         }
@@ -261,7 +261,7 @@ impl InspectedComponent {
         }
         if !self.quarantine.is_empty() {
             writeln!(f, "\n{id} has panicked twice on")?;
-            for QuarantinedTuple { tuple, message } in self.quarantine.iter().take(MOST_LINES) {
+            for QuarantinedTuple { tuple, message } in self.quarantine.iter().take(MAX_LINES) {
                 writeln!(f, "  {}: {}", Shown(tuple), Shown(message))?;
             }
             more(f, self.quarantine.len())?;
@@ -271,7 +271,7 @@ impl InspectedComponent {
 }
 
 fn more(f: &mut fmt::Formatter<'_>, lines: usize) -> fmt::Result {
-    match lines.checked_sub(MOST_LINES) {
+    match lines.checked_sub(MAX_LINES) {
         Some(more) if more > 0 => writeln!(f, "  and {more} more"),
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// The longest text of a key that is no text itself, in bytes. Maps as keys of maps take twice as
 /// many at each level, since what is quoted is quoted again.
-const MOST_KEY_BYTES: usize = 1 << 20;
+const MAX_KEY_BYTES: usize = 1 << 20;
 
 /// Reads one stored key or value.
 ///
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
                 Value::String(text) => text,
                 other => {
                     let text = other.to_string();
-                    if text.len() > MOST_KEY_BYTES {
+                    if text.len() > MAX_KEY_BYTES {
                         let why = "maps as keys of maps are nested too deeply";
                         return Err(de::Error::custom(why));
                     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `layout`, `manifest` | the runtime, which writes it |
 //! | `contents`, `inspect`, `view`, `row`, `sorted`, `json` | people, who look into it without its types |
-//! | `views`, `table_view`, `following`, `bell` | programs, which read tables with their types |
+//! | `views`, `table_view`, `following`, `commit_notifier` | programs, which read tables with their types |
 //! | `edit` | tools, which change a table while no run has the directory |
 //! | `protocol`; `socket`, `serving`, `heard`; `asking` | other processes, while one has the directory: what is said, who answers, who asks |
 //! | `append_to`, `appender` | who appends to a depot, whoever has the directory |
@@ -13,7 +13,7 @@ mod append_to;
 mod appender;
 #[cfg(unix)]
 mod asking;
-mod bell;
+mod commit_notifier;
 mod contents;
 mod data_dir;
 mod edit;
@@ -40,7 +40,7 @@ mod views;
 
 pub use append_to::AppendTo;
 pub use appender::DepotAppender;
-pub(crate) use bell::Bell;
+pub(crate) use commit_notifier::CommitNotifier;
 pub use data_dir::DataDir;
 pub use error::DataDirError;
 pub use following::{TableChange, TableChanges};

@@ -23,10 +23,10 @@ use crate::private;
 use crate::store::{SOCKET, Store, WeakStore};
 
 /// Longer paths of sockets are refused by one operating system or another.
-const MOST_PATH_BYTES: usize = 100;
+const MAX_PATH_BYTES: usize = 100;
 
 /// A question is no longer than this.
-const MOST_QUESTION_BYTES: usize = 64 << 10;
+const MAX_QUESTION_BYTES: usize = 64 << 10;
 
 /// The thread that takes connections; each is served on a thread of its own, within the bounds of
 /// [`Serving`]. All end when it is dropped, whatever they are doing.
@@ -61,7 +61,7 @@ impl Socket {
         remove_left_over(&in_dir);
         let mut files = vec![in_dir.clone()];
         let mut path = in_dir.clone();
-        if path.as_os_str().len() > MOST_PATH_BYTES {
+        if path.as_os_str().len() > MAX_PATH_BYTES {
             let own = std::env::temp_dir().join(format!("{OWN_DIR}{:016x}", fastrand::u64(..)));
             private::make_dir_inside(&own)?;
             path = own.join(SOCKET);
@@ -167,7 +167,7 @@ fn converse(stream: &UnixStream, present: &Present, store: &WeakStore) -> io::Re
     let serving = &present.serving;
     let mut heard = Heard::new(stream);
     let within = Within::FromNow(serving.limits.question);
-    let question = match heard.line(MOST_QUESTION_BYTES, within, &**serving) {
+    let question = match heard.line(MAX_QUESTION_BYTES, within, &**serving) {
         Ok(Some(line)) => serde_json::from_slice(&line.text),
         Ok(None) => return Ok(()),
         Err(error) => return refuse(stream, &error, "the question"),

@@ -14,11 +14,11 @@ use super::row::{Row, padded, widen};
 use crate::private;
 
 /// Rows of about so many bytes are in memory before they go to the file.
-const MOST_BYTES: usize = 32 << 20;
+const MAX_BYTES: usize = 32 << 20;
 
 /// What is read of the file at once, for all of its parts together, and at least for each.
 const READ_BYTES: usize = 8 << 20;
-const LEAST_READ_BYTES: usize = 8 << 10;
+const MIN_READ_BYTES: usize = 8 << 10;
 
 /// Takes rows in any order.
 pub(super) struct Sorter {
@@ -41,7 +41,7 @@ impl Sorter {
     pub(super) fn new(limit: Option<usize>) -> Self {
         Self {
             limit: limit.unwrap_or(usize::MAX),
-            most_bytes: MOST_BYTES,
+            most_bytes: MAX_BYTES,
             rows: Vec::new(),
             bytes: 0,
             widths: Vec::new(),
@@ -83,7 +83,7 @@ impl Sorter {
         let Some(Spilled { mut file, ends }) = self.spilled else {
             return Err(DataDirError::Ended);
         };
-        let room = (READ_BYTES / ends.len().max(1)).max(LEAST_READ_BYTES);
+        let room = (READ_BYTES / ends.len().max(1)).max(MIN_READ_BYTES);
         let starts = [0].into_iter().chain(ends.iter().copied());
         let parts = starts.zip(&ends).map(|(at, end)| Part {
             at,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use super::bell::Bell;
+use super::commit_notifier::CommitNotifier;
 use super::contents::Contents;
 use super::error::DataDirError;
 use super::layout::{self, Commit};
@@ -65,7 +65,7 @@ pub struct Views(Arc<Shared>);
 
 struct Shared {
     store: Held,
-    bell: Bell,
+    notifier: CommitNotifier,
     // Shared by all clones and their snapshots; readers hold it while they look an image up
     // and never while they decode one.
     cache: Mutex<Cache>,
@@ -156,25 +156,29 @@ fn are(known: &[String]) -> String {
 }
 
 impl Views {
-    /// Of a run, which rings the bell.
-    pub(crate) fn of_run(store: &Store, bell: Bell) -> Self {
-        Self::new(Held::OfRun(store.downgrade()), bell)
+    /// Of a run, which notifies of its commits.
+    pub(crate) fn of_run(store: &Store, notifier: CommitNotifier) -> Self {
+        Self::new(Held::OfRun(store.downgrade()), notifier)
     }
 
     /// Of a store that is opened for this.
     pub(super) fn open(store: Store) -> Self {
-        let bell = Bell::default();
-        bell.end();
-        Self::new(Held::Open(store), bell)
+        let notifier = CommitNotifier::default();
+        notifier.end();
+        Self::new(Held::Open(store), notifier)
     }
 
-    fn new(store: Held, bell: Bell) -> Self {
+    fn new(store: Held, notifier: CommitNotifier) -> Self {
         let cache = Mutex::default();
-        Self(Arc::new(Shared { store, bell, cache }))
+        Self(Arc::new(Shared {
+            store,
+            notifier,
+            cache,
+        }))
     }
 
-    pub(super) fn bell(&self) -> &Bell {
-        &self.0.bell
+    pub(super) fn notifier(&self) -> &CommitNotifier {
+        &self.0.notifier
     }
 
     /// Everything as of the last commit.
@@ -204,7 +208,7 @@ impl Views {
 
 impl fmt::Debug for Views {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Views").field(&self.0.bell).finish()
+        f.debug_tuple("Views").field(&self.0.notifier).finish()
     }
 }
 

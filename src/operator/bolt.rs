@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::{AnyBolt, MOST_STAGED, Properties, Quarantine, Staged, refused};
+use super::{AnyBolt, MAX_STAGED, Properties, Quarantine, Staged, refused};
 use crate::batch::{AnyBatch, Batch, Neighbours};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
@@ -241,7 +241,7 @@ impl<B: Executes> AnyBolt for PlainOperator<B> {
 
     fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result<bool> {
         let (mut position, end) = (std::mem::take(&mut self.position), batch.tuples());
-        let full = self.out.emitted + MOST_STAGED;
+        let full = self.out.emitted + MAX_STAGED;
         let combined = self.bolt.execute_combined(batch, position, &mut self.out)?;
         if let Some(next) = combined {
             return self.goes_on_at(next, end);

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use counts::{AT_ONCE, Counts};
 
 /// As many as a count can hold.
-const MOST_TUPLES: u64 = u32::MAX as u64;
+const MAX_TUPLES: u64 = u32::MAX as u64;
 
 /// Fewer tuples say nothing about whether it pays.
 const TELLING_TUPLES: u64 = 1_024;
@@ -130,7 +130,7 @@ impl<K: KeyValue> Combiner<K> {
 
     /// How many more tuples it takes before it must be emptied.
     pub(super) fn room(&self) -> usize {
-        let of_tuples = MOST_TUPLES.saturating_sub(self.tuples);
+        let of_tuples = MAX_TUPLES.saturating_sub(self.tuples);
         let of_tuples = usize::try_from(of_tuples).unwrap_or(usize::MAX);
         self.counts.room().min(of_tuples)
     }

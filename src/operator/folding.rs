@@ -8,7 +8,7 @@ use super::combiner::{Trial, pane_of};
 use super::edge::{AnyEdge, Buffers, Combining, Outlet};
 use super::keyed::WithKey;
 use super::keyed_edge::KeyedEdge;
-use super::{Executes, MOST_STAGED, Properties, refused};
+use super::{Executes, MAX_STAGED, Properties, refused};
 use crate::aggregate::Aggregator;
 use crate::batch::{AnyBatch, Batch, Columns, Neighbours};
 use crate::bolt::{AggregatingBolt, KeyedBolt};
@@ -29,11 +29,11 @@ struct Folded<K, P> {
 }
 
 /// How many keys are held before they are sent.
-const MOST_KEYS: usize = 4_096;
+const MAX_KEYS: usize = 4_096;
 
 /// How many tuples are, since partials can grow with them: sketches of so many values take a
 /// few hundred KiB together.
-const MOST_TUPLES: u64 = 1 << 16;
+const MAX_TUPLES: u64 = 1 << 16;
 
 /// The partials of the keys that were sent to one reader in one pane, since the last flush.
 struct Folder<K, A: Aggregator> {
@@ -74,7 +74,7 @@ impl<K: KeyValue, A: Aggregator> Folder<K, A> {
     }
 
     fn is_full(&self) -> bool {
-        self.held.len() >= MOST_KEYS || self.tuples >= MOST_TUPLES
+        self.held.len() >= MAX_KEYS || self.tuples >= MAX_TUPLES
     }
 
     /// Takes a tuple of the pane at hand in; says whether it could be.
@@ -313,7 +313,7 @@ where
         let Some(batch) = batch else {
             return Ok(None);
         };
-        let (mut position, full) = (first, out.emitted + MOST_STAGED);
+        let (mut position, full) = (first, out.emitted + MAX_STAGED);
         for (count, time, late) in batch.columns.runs_from(first, batch.tuples.len()) {
             out.time = time;
             out.late = late || time < out.watermark;

@@ -41,7 +41,7 @@ use crate::tuple::DeadLetter;
 
 /// An operator stops between two tuples of a batch, and goes on when the readers have taken what
 /// came of it, where it has emitted so many.
-pub(crate) const MOST_STAGED: usize = 4_096;
+pub(crate) const MAX_STAGED: usize = 4_096;
 
 /// What an operator has staged for its readers.
 pub(crate) trait Staged {
@@ -80,7 +80,7 @@ pub(crate) trait AnyBolt: Staged + Send {
     fn prepare(&mut self, context: &Context) -> Result;
 
     /// Takes the tuples of a batch and stages what comes of them. Says whether it has taken
-    /// all: if not ([`MOST_STAGED`]), it goes on with the next one when it is called again.
+    /// all: if not ([`MAX_STAGED`]), it goes on with the next one when it is called again.
     fn execute(&mut self, batch: &mut dyn AnyBatch) -> Result<bool>;
 
     fn on_watermark(&mut self, watermark: Timestamp) -> Result;

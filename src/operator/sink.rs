@@ -24,7 +24,7 @@ pub(crate) struct SinkOperator<S: Sink> {
 
 /// Where more bytes wait to be handed over, the next commit comes at once, and until the one
 /// before it is delivered the sink is given no tuples.
-const MOST_WAITING_BYTES: usize = 16 << 20;
+const MAX_WAITING_BYTES: usize = 16 << 20;
 
 impl<S: Sink> SinkOperator<S> {
     pub(crate) fn new(sink: S) -> Self {
@@ -146,7 +146,7 @@ impl<S: Sink> Outbox for SinkOperator<S> {
     }
 
     fn is_full(&self) -> bool {
-        self.sink.waiting_bytes() > MOST_WAITING_BYTES
+        self.sink.waiting_bytes() > MAX_WAITING_BYTES
     }
 
     fn put_back(&mut self, epoch: Epoch, outbox: Vec<u8>) {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
-use std::thread;
 
 use super::channels::{Channels, FIRST_WINDOW};
 use super::commits::Commits;
 use super::committer::Committer;
 use super::coordinator::{Coordinator, SpoutTies, Watched};
+use super::credit_window::CreditWindow;
 use super::ended::guarded;
 use super::inputs::Inputs;
 use super::losses::{LossWatch, Watched as Losing};
@@ -18,12 +18,11 @@ use super::rate::RateLimit;
 use super::report::RunError;
 use super::restore::restore;
 use super::task::Task;
-use super::window::CreditWindow;
 use super::work::{Shared, Work};
 use crate::context::Context;
 use crate::operator::{AnyEdge, Combining};
 use crate::time::{TimeDomain, WindowShape};
-use crate::topology::{Carriage, ComponentKind, Definition, Grouping, Make, Plan};
+use crate::topology::{ComponentKind, Definition, Exchange, Grouping, Make, PhysicalPlan, Plan};
 
 /// A way from one task to another: the sender's output channel, the reader's input channel.
 #[derive(Clone, Copy)]
@@ -80,11 +79,17 @@ fn prepare(tasks: &mut [Task]) -> Result<(), RunError> {
 /// task its own.
 fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assembly, RunError> {
     let Program {
-        plan, order, store, ..
+        plan,
+        physical,
+        order,
+        store,
+        ..
     } = program;
     let components = &program.parts.components;
-    let first_task = first_tasks(components);
-    let (mut tasks, component_of) = make_tasks(program, &first_task, waker)?;
+    let first_task: Vec<TaskId> = (0..components.len())
+        .map(|number| physical.tasks_of(number).start)
+        .collect();
+    let mut tasks = make_tasks(program, &first_task, waker)?;
     let slides = spread_times(plan, order, &first_task, &mut tasks)?;
     if !slides.is_empty() {
         // Nothing else of a topology goes by the clock. It is whole at every moment.
@@ -93,7 +98,7 @@ fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assemb
             tracing::warn!("{told}");
         }
     }
-    introduce(plan, &component_of, &mut tasks);
+    introduce(program, &mut tasks);
     let ties = spout_ties(plan, order, |number| tasks[first_task[number]].domain());
     let mut commits = None;
     let mut committer = None;
@@ -107,21 +112,21 @@ fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assemb
         commits = Some(Commits::new(program.options.commit, epoch, now, sinks));
         committer = Some(Committer::new(
             store.clone(),
-            program.bell.clone(),
+            program.notifier.clone(),
             program.faults.clone(),
             restored.first,
         ));
     }
     if anew {
-        combine(program, &first_task, &mut tasks);
+        combine(program, &mut tasks);
     }
     let watched = tasks
         .iter()
-        .zip(component_of)
-        .map(|(task, component)| Watched {
+        .zip(&physical.tasks)
+        .map(|(task, physical)| Watched {
             name: task.context.name(),
-            component,
-            spout: ties[component].clone(),
+            component: physical.component,
+            spout: ties[physical.component].clone(),
             metrics: Arc::clone(&task.metrics),
         });
     let watched = watched.collect();
@@ -138,21 +143,20 @@ fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assemb
         losses(program, &first_task),
     );
     Ok(Assembly {
-        threads: threads(program, &first_task, tasks.len()),
+        threads: physical.threads.clone(),
         tasks,
         coordinator,
         committer,
     })
 }
 
-/// The tasks of all components, connected, with the number of each one's component.
+/// The tasks of all components, connected.
 fn make_tasks(
     program: &Program,
     first_task: &[TaskId],
     waker: impl Fn(TaskId) -> Waker,
-) -> Result<(Vec<Task>, Vec<usize>), RunError> {
+) -> Result<Vec<Task>, RunError> {
     let Program {
-        plan,
         options,
         clock,
         faults,
@@ -160,7 +164,7 @@ fn make_tasks(
         ..
     } = program;
     let components = &program.parts.components;
-    let mut wirings = wire(plan, components, first_task)?;
+    let mut wirings = wire(program)?;
 
     let shared = Shared {
         clock: clock.clone(),
@@ -177,7 +181,6 @@ fn make_tasks(
     let tasks_of = Arc::new(tasks_of);
     let began = clock.now();
     let mut tasks = Vec::new();
-    let mut component_of = Vec::new();
     for (number, component) in components.iter().enumerate() {
         let limit = component
             .rate
@@ -222,10 +225,9 @@ fn make_tasks(
                 task.stop_at_losses();
             }
             tasks.push(task);
-            component_of.push(number);
         }
     }
-    Ok((tasks, component_of))
+    Ok(tasks)
 }
 
 /// Sees what the tasks of all components lose.
@@ -241,17 +243,6 @@ fn losses(program: &Program, first_task: &[TaskId]) -> Arc<LossWatch> {
     Arc::new(LossWatch::new(losing.collect(), max_dead_letters, max_late))
 }
 
-/// The number of each component's first task.
-fn first_tasks(components: &[Definition]) -> Vec<TaskId> {
-    let mut next = 0;
-    let firsts = components.iter().map(|component| {
-        let first = next;
-        next += component.parallelism;
-        first
-    });
-    firsts.collect()
-}
-
 fn work(component: &Definition, limit: Option<Arc<RateLimit>>) -> Work {
     match &component.make {
         Make::Spout(make) => Work::Spout {
@@ -263,57 +254,42 @@ fn work(component: &Definition, limit: Option<Arc<RateLimit>>) -> Work {
     }
 }
 
-/// Connects every task of a component to every task of its readers.
-fn wire(
-    plan: &Plan,
-    components: &[Definition],
-    first_task: &[TaskId],
-) -> Result<Vec<Wiring>, RunError> {
-    let count = components
-        .iter()
-        .map(|component| component.parallelism)
-        .sum();
-    let mut wirings: Vec<Wiring> = Vec::new();
-    wirings.resize_with(count, Wiring::default);
-    for (number, component) in components.iter().enumerate() {
-        for task in 0..component.parallelism {
-            let streams = component.outputs.len() + 1;
-            wirings[first_task[number] + task]
-                .edges
-                .resize_with(streams, Vec::new);
-        }
-    }
-    for (number, component) in components.iter().enumerate() {
-        for (place, input) in component.inputs.iter().enumerate() {
-            // The check refuses streams of other topologies.
-            let Some(source) = input.source else { continue };
-            for sender_task in 0..components[source].parallelism {
-                let sender = first_task[source] + sender_task;
-                let reader = || component.id.clone();
-                let mut edge = guarded(reader, "the factory of its grouping", || (input.edge)())?;
-                // In a chain there is only the task of the same number to send to.
-                let chained = plan.components[number].inputs[place].carriage == Carriage::Chained;
-                let (reader_tasks, as_sender) = if chained {
-                    (sender_task..sender_task + 1, 0)
-                } else {
-                    (0..component.parallelism, sender_task)
-                };
-                let first = wirings[sender].readers.len();
-                edge.connect(first, reader_tasks.len(), as_sender);
-                wirings[sender].edges[input.stream].push(edge);
-                for reader_task in reader_tasks {
-                    let reader = first_task[number] + reader_task;
-                    let out = wirings[sender].readers.len();
-                    let into = wirings[reader].senders.len();
-                    wirings[sender].readers.push(End {
-                        task: reader,
-                        channel: into,
-                    });
-                    wirings[reader].senders.push(End {
-                        task: sender,
-                        channel: out,
-                    });
-                }
+/// Connects the tasks by the channels of the plan.
+fn wire(program: &Program) -> Result<Vec<Wiring>, RunError> {
+    let components = &program.parts.components;
+    let PhysicalPlan { tasks, wires, .. } = &program.physical;
+    let unwired = tasks.iter().map(|task| {
+        let mut wiring = Wiring::default();
+        let streams = components[task.component].outputs.len() + 1;
+        wiring.edges.resize_with(streams, Vec::new);
+        wiring
+    });
+    let mut wirings: Vec<Wiring> = unwired.collect();
+    for wire in wires {
+        let (number, place) = wire.input;
+        let input = &components[number].inputs[place];
+        for sender in wire.senders.clone() {
+            let reader = || components[number].id.clone();
+            let mut edge = guarded(reader, "the factory of its grouping", || (input.edge)())?;
+            let readers = wire.readers_of(sender);
+            let as_sender = match wire.exchange {
+                Exchange::Chained => 0,
+                _ => sender - wire.senders.start,
+            };
+            let first = wirings[sender].readers.len();
+            edge.connect(first, readers.len(), as_sender);
+            wirings[sender].edges[wire.stream.0].push(edge);
+            for reader in readers {
+                let out = wirings[sender].readers.len();
+                let into = wirings[reader].senders.len();
+                wirings[sender].readers.push(End {
+                    task: reader,
+                    channel: into,
+                });
+                wirings[reader].senders.push(End {
+                    task: sender,
+                    channel: out,
+                });
             }
         }
     }
@@ -323,89 +299,23 @@ fn wire(
 /// Lets senders combine what the plan says. Not in a run that goes on from an earlier one: what
 /// a failure is tried again with is every tuple by itself, so that the culprit is known; and
 /// panes that the earlier run has closed are known to the reader alone.
-fn combine(program: &Program, first_task: &[TaskId], tasks: &mut [Task]) {
+fn combine(program: &Program, tasks: &mut [Task]) {
     let always = program.parts.combines_always();
     // How many edges each stream has so far, in the order in which they were wired.
-    let mut edges: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    for (number, component) in program.parts.components.iter().enumerate() {
-        for (place, input) in component.inputs.iter().enumerate() {
-            let Some(source) = input.source else { continue };
-            let edge = edges.entry((source, input.stream)).or_default();
-            if program.plan.components[number].inputs[place].carriage == Carriage::Combined {
-                let window = tasks[first_task[number]].windows();
-                let pane_ms = window.and_then(WindowShape::slide_ms);
-                let combining = Combining { pane_ms, always };
-                let senders = program.parts.components[source].parallelism;
-                for sender in tasks.iter_mut().skip(first_task[source]).take(senders) {
-                    sender.combine(input.stream, *edge, combining);
-                }
+    let mut edges: BTreeMap<(TaskId, usize), usize> = BTreeMap::new();
+    for wire in &program.physical.wires {
+        let stream = wire.stream.0;
+        let edge = edges.entry((wire.senders.start, stream)).or_default();
+        if wire.exchange == Exchange::Combined {
+            let window = tasks[wire.readers.start].windows();
+            let pane_ms = window.and_then(WindowShape::slide_ms);
+            let combining = Combining { pane_ms, always };
+            for sender in &mut tasks[wire.senders.clone()] {
+                sender.combine(stream, *edge, combining);
             }
-            *edge += 1;
         }
+        *edge += 1;
     }
-}
-
-/// The tasks of each thread, each before those that read it: a chain, or some of the chains whose
-/// code never waits, where there are more of these than threads for them.
-fn threads(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Vec<TaskId>> {
-    let shared = program.options.threads.unwrap_or_else(cores);
-    let chains = chains(program, first_task, tasks);
-    let (waiting, others): (Vec<Chain>, Vec<Chain>) =
-        chains.into_iter().partition(|chain| chain.waits);
-    let mut threads: Vec<Chain> = Vec::new();
-    for (number, chain) in others.into_iter().enumerate() {
-        match threads.get_mut(number % shared) {
-            Some(thread) => thread.tasks.extend(chain.tasks),
-            None => threads.push(chain),
-        }
-    }
-    for thread in &mut threads {
-        thread.tasks.sort_unstable();
-    }
-    let threads = waiting.into_iter().chain(threads);
-    let threads = threads.map(|thread| thread.tasks.into_iter().map(|(_, id)| id).collect());
-    threads.collect()
-}
-
-/// How many cores there are for this process.
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Tasks that read each other on one thread.
-#[derive(Default)]
-struct Chain {
-    /// Each with the position of its component in topological order.
-    tasks: Vec<(usize, TaskId)>,
-    /// Whether the code of one of them may wait.
-    waits: bool,
-}
-
-/// All tasks, in chains.
-fn chains(program: &Program, first_task: &[TaskId], tasks: usize) -> Vec<Chain> {
-    let mut chains: Vec<Chain> = Vec::new();
-    let mut chain_of = vec![0; tasks];
-    for (position, &number) in program.order.iter().enumerate() {
-        let component = &program.parts.components[number];
-        let inputs = program.plan.components[number].inputs.iter();
-        let chained = inputs
-            .zip(&component.inputs)
-            .find_map(|(plan, input)| input.source.filter(|_| plan.carriage == Carriage::Chained));
-        for task in 0..component.parallelism {
-            let id = first_task[number] + task;
-            chain_of[id] = match chained {
-                Some(source) => chain_of[first_task[source] + task],
-                None => chains.len(),
-            };
-            if chain_of[id] == chains.len() {
-                chains.push(Chain::default());
-            }
-            let chain = &mut chains[chain_of[id]];
-            chain.tasks.push((position, id));
-            chain.waits |= component.waits();
-        }
-    }
-    chains
 }
 
 /// For each spout the spouts by event time whose tuples meet its own in some component.
@@ -449,17 +359,19 @@ fn sources(plan: &Plan, number: usize) -> impl Iterator<Item = usize> {
 
 /// Lets the tasks of each spout by event time, and those of each bolt, know each other; but not
 /// those that follow one sender each.
-fn introduce(plan: &Plan, component_of: &[usize], tasks: &mut [Task]) {
-    for task in 0..tasks.len() {
-        let mut inputs = plan.components[component_of[task]].inputs.iter();
+fn introduce(program: &Program, tasks: &mut [Task]) {
+    for (number, component) in program.plan.components.iter().enumerate() {
         // By a key, or into one task: what they follow has one watermark at an epoch.
-        let apart = inputs.any(|input| {
+        let apart = component.inputs.iter().any(|input| {
             let any_task = matches!(input.grouping, Grouping::Shuffle | Grouping::LocalOrShuffle);
-            any_task && input.carriage == Carriage::Chained
+            any_task && input.exchange == Exchange::Chained
         });
-        if !apart && tasks[task].domain() != Some(TimeDomain::Processing) {
-            let others = (0..tasks.len())
-                .filter(|other| *other != task && component_of[*other] == component_of[task]);
+        let of_component = program.physical.tasks_of(number);
+        for task in of_component.clone() {
+            if apart || tasks[task].domain() == Some(TimeDomain::Processing) {
+                continue;
+            }
+            let others = of_component.clone().filter(|other| *other != task);
             let others = others.map(|other| (other, Arc::clone(&tasks[other].metrics)));
             let others = others.collect();
             tasks[task].set_others(others);

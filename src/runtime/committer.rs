@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::ended::{CommitFailure, panic_message};
 use crate::context::Epoch;
 use crate::durable::layout;
-use crate::durable::{Bell, Commit};
+use crate::durable::{Commit, CommitNotifier};
 use crate::fault::Faults;
 use crate::store::{Batch, Store};
 
 /// Writes epochs into the store.
 pub(crate) struct Committer {
     store: Store,
-    bell: Bell,
+    notifier: CommitNotifier,
     /// What is changed by the first commit before all else.
     first: Batch,
     faults: Faults,
@@ -20,10 +20,15 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// `first` is written with the first commit, before all else.
-    pub(super) fn new(store: Store, bell: Bell, faults: Faults, first: Batch) -> Self {
+    pub(super) fn new(
+        store: Store,
+        notifier: CommitNotifier,
+        faults: Faults,
+        first: Batch,
+    ) -> Self {
         Self {
             store,
-            bell,
+            notifier,
             first,
             faults,
         }
@@ -56,7 +61,7 @@ impl Committer {
         all.put(layout::COMMIT.to_vec(), record);
         let bytes = all.bytes();
         self.store.commit(all).map_err(CommitFailure::Store)?;
-        self.bell.ring(epoch.number);
+        self.notifier.notify(epoch.number);
         self.faults
             .pass("committed")
             .map_err(|error| CommitFailure::of(&error))?;

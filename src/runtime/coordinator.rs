@@ -24,14 +24,14 @@ use crate::time::Timestamp;
 
 /// Cuts that not every task has passed, at most this many; tasks that are stuck do not
 /// count, so that the others go on.
-const MOST_IN_FLIGHT: u64 = 16;
+const MAX_IN_FLIGHT: u64 = 16;
 
 /// While some task is stuck, the interval of epochs is this many times as long, so that
 /// what queues up before it grows slowly.
 const STUCK_FACTOR: u32 = 10;
 
 /// An error names at most so many tasks.
-const MOST_NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// A stuck task is named again after this time.
 const REMIND: Duration = Duration::from_secs(30);
@@ -272,7 +272,7 @@ impl Coordinator {
     fn may_cut(&self) -> bool {
         let going = self.tasks.iter().filter(|task| task.named_at.is_none());
         let slowest = going.map(|task| task.passed).min().unwrap_or(u64::MAX);
-        self.next_number.saturating_sub(slowest) <= MOST_IN_FLIGHT
+        self.next_number.saturating_sub(slowest) <= MAX_IN_FLIGHT
     }
 
     /// A cut before its time, where a sink waits for a commit and none is on its way.
@@ -393,8 +393,8 @@ impl Coordinator {
         // The tasks that hold the others up come first.
         let mut tasks = stuck(|activity| activity == Activity::Working);
         tasks.extend(stuck(|activity| activity != Activity::Working));
-        if let Some(more) = tasks.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
-            tasks.truncate(MOST_NAMED);
+        if let Some(more) = tasks.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+            tasks.truncate(MAX_NAMED);
             tasks.push(format!("{more} more"));
         }
         RunError::Stuck {

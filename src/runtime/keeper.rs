@@ -2,13 +2,12 @@
 //! changed of it is saved at every commit.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::context::Epoch;
 use crate::durable::layout;
 use crate::error::{Fatal, Result};
-use crate::key::{SHARDS, task_of_shard};
+use crate::key::{SHARDS, shards_of_task, task_of_shard};
 use crate::state::{Changes, Ledger, Shape, State, StoredUnit};
 use crate::store::Batch;
 
@@ -96,14 +95,6 @@ impl Keeper {
         })
     }
 
-    /// The shards that belong to the task.
-    fn shards(&self) -> Range<usize> {
-        let mine = |shard: &usize| task_of_shard(*shard, self.tasks) == self.task;
-        let first = (0..SHARDS).find(mine).unwrap_or(SHARDS);
-        let count = (0..SHARDS).filter(mine).count();
-        first..first + count
-    }
-
     /// Takes in one stored unit of a state.
     pub(crate) fn load(
         &mut self,
@@ -153,7 +144,7 @@ impl Keeper {
     ) -> Result {
         let shape = state.shape();
         let by_shard = self.is_by_shard(&shape);
-        let shards = self.shards();
+        let shards = shards_of_task(self.task, self.tasks);
         let (component, task) = (self.component.clone(), self.task);
         let kept = self.kept(name, &shape);
         let buffers = kept.buffers();

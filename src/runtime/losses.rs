@@ -18,10 +18,10 @@ use crate::text::excerpt;
 use crate::tuple::{DeadLetter, LossExample};
 
 /// So many kinds of reasons are told apart; dead letters of further ones are summed.
-const MOST_KINDS: usize = 64;
+const MAX_KINDS: usize = 64;
 
 /// A kind of reasons is known by so many of its bytes.
-const MOST_KIND_BYTES: usize = 256;
+const MAX_KIND_BYTES: usize = 256;
 
 /// A share is judged from so many records, or tuples, on; before that and at the end only of
 /// the whole run.
@@ -230,7 +230,7 @@ pub(super) fn dead_letters(
         kind_of(&letter.reason, &mut kind);
         if let Some((count, _)) = counted.kinds.get_mut(&kind) {
             *count += lost;
-        } else if counted.kinds.len() < MOST_KINDS {
+        } else if counted.kinds.len() < MAX_KINDS {
             let content = content.map(|content| content.beginning);
             let content = content.or_else(|| letter.tuple.as_deref().map(excerpt));
             let example = LossExample {
@@ -261,7 +261,7 @@ fn kind_of(reason: &str, kind: &mut String) {
     kind.clear();
     let mut rest = reason;
     while let Some(next) = rest.chars().next() {
-        if kind.len() >= MOST_KIND_BYTES {
+        if kind.len() >= MAX_KIND_BYTES {
             return;
         }
         let after = &rest[next.len_utf8()..];

@@ -9,6 +9,7 @@ mod clock;
 mod commits;
 mod committer;
 mod coordinator;
+mod credit_window;
 mod ended;
 mod inputs;
 mod keeper;
@@ -28,7 +29,6 @@ mod single;
 mod supervisor;
 mod tally;
 mod task;
-mod window;
 mod work;
 
 pub use losses::{LossLimit, LossLimitError, LossReason, Losses, LostShare, TooManyLost};

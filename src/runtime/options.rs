@@ -85,12 +85,12 @@ impl Default for RunOptions {
 }
 
 /// The most tuples in a batch.
-const MOST_BATCH_TUPLES: usize = 1 << 20;
+const MAX_BATCH_TUPLES: usize = 1 << 20;
 
 impl RunOptions {
     /// Every setting within its range.
     pub(crate) fn sane(mut self) -> Self {
-        self.batch_tuples = self.batch_tuples.clamp(1, MOST_BATCH_TUPLES);
+        self.batch_tuples = self.batch_tuples.clamp(1, MAX_BATCH_TUPLES);
         self.epoch = self.epoch.max(Duration::from_millis(1));
         self.credit_tuples = self.credit_tuples.map(|tuples| tuples.max(1));
         self.threads = self.threads.map(|threads| threads.max(1));

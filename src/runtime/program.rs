@@ -8,14 +8,16 @@ use super::metrics::Metrics;
 use super::options::RunOptions;
 use super::report::RunError;
 use crate::durable::layout::{self, Culprit};
-use crate::durable::{Bell, Commit, DataDir};
+use crate::durable::{Commit, CommitNotifier, DataDir};
 use crate::fault::Faults;
 use crate::store::{Batch, Claim, Store, StoreError};
-use crate::topology::{Parts, Plan, PlanErrors, Topology};
+use crate::topology::{Parts, PhysicalPlan, Plan, Topology};
 
 /// A checked topology with the settings of a run.
 pub(crate) struct Program {
     pub(super) plan: Plan,
+    /// The same as tasks, channels and threads.
+    pub(super) physical: PhysicalPlan,
     /// The components in topological order.
     pub(super) order: Vec<usize>,
     pub(super) parts: Parts,
@@ -28,8 +30,8 @@ pub(crate) struct Program {
     _claim: Option<Claim>,
     /// As [`Context::life`](crate::Context::life).
     pub(super) life: Option<u64>,
-    /// Rings after each commit.
-    pub(super) bell: Bell,
+    /// Told of each commit.
+    pub(super) notifier: CommitNotifier,
     pub(super) faults: Faults,
     /// Of each task, over all restarts.
     pub(super) metrics: Vec<Arc<Metrics>>,
@@ -44,33 +46,28 @@ impl Program {
         faults: Faults,
     ) -> Result<Self, RunError> {
         let plan = topology.plan();
-        plan.check()?;
-        let order = plan.topological_order().ok_or_else(|| PlanErrors {
-            topology: plan.name.clone(),
-            errors: Vec::new(),
-        })?;
+        let order = plan.order()?;
         // The options go to those who may outlive the run for a moment: the store does not.
         let data_dir = options.data_dir.take();
         let store = data_dir.as_ref().map(DataDir::open).transpose()?;
         let claim = store.as_ref().map(|store| store.claim(&plan.name));
         let claim = claim.transpose()?;
         let parts = topology.into_parts();
-        let tasks = parts
-            .components
-            .iter()
-            .map(|component| component.parallelism);
-        let metrics = (0..tasks.sum()).map(|_| Arc::default()).collect();
+        let options = options.sane();
+        let physical = PhysicalPlan::of(&plan, &parts, &order, options.threads);
+        let metrics = physical.tasks.iter().map(|_| Arc::default()).collect();
         let mut program = Self {
             plan,
+            physical,
             order,
             parts,
-            options: options.sane(),
+            options,
             clock,
             clock_was_ahead: Mutex::default(),
             store,
             _claim: claim,
             life: None,
-            bell: Bell::default(),
+            notifier: CommitNotifier::default(),
             faults,
             metrics,
         };
@@ -116,7 +113,7 @@ impl Program {
 impl Drop for Program {
     /// Who follows the commits sees the last one before the store is let go of.
     fn drop(&mut self) {
-        self.bell.end();
+        self.notifier.end();
     }
 }
 

@@ -19,7 +19,7 @@ use crate::operator::Quarantine;
 use crate::state::{AcrossTasks, Shape, State};
 use crate::store::{Batch, Reader, Store, StoreError};
 use crate::time::Timestamp;
-use crate::topology::{ComponentKind, Definition, Grouping};
+use crate::topology::{ComponentKind, Definition};
 
 /// What a run goes on from.
 pub(crate) struct Restored {
@@ -150,14 +150,11 @@ fn kept(
     meaning: Meaning,
 ) -> KeptComponent {
     let groupings = component.inputs.iter().map(|input| &input.grouping);
-    let by_fields = groupings
-        .clone()
-        .all(|grouping| matches!(grouping, Grouping::Fields(_)));
     let grouped_by: BTreeSet<String> = groupings.map(ToString::to_string).collect();
     KeptComponent {
         tasks: component.parallelism,
         grouped_by: grouped_by.into_iter().collect(),
-        by_shard: by_fields && component.kind == ComponentKind::Bolt,
+        by_shard: component.is_by_shard(),
         sink: component.kind == ComponentKind::Sink,
         states,
         meaning,

@@ -194,7 +194,7 @@ impl Topology {
         }
         let attempt = begin(&program, &control, made)?;
         let store = program.store.as_ref();
-        let views = store.map(|store| Views::of_run(store, program.bell.clone()));
+        let views = store.map(|store| Views::of_run(store, program.notifier.clone()));
         let begun = Begun {
             #[cfg(unix)]
             socket: store.and_then(Socket::open),

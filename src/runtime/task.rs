@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use super::alignment::{Others, PAUSE};
 use super::channels::Channels;
+use super::credit_window::CreditWindow;
 use super::inputs::Inputs;
 use super::keeper::Keeper;
 use super::losses::JUDGED_FROM;
 use super::message::{Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
-use super::window::CreditWindow;
 use super::work::{Shared, Work};
 use crate::batch::AnyBatch;
 use crate::context::{Context, Epoch};

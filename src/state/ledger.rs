@@ -6,7 +6,7 @@
 const CHANGES_PER_IMAGE: usize = 2;
 
 /// Units with less than this many bytes of changes are left alone.
-const LEAST_CHANGES: usize = 512;
+const MIN_CHANGES: usize = 512;
 
 /// Of the units at most one in so many is written whole at a commit, so that no commit
 /// takes much longer than the others.
@@ -65,7 +65,7 @@ impl Ledger {
         };
         let mut due: Vec<usize> = (0..self.units.len())
             .filter(|unit| {
-                self.units[*unit].changes >= LEAST_CHANGES && excess(&self.units[*unit]) > 0
+                self.units[*unit].changes >= MIN_CHANGES && excess(&self.units[*unit]) > 0
             })
             .collect();
         due.sort_by_key(|unit| std::cmp::Reverse(excess(&self.units[*unit])));

@@ -18,7 +18,7 @@ use crate::stream::StreamAt;
 const STUCK: Duration = Duration::from_secs(20);
 
 /// Of an input of many steps so many places are tried at which it is committed.
-const MOST_CUTS: usize = 24;
+const MAX_CUTS: usize = 24;
 
 /// How many steps a spout makes after the commit that its next life goes on from.
 const STEPS_IN_VAIN: [usize; 2] = [0, 3];
@@ -73,7 +73,7 @@ where
     let mut expected = undisturbed.texts();
     expected.sort_unstable();
     let turns = undisturbed.turns;
-    let stride = turns.div_ceil(MOST_CUTS).max(1);
+    let stride = turns.div_ceil(MAX_CUTS).max(1);
     let numbers = || tasks.iter().copied().filter(|tasks| *tasks > 0);
     for cut in (0..=turns).step_by(stride) {
         for (before, after) in numbers().flat_map(|a| numbers().map(move |b| (a, b))) {

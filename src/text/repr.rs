@@ -17,7 +17,7 @@ use std::num::NonZeroU64;
 use triomphe::ThinArc;
 
 /// The most bytes that are kept in the text itself.
-const MOST_BYTES: usize = 15;
+const MAX_BYTES: usize = 15;
 
 /// A text. One of up to 15 bytes is here itself: its 16 bytes in memory are the text, zeros, and
 /// in the last one its length plus one, on every computer. Longer text is shared: one integer
@@ -36,10 +36,10 @@ type Shared = ThinArc<(), u8>;
 const SHARED: u64 = 0xff << 56;
 
 /// By length, the bits of both integers that are text.
-const MASKS: [[u64; 2]; MOST_BYTES + 1] = {
-    let mut masks = [[0; 2]; MOST_BYTES + 1];
+const MASKS: [[u64; 2]; MAX_BYTES + 1] = {
+    let mut masks = [[0; 2]; MAX_BYTES + 1];
     let mut bytes = 0;
-    while bytes <= MOST_BYTES {
+    while bytes <= MAX_BYTES {
         let mask = (1_u128 << (8 * bytes)) - 1;
         // The halves of it.
         #[allow(clippy::cast_possible_truncation)]
@@ -57,7 +57,7 @@ const MASKS: [[u64; 2]; MOST_BYTES + 1] = {
 #[inline]
 pub(crate) fn packed(bytes: &[u8]) -> Option<[u64; 2]> {
     let length = bytes.len();
-    if length > MOST_BYTES {
+    if length > MAX_BYTES {
         return None;
     }
     let end = (length as u64 + 1) << 56;

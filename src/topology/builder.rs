@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use super::component::{Aggregating, Component, Keyed, NoInput};
 use super::definition::{Definition, Input, Make};
+use super::mistake::PlanErrors;
 use super::parts::Parts;
+use super::physical::PhysicalPlan;
 use super::plan::{ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, StreamPlan};
 use super::when::When;
 use crate::bolt::Bolt;
@@ -68,7 +70,7 @@ impl Topology {
     ///
     /// A run that goes on from what an earlier one has stored does without.
     pub fn combine(&self, when: When) {
-        self.parts.borrow_mut().carriages.combine = when;
+        self.parts.borrow_mut().exchanges.combine = when;
     }
 
     /// When a bolt's tasks run on the threads of the tasks that they read. By default that is
@@ -77,7 +79,7 @@ impl Topology {
     /// what [is light](crate::Bolt::is_light) (a filter or map), and from the only task of a
     /// bolt to the only task of another.
     pub fn chain(&self, when: When) {
-        self.parts.borrow_mut().carriages.chain = when;
+        self.parts.borrow_mut().exchanges.chain = when;
     }
 
     /// Adds a spout; `factory` is called once for each task, and once for the plan.
@@ -206,7 +208,7 @@ impl Topology {
         self.wire_dead_letters();
         self.ask();
         let parts = self.parts.borrow();
-        let carriages = parts.carriages;
+        let exchanges = parts.exchanges;
         let components = parts.components.iter().map(|component| ComponentPlan {
             id: component.id.clone(),
             kind: component.kind,
@@ -223,7 +225,7 @@ impl Topology {
                     ),
                     stream: parts.stream_name(input),
                     grouping: input.grouping.clone(),
-                    carriage: carriages.of(&parts.components, component, number),
+                    exchange: exchanges.of(&parts.components, component, number),
                 })
                 .collect(),
             outputs: component.outputs.clone(),
@@ -232,6 +234,23 @@ impl Topology {
             name: self.name.clone(),
             components: components.collect(),
         }
+    }
+
+    /// The plan as it runs in one process: tasks, channels, and threads, of which the tasks whose
+    /// code never waits share so many ([`RunOptions::threads`](crate::RunOptions::threads)); one for
+    /// each core where none is given.
+    ///
+    /// # Errors
+    /// Mistakes in the plan.
+    pub fn physical_plan(&self, threads: Option<usize>) -> Result<PhysicalPlan, PlanErrors> {
+        let plan = self.plan();
+        let order = plan.order()?;
+        Ok(PhysicalPlan::of(
+            &plan,
+            &self.parts.borrow(),
+            &order,
+            threads,
+        ))
     }
 
     /// What the runtime makes tasks of.

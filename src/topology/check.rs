@@ -26,7 +26,7 @@ impl Plan {
     ///
     /// ```
     /// use squall::topology::{
-    ///     Carriage, ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, PlanError,
+    ///     Exchange, ComponentKind, ComponentPlan, Grouping, InputPlan, Plan, PlanError,
     /// };
     ///
     /// let component = |id: &str, kind, inputs| ComponentPlan {
@@ -41,7 +41,7 @@ impl Plan {
     ///     component: "wrods".into(),
     ///     stream: "default".into(),
     ///     grouping: Grouping::Shuffle,
-    ///     carriage: Carriage::Sent,
+    ///     exchange: Exchange::Sent,
     /// };
     /// let plan = Plan {
     ///     name: "print".into(),

@@ -86,6 +86,14 @@ impl Definition {
         self.says(|properties| properties.waits)
     }
 
+    /// Whether what it keeps by key lies in the shards of the keys: all that it reads is grouped by
+    /// fields.
+    pub(crate) fn is_by_shard(&self) -> bool {
+        let mut groupings = self.inputs.iter().map(|input| &input.grouping);
+        self.kind == ComponentKind::Bolt
+            && groupings.all(|grouping| matches!(grouping, Grouping::Fields(_)))
+    }
+
     /// The field of its main stream that holds the key by which it is grouped.
     pub(super) fn key_field(&self) -> Option<&str> {
         self.properties.as_ref()?.key_field.as_deref()

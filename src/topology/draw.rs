@@ -6,7 +6,7 @@
 use std::{collections::HashMap, fmt, str::FromStr};
 
 use super::{
-    carriage::Carriage,
+    exchange::Exchange,
     mistake::plain,
     plan::{ComponentKind, DEFAULT_STREAM, InputPlan, Plan},
 };
@@ -119,12 +119,12 @@ impl Plan {
                     name => format!("stream {} of ", plain(name)),
                 };
                 let (from, grouping) = (plain(&input.component), input.grouping.label(plain));
-                let carriage = match input.carriage {
-                    Carriage::Sent => "",
-                    Carriage::Combined => ", combined by its sender",
-                    Carriage::Chained => ", in its task",
+                let exchange = match input.exchange {
+                    Exchange::Sent => "",
+                    Exchange::Combined => ", combined by its sender",
+                    Exchange::Chained => ", in its task",
                 };
-                lines.push(format!("  reads {stream}{from} by {grouping}{carriage}"));
+                lines.push(format!("  reads {stream}{from} by {grouping}{exchange}"));
             }
             for stream in &component.outputs {
                 let fields: Vec<_> = stream.fields.iter().map(|field| plain(field)).collect();
@@ -300,10 +300,10 @@ impl<'a> Nodes<'a> {
 /// The grouping, after the stream unless it is the main one.
 fn edge_label(input: &InputPlan, escape: fn(&str) -> String) -> String {
     let grouping = input.grouping.label(escape);
-    let grouping = match input.carriage {
-        Carriage::Sent => grouping,
-        Carriage::Combined => format!("{grouping}, combined"),
-        Carriage::Chained => format!("{grouping}, chained"),
+    let grouping = match input.exchange {
+        Exchange::Sent => grouping,
+        Exchange::Combined => format!("{grouping}, combined"),
+        Exchange::Chained => format!("{grouping}, chained"),
     };
     match input.stream.as_str() {
         DEFAULT_STREAM => grouping,

@@ -4,15 +4,16 @@
 //! in which order ([`Plan::topological_order`]) and how it looks ([`Plan::draw`]).
 
 mod builder;
-mod carriage;
-mod carriages;
 mod check;
 mod component;
 mod definition;
 mod draw;
+mod exchange;
+mod exchanges;
 mod mistake;
 mod order;
 mod parts;
+mod physical;
 mod plan;
 #[cfg(test)]
 mod samples;
@@ -20,12 +21,13 @@ mod when;
 
 pub use crate::operator::CustomGrouping;
 pub use builder::Topology;
-pub use carriage::Carriage;
 pub use component::{Aggregating, AsStream, Component, Grouped, Keyed, NoInput, Stream};
 pub(crate) use definition::{Definition, Make};
 pub use draw::{PlanFormat, UnknownPlanFormat};
+pub use exchange::Exchange;
 pub use mistake::{PlanError, PlanErrors};
 pub(crate) use parts::Parts;
+pub use physical::{PhysicalPlan, PhysicalTask, Wire};
 pub use plan::{
     ComponentKind, ComponentPlan, DEAD_LETTERS, DEFAULT_STREAM, Grouping, InputPlan, KeyPart,
     KeyPlan, MAX_FIELDS_TASKS, Plan, StreamPlan,

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeSet, BinaryHeap, HashMap, VecDeque},
 };
 
+use super::mistake::PlanErrors;
 use super::plan::Plan;
 
 impl Plan {
@@ -32,6 +33,15 @@ impl Plan {
             }
         }
         (order.len() == unmet.len()).then_some(order)
+    }
+
+    /// The same, where the plan has no mistakes.
+    pub(crate) fn order(&self) -> Result<Vec<usize>, PlanErrors> {
+        self.check()?;
+        self.topological_order().ok_or_else(|| PlanErrors {
+            topology: self.name.clone(),
+            errors: Vec::new(),
+        })
     }
 
     /// The shortest cycle through each connection that lies on one, each cycle once, from its

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::carriages::Carriages;
 use super::definition::{Definition, Input};
+use super::exchanges::Exchanges;
 use super::plan::DEAD_LETTERS;
 use super::when::When;
 use crate::meaning::Meaning;
@@ -14,13 +14,13 @@ pub(crate) struct Parts {
     pub(crate) components: Vec<Definition>,
     /// The sinks that read every component's dead letters.
     pub(super) dead_letter_sinks: Vec<usize>,
-    pub(super) carriages: Carriages,
+    pub(super) exchanges: Exchanges,
 }
 
 impl Parts {
     /// Whether tuples are combined also where it does not pay.
     pub(crate) fn combines_always(&self) -> bool {
-        self.carriages.combine == When::Always
+        self.exchanges.combine == When::Always
     }
 
     /// The name of the stream that an input reads, as its component has named it.

@@ -7,7 +7,7 @@ use std::{fmt, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::carriage::Carriage;
+use super::exchange::Exchange;
 
 pub use crate::stream::{DEAD_LETTERS, DEFAULT_STREAM, StreamPlan};
 
@@ -29,7 +29,7 @@ pub const MAX_FIELDS_TASKS: usize = 256;
 ///
 /// ```
 /// use squall::topology::{
-///     Carriage, ComponentKind, ComponentPlan, DEFAULT_STREAM, Grouping, InputPlan, KeyPlan, Plan,
+///     Exchange, ComponentKind, ComponentPlan, DEFAULT_STREAM, Grouping, InputPlan, KeyPlan, Plan,
 ///     StreamPlan,
 /// };
 ///
@@ -57,7 +57,7 @@ pub const MAX_FIELDS_TASKS: usize = 256;
 ///                 component: "words".into(),
 ///                 stream: DEFAULT_STREAM.into(),
 ///                 grouping: Grouping::Fields(KeyPlan::fields(["word"])),
-///                 carriage: Carriage::Sent,
+///                 exchange: Exchange::Sent,
 ///             }],
 ///             outputs: vec![],
 ///         },
@@ -114,8 +114,8 @@ pub struct InputPlan {
     /// Which task of the reader gets which tuple.
     pub grouping: Grouping,
     /// How it gets there.
-    #[serde(default, skip_serializing_if = "Carriage::is_sent")]
-    pub carriage: Carriage,
+    #[serde(default, skip_serializing_if = "Exchange::is_sent")]
+    pub exchange: Exchange,
 }
 
 /// Which task of the reading component gets a tuple.

@@ -1,6 +1,6 @@
 //! Plans that the tests of this layer share.
 
-use super::carriage::Carriage;
+use super::exchange::Exchange;
 use super::plan::{
     ComponentKind, ComponentPlan, DEFAULT_STREAM, Grouping, InputPlan, KeyPlan, Plan, StreamPlan,
 };
@@ -77,7 +77,7 @@ pub(super) fn input(component: &str, grouping: Grouping) -> InputPlan {
 
 pub(super) fn input_of(component: &str, stream: &str, grouping: Grouping) -> InputPlan {
     InputPlan {
-        carriage: Carriage::Sent,
+        exchange: Exchange::Sent,
         component: component.to_owned(),
         stream: stream.to_owned(),
         grouping,

@@ -3,7 +3,7 @@
 use crate::{Number, both, numbers};
 use squall::bolts::Map;
 use squall::testing::{Collected, Event, Events, TopologyTest};
-use squall::topology::{Carriage, StreamPlan};
+use squall::topology::{Exchange, StreamPlan};
 use squall::{
     Bolt, Context, Next, Out, Result, RunOptions, Spout, SpoutOut, Timestamp, Topology,
     stream::{Port, Streams},
@@ -222,10 +222,10 @@ fn what_a_component_is_may_differ_by_its_value() {
         (fields("light"), fields("heavy")),
         (vec!["price".into()], vec!["user".into()])
     );
-    let carried = |id| component(id).inputs[0].carriage;
+    let carried = |id| component(id).inputs[0].exchange;
     assert_eq!(
         (carried("light"), carried("heavy")),
-        (Carriage::Chained, Carriage::Sent)
+        (Exchange::Chained, Exchange::Sent)
     );
     TopologyTest::new(topology).run().unwrap();
     assert_eq!(all.take().len(), 10);

@@ -3,10 +3,10 @@
 
 mod alignment;
 mod bounds;
-mod carriages;
 mod causes;
 mod changes;
 mod durable;
+mod exchanges;
 mod failures;
 mod groupings;
 mod stops;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use crate::{Number, carriages, quiet, wait_until};
+use crate::{Number, exchanges, quiet, wait_until};
 use squall::bolts::{Map, RollingCount};
 use squall::testing::{Collected, Events};
 use squall::topology::When;
@@ -18,11 +18,11 @@ fn on(threads: usize) -> RunOptions {
 
 #[test]
 fn results_are_the_same_on_any_number_of_threads() {
-    let (topology, rankings) = carriages::topology(When::Pays, When::Pays);
+    let (topology, rankings) = exchanges::topology(When::Pays, When::Pays);
     topology.run(quiet()).unwrap();
     let wanted = rankings.take();
     for threads in [0, 1, 2, 3, 100] {
-        let (topology, rankings) = carriages::topology(When::Pays, When::Pays);
+        let (topology, rankings) = exchanges::topology(When::Pays, When::Pays);
         topology.run(on(threads)).unwrap();
         assert_eq!(rankings.take(), wanted, "{threads} threads");
     }

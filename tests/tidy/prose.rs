@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::sources::{check, files};
 
-const MOST_README_LINES: usize = 150;
+const MAX_README_LINES: usize = 150;
 
 /// Where the links of a Markdown file lead that are no addresses, with the lines they are in.
 fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -25,9 +25,9 @@ fn prose(path: &str, text: &str) -> Vec<String> {
         .map(|(number, target)| format!("{path}:{number}: nothing is at {target}"))
         .collect();
     let lines = text.lines().count();
-    if path == "README.md" && lines > MOST_README_LINES {
+    if path == "README.md" && lines > MAX_README_LINES {
         wrong.push(format!(
-            "{path}: {lines} lines, {MOST_README_LINES} at most: the rest belongs into docs/"
+            "{path}: {lines} lines, {MAX_README_LINES} at most: the rest belongs into docs/"
         ));
     }
     wrong

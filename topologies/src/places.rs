@@ -10,7 +10,7 @@ use squall::text::Shown;
 use crate::wrong::WrongUse;
 
 /// Links that lead nowhere are followed so many times.
-const MOST_LINKS: u32 = 40;
+const MAX_LINKS: u32 = 40;
 
 /// The places of a run: what it reads, and everything that it writes.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +173,7 @@ fn is_device(path: &Path) -> bool {
 /// Where a path leads, with all links followed: also of one that is not there yet.
 fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         if let Ok(found) = path.canonicalize() {
             return found;
         }

@@ -105,3 +105,23 @@ fn how_tuples_are_carried_can_be_said() {
     assert!(never.contains("reads words by fields(word)\n"), "{never}");
     assert!(never.contains("reads counts by fields(key)\n"), "{never}");
 }
+
+#[test]
+fn tasks_shards_threads_and_channels_are_printed() {
+    let arguments = ["describe", "rolling-top-words", "--physical"];
+    let (stdout, stderr) = output(&mut squall(&arguments));
+    assert_eq!(stderr, "");
+    let heading = "topology rolling-top-words: 14 tasks, 28 channels, ";
+    assert!(stdout.starts_with(heading), "{stdout}");
+    for part in [
+        "counts[1] (shards 64 to 127)",
+        "words -> counts: 20 channels, fields(word), combined\n",
+        "counts -> rankings: 4 channels, fields(key), chained\n",
+        "rankings -> merged: 4 channels, global\n",
+    ] {
+        assert!(stdout.contains(part), "no {part} in {stdout}");
+    }
+    let threads = stdout.lines().filter(|line| line.starts_with("thread "));
+    let tasks: usize = threads.map(|line| line.matches('[').count()).sum();
+    assert_eq!(tasks, 14, "each task runs on one thread: {stdout}");
+}

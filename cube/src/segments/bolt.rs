@@ -56,7 +56,7 @@ pub struct Segments {
 const RETRIED_AFTER: Duration = Duration::from_mins(1);
 
 /// Beyond that, rows are written before the commit.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 impl Segments {
     /// Files of rows of this schema, in a folder that is made where there is none.
@@ -65,7 +65,7 @@ impl Segments {
             folder: Folder::at(folder.as_ref()),
             rolled: Rolled::new(Arc::clone(&schema)),
             schema,
-            most_bytes: MOST_BYTES,
+            most_bytes: MAX_BYTES,
             next: 0,
             epoch: 0,
             pending: Vec::new(),

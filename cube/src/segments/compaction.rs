@@ -47,7 +47,7 @@ impl Default for Compacting {
 }
 
 /// The files that are merged at once, at most: so many are open, with a part of each in memory.
-pub(super) const MOST_INPUTS: usize = 16;
+pub(super) const MAX_INPUTS: usize = 16;
 
 /// Files to be merged.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,7 @@ impl Job {
         for (name, file) in files {
             let segment = match file.parts.as_slice() {
                 // Of so many rows as one of its own has that were many before they were merged.
-                [part] if file.level > 0 && file.rows >= settings.own_rows / MOST_INPUTS as u64 => {
+                [part] if file.level > 0 && file.rows >= settings.own_rows / MAX_INPUTS as u64 => {
                     Some(part.segment.start)
                 }
                 _ => None,
@@ -81,7 +81,7 @@ impl Job {
         }
         let enough = settings.files.max(2);
         let files = kinds.into_values().find(|files| files.len() >= enough)?;
-        let inputs = files.into_iter().take(MOST_INPUTS);
+        let inputs = files.into_iter().take(MAX_INPUTS);
         let inputs = inputs.map(|(name, file)| (name.clone(), file.clone()));
         Some(Self::of(inputs.collect(), settings.own_rows))
     }

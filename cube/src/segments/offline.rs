@@ -6,7 +6,7 @@ use std::path::Path;
 use squall::{DataDir, Result, Table};
 
 use super::SEGMENTS;
-use super::compaction::{Job, MOST_INPUTS, Merged};
+use super::compaction::{Job, MAX_INPUTS, Merged};
 use super::file::SegmentFile;
 use super::folder::Folder;
 use super::manifest::{self, Listing};
@@ -173,16 +173,16 @@ impl Merging<'_> {
         loop {
             let mut deepest = deepest(&files);
             let count = deepest.len();
-            if count <= MOST_INPUTS {
+            if count <= MAX_INPUTS {
                 return self.run(files.into_iter().collect(), 0);
             }
             // The smaller ones first, and of many the smaller half before all are looked at
             // again: so no row is written too often.
             deepest.sort_by_key(|(_, file)| file.rows);
-            deepest.truncate(MOST_INPUTS.max(count / 2));
-            let too_many = count - MOST_INPUTS;
-            let at_once = MOST_INPUTS.min(too_many + 1);
-            let enough = too_many.div_ceil(MOST_INPUTS - 1);
+            deepest.truncate(MAX_INPUTS.max(count / 2));
+            let too_many = count - MAX_INPUTS;
+            let at_once = MAX_INPUTS.min(too_many + 1);
+            let enough = too_many.div_ceil(MAX_INPUTS - 1);
             for inputs in deepest.chunks_exact(at_once).take(enough) {
                 for (name, _) in inputs {
                     files.remove(name);
@@ -192,7 +192,7 @@ impl Merging<'_> {
         }
     }
 
-    /// Merges files, of which at most [`MOST_INPUTS`] have rows of one time.
+    /// Merges files, of which at most [`MAX_INPUTS`] have rows of one time.
     fn run(&mut self, inputs: Written, own_rows: u64) -> Merged {
         let job = Job::of(inputs, own_rows);
         let mut names = Vec::new();

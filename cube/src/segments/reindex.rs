@@ -38,7 +38,7 @@ pub struct Reindexed {
 }
 
 /// The memory that rows take before they are written.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// Rolls the archived events of a time up again, by another spec, and puts them in the place of the
 /// segments of that time. Readers see the old rows or the new ones, and never some of both: the
@@ -275,7 +275,7 @@ impl Made<'_> {
                 let first = || format!("{name}:{}: {why}", record.line());
                 self.reindexed.first_refused.get_or_insert_with(first);
             }
-            if self.rolled.bytes() >= MOST_BYTES {
+            if self.rolled.bytes() >= MAX_BYTES {
                 self.write()?;
             }
         }

@@ -20,7 +20,7 @@ pub(super) struct Text<'t> {
 
 /// How deep lists and objects may lie in each other: each is looked through for what is in it, so
 /// the time that a spec takes grows with its length times this. Druid's own are about eight deep.
-const MOST_DEEP: usize = 100;
+const MAX_DEEP: usize = 100;
 
 impl<'t> Text<'t> {
     pub(super) fn new(text: &'t str) -> Self {
@@ -47,7 +47,7 @@ impl<'t> Text<'t> {
             }
             match byte {
                 b'"' => in_string = true,
-                b'{' | b'[' if depth == MOST_DEEP => return Some(place),
+                b'{' | b'[' if depth == MAX_DEEP => return Some(place),
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth = depth.saturating_sub(1),
                 _ => {}
@@ -81,7 +81,7 @@ impl<'t> Node<'t> {
     pub(super) fn of(text: &'t Text<'t>) -> Result<Self, (usize, String)> {
         if let Some(place) = text.too_deep() {
             let what = format!(
-                "lists and objects lie more than {MOST_DEEP} deep in each other here: write it flatter"
+                "lists and objects lie more than {MAX_DEEP} deep in each other here: write it flatter"
             );
             return Err((text.line(place), what));
         }
@@ -226,10 +226,10 @@ mod tests {
     #[test]
     fn what_is_nested_too_deep_is_told_with_its_line() {
         let nested = |deep: usize| format!("{}1{}", "{\"spec\":\n".repeat(deep), "}".repeat(deep));
-        assert!(Node::of(&Text::new(&nested(MOST_DEEP))).is_ok());
-        for deep in [MOST_DEEP + 1, 16_000] {
+        assert!(Node::of(&Text::new(&nested(MAX_DEEP))).is_ok());
+        for deep in [MAX_DEEP + 1, 16_000] {
             let (line, why) = Node::of(&Text::new(&nested(deep))).unwrap_err();
-            assert_eq!(line, MOST_DEEP + 1);
+            assert_eq!(line, MAX_DEEP + 1);
             assert!(why.contains("more than 100 deep"), "{why}");
         }
         // Neither what is in strings nor what lies side by side.

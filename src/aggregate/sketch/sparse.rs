@@ -9,7 +9,7 @@ const BETWEEN: u32 = (1 << (INDEX_BITS - REGISTER_BITS)) - 1;
 /// How many bits of a code the zeros have.
 const ZEROS_BITS: u32 = 6;
 /// The most zeros after the index, plus one: of the 39 bits after it.
-const MOST_ZEROS: u8 = 40;
+const MAX_ZEROS: u8 = 40;
 
 /// Sets with more entries are dense.
 pub(super) const MOST: usize = 2_048;
@@ -63,7 +63,7 @@ pub(super) fn code_from(index: u64, bytes: &[u8]) -> Option<(u32, &[u8])> {
         return Some((index << ZEROS_BITS, bytes));
     }
     let (zeros, rest) = bytes.split_first()?;
-    let valid = (1..=MOST_ZEROS).contains(zeros);
+    let valid = (1..=MAX_ZEROS).contains(zeros);
     valid.then_some(((index << ZEROS_BITS) | u32::from(*zeros), rest))
 }
 
@@ -106,7 +106,7 @@ const FEW: usize = 6;
 const FREE: u32 = u32::MAX;
 
 /// The least number of slots, which is a power of two as all of them are.
-const LEAST_SLOTS: usize = 16;
+const MIN_SLOTS: usize = 16;
 
 impl Sparse {
     pub(super) const EMPTY: Self = Self::Few {
@@ -234,7 +234,7 @@ impl Sparse {
 /// How many slots so many entries need: three of four are taken at most.
 #[inline]
 fn slots_for(count: usize) -> usize {
-    (count + count / 3 + 1).next_power_of_two().max(LEAST_SLOTS)
+    (count + count / 3 + 1).next_power_of_two().max(MIN_SLOTS)
 }
 
 /// The slot of an entry of this index, or the free one where it belongs.

@@ -108,7 +108,7 @@ fn many_open_slots_of_few_keys_are_no_arrays() {
     }
     let is_array = |counts: &Counts| matches!(counts, Counts::Dense(_));
     let arrays = counter.open.iter().filter(|open| is_array(&open.counts));
-    assert_eq!(arrays.count(), MOST_LIKE);
+    assert_eq!(arrays.count(), MAX_LIKE);
     assert_eq!(counter.open_windows(), 99);
     counter.close(1);
     assert_eq!(counter.sum(&7), Some(1));

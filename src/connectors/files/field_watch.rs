@@ -15,10 +15,10 @@ use crate::text::excerpt;
 const TOLD_AFTER: u64 = 1_000;
 
 /// So many names that records have are kept to find the nearest one among.
-const MOST_NAMES: usize = 256;
+const MAX_NAMES: usize = 256;
 
 /// So many of them are shown where none is near.
-const MOST_SHOWN: usize = 12;
+const MAX_SHOWN: usize = 12;
 
 /// Names of values inside of others are kept down to this depth: `a.b.c`.
 const DEEPEST: usize = 3;
@@ -159,7 +159,7 @@ impl FieldWatch {
                     let mut names = self.names();
                     let each = &mut |path: &str| {
                         keep(&mut names, path);
-                        names.len() < MOST_NAMES
+                        names.len() < MAX_NAMES
                     };
                     let elements = self.selectors().any(FieldSelector::is_each);
                     let json = &record.json;
@@ -264,7 +264,7 @@ impl FieldWatch {
 }
 
 fn keep(names: &mut BTreeSet<String>, name: &str) {
-    if names.len() < MOST_NAMES && !names.contains(name) {
+    if names.len() < MAX_NAMES && !names.contains(name) {
         names.insert(name.to_owned());
     }
 }
@@ -292,9 +292,9 @@ impl MissingFields {
             }
         }
         if self.fields.iter().any(|(_, near)| near.is_none()) && !self.names.is_empty() {
-            let shown = self.names.iter().take(MOST_SHOWN);
+            let shown = self.names.iter().take(MAX_SHOWN);
             let shown: Vec<_> = shown.map(|name| format!("`{}`", excerpt(name))).collect();
-            let more = if self.names.len() > MOST_SHOWN {
+            let more = if self.names.len() > MAX_SHOWN {
                 " ..."
             } else {
                 ""
@@ -404,6 +404,6 @@ mod tests {
                 &format!("{{{}}}\n", members.join(",")),
             );
         }
-        assert_eq!(watch.missing().names.len(), MOST_NAMES);
+        assert_eq!(watch.missing().names.len(), MAX_NAMES);
     }
 }

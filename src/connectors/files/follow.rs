@@ -18,7 +18,7 @@ use crate::connectors::paths::one_spelling;
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long new files may wait while there is always something to read of others.
-const MOST_BUSY: Duration = Duration::from_secs(1);
+const MAX_BUSY: Duration = Duration::from_secs(1);
 
 /// With so many files one look at the folder in two is left out, with twice as many two in
 /// three, and so on: to list them takes time.
@@ -91,7 +91,7 @@ impl Discovery {
 
     /// Whether it is time to look though there is something to read.
     pub(super) fn is_due(&self) -> bool {
-        self.looked_at.elapsed() >= MOST_BUSY
+        self.looked_at.elapsed() >= MAX_BUSY
     }
 
     /// The files that have appeared or changed since the last look; none where the look is left

@@ -17,7 +17,7 @@ const MAX_HEADER_BYTES: usize = 1024 * 1024;
 
 /// Beginnings of so many members are kept. Where there are more, for nobody asks how far the file
 /// was read, every second one is forgotten: reading may then go on from an earlier member.
-const MOST_STARTS: usize = 4 * 1024;
+const MAX_STARTS: usize = 4 * 1024;
 
 /// The checksum and the length behind each member.
 const TRAILER_BYTES: usize = 8;
@@ -144,7 +144,7 @@ impl<R: Read> Members<R> {
             // What is before an empty member is never asked for.
             Some(last) if last.unpacked == start.unpacked => *last = start,
             _ => {
-                if self.starts.len() == MOST_STARTS {
+                if self.starts.len() == MAX_STARTS {
                     let mut kept = false;
                     self.starts.retain(|_| {
                         kept = !kept;
@@ -326,11 +326,11 @@ mod tests {
     fn the_beginnings_of_members_that_are_kept_are_bounded() {
         let member = gzip(b"1\n");
         let length = member.len() as u64;
-        let bytes = member.repeat(3 * MOST_STARTS);
+        let bytes = member.repeat(3 * MAX_STARTS);
         let mut reader = Members::new(&bytes[..], MemberStart::default(), None, false);
         io::copy(&mut reader, &mut io::sink()).unwrap();
-        assert!(reader.starts.len() <= MOST_STARTS);
-        for offset in [1, 5_001, 3 * MOST_STARTS as u64] {
+        assert!(reader.starts.len() <= MAX_STARTS);
+        for offset in [1, 5_001, 3 * MAX_STARTS as u64] {
             let member = reader.reached(offset).member;
             assert!((offset.saturating_sub(16)..=offset).contains(&member.unpacked));
             assert_eq!(member.packed, member.unpacked / 2 * length);

@@ -36,7 +36,7 @@ struct Added {
 
 impl Added {
     fn new(place: usize, position: usize) -> Self {
-        debug_assert!(place < MOST_PLACES && position < AT_ONCE, "both are small");
+        debug_assert!(place < MAX_PLACES && position < AT_ONCE, "both are small");
         #[allow(clippy::cast_possible_truncation)]
         let (place, position) = (place as u16, position as u16);
         Self { place, position }
@@ -47,7 +47,7 @@ impl Added {
 pub(super) const AT_ONCE: usize = 256;
 
 const FEWEST_PLACES: usize = 256;
-const MOST_PLACES: usize = 32 * 1_024;
+const MAX_PLACES: usize = 32 * 1_024;
 
 /// Five of eight places are taken at most.
 const fn most_keys(places: usize) -> usize {
@@ -73,7 +73,7 @@ impl<K: KeyValue> Counts<K> {
 
     /// How many more keys it takes at most.
     pub(super) fn room(&self) -> usize {
-        most_keys(MOST_PLACES) - self.keys
+        most_keys(MAX_PLACES) - self.keys
     }
 
     /// Counts at most [`AT_ONCE`] keys with these [routing hashes](KeyValue::route_hash); there
@@ -295,7 +295,7 @@ mod tests {
         for key in 0..u64::try_from(room).unwrap() {
             counts.add_all(&[key.route_hash()], [Cow::Owned(key)].into_iter());
         }
-        assert_eq!((counts.room(), counts.places.len()), (0, MOST_PLACES));
+        assert_eq!((counts.room(), counts.places.len()), (0, MAX_PLACES));
         assert_eq!(size_of::<Option<Place<Text>>>(), 24);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Reading, Task};
 use crate::context::Epoch;
 use crate::error::Result;
-use crate::operator::{Combining, MOST_STAGED, Staged};
+use crate::operator::{Combining, MAX_STAGED, Staged};
 use crate::runtime::inputs::passes_an_end;
 use crate::runtime::log;
 use crate::runtime::losses;
@@ -16,7 +16,7 @@ use crate::runtime::work::Work;
 use crate::time::Timestamp;
 
 /// The memory of so many staged tuples is not kept for the next ones.
-const MUCH_STAGED: usize = 16 * MOST_STAGED;
+const MAX_STAGED_AT_ONCE: usize = 16 * MAX_STAGED;
 
 impl Task {
     /// From now on what the edge sends is combined.
@@ -111,7 +111,7 @@ impl Task {
             for (number, edge) in edges.iter_mut().enumerate() {
                 edge.route(batch, number == last, &mut self.channels)?;
             }
-            if tuples > MUCH_STAGED {
+            if tuples > MAX_STAGED_AT_ONCE {
                 // As much may not be needed again.
                 batch.let_go();
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Task;
 use crate::context::Epoch;
 use crate::error::Result;
-use crate::operator::{MOST_STAGED, next_step};
+use crate::operator::{MAX_STAGED, next_step};
 use crate::runtime::alignment::PAUSE;
 use crate::runtime::inputs::follows;
 use crate::runtime::message::{Message, Outgoing, TaskInput};
@@ -158,7 +158,7 @@ impl Task {
             let next = next_step(&**bolt, before, until);
             let began = self.shared.clock.elapsed();
             if next.is_some() {
-                if emitted >= MOST_STAGED || closed == CLOSED_AT_ONCE || self.channels.blocked() {
+                if emitted >= MAX_STAGED || closed == CLOSED_AT_ONCE || self.channels.blocked() {
                     return Ok(false);
                 }
                 let slide = self.shared.slides.first();

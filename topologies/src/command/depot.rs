@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, value_parser};
 use squall::{
     DataDir,
     data_dir::AppendTo,
-    depot::{MOST_PARTITIONS, Retention},
+    depot::{MAX_PARTITIONS, Retention},
 };
 use squall_topologies::duration;
 
@@ -82,7 +82,7 @@ fn records_are(count: u64) -> String {
 
 /// How many partitions a depot may have.
 fn partitions() -> RangedI64ValueParser<u16> {
-    value_parser!(u16).range(1..=i64::from(MOST_PARTITIONS))
+    value_parser!(u16).range(1..=i64::from(MAX_PARTITIONS))
 }
 
 #[derive(Args)]

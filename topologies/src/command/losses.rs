@@ -9,7 +9,7 @@ use squall_topologies::duration;
 const MUCH: f64 = 0.1;
 
 /// So many reasons are told.
-const MOST_REASONS: usize = 3;
+const MAX_REASONS: usize = 3;
 
 /// What is to be told at the end of a run, a line each; nothing of a run that has lost little.
 pub(super) fn worth_telling(topology: &str, stats: &RunStats) -> Vec<String> {
@@ -38,7 +38,7 @@ fn much(losses: &Losses) -> Option<&LostShare> {
 
 /// The most frequent reasons, with an example each.
 fn reasons(losses: &Losses) -> String {
-    let first = losses.reasons.iter().take(MOST_REASONS);
+    let first = losses.reasons.iter().take(MAX_REASONS);
     let first = first.map(|LossReason { count, example, .. }| format!("{count} as {example}"));
     first.collect::<Vec<_>>().join("; ")
 }
@@ -96,7 +96,7 @@ impl Remedy {
         let of_it = self.topologies.is_empty() || self.topologies.contains(&topology);
         let mut parts = self.parts.iter();
         let told = |part: &&str| {
-            let mut first = reasons.iter().take(MOST_REASONS);
+            let mut first = reasons.iter().take(MAX_REASONS);
             first.any(|reason| reason.example.reason.contains(part))
         };
         of_it && parts.any(told)

@@ -83,6 +83,9 @@ struct Describe {
         default_value_t = PlanFormat::Text
     )]
     format: PlanFormat,
+    /// Print what a run of it is made of: tasks, the shards of each, threads, channels
+    #[arg(long, global = true, conflicts_with = "format")]
+    physical: bool,
 }
 
 /// Does what the arguments say; gives the exit status.
@@ -133,7 +136,14 @@ fn list() -> String {
 
 impl Describe {
     fn draw(&self) -> Result<(), Ending> {
-        let plan = self.topology.topology()?.plan();
+        let topology = self.topology.topology()?;
+        if self.physical {
+            let plan = topology
+                .physical_plan(None)
+                .map_err(squall::RunError::Plan)?;
+            return print(&plan.to_string());
+        }
+        let plan = topology.plan();
         plan.check().map_err(squall::RunError::Plan)?;
         print(&plan.draw(self.format))
     }

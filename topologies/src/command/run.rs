@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(200);
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most tuples of a batch, as the runtime has it.
-const MOST_BATCH_TUPLES: u64 = 1 << 20;
+const MAX_BATCH_TUPLES: u64 = 1 << 20;
 
 #[derive(Args)]
 #[command(
@@ -61,7 +61,7 @@ struct Settings {
         global = true,
         value_name = "N",
         default_value_t = 1_024,
-        value_parser = clap::value_parser!(u64).range(1..=MOST_BATCH_TUPLES)
+        value_parser = clap::value_parser!(u64).range(1..=MAX_BATCH_TUPLES)
     )]
     batch: u64,
     /// How long stopping may take before the run ends with an error

@@ -20,7 +20,7 @@ use crate::text::Shown;
 
 /// A file that is shorter than what it may be a copy of, and grows, is held back for so many looks,
 /// about ten seconds.
-const MOST_LOOKS: u32 = 100;
+const MAX_LOOKS: u32 = 100;
 
 /// A file that may be the copy of another one.
 pub(super) struct Held {
@@ -136,7 +136,7 @@ where
             held.stamp = stamp;
             held.quiet_looks = 0;
         }
-        let waits = held.quiet_looks < QUIET_LOOKS && held.looks < MOST_LOOKS;
+        let waits = held.quiet_looks < QUIET_LOOKS && held.looks < MAX_LOOKS;
         let position = self.positions.get(&held.of);
         if position.is_none() && self.inputs.iter().any(|input| input.place == held.of) {
             // Nothing of that was read yet.

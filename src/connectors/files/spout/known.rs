@@ -23,7 +23,7 @@ use crate::stream::Streams;
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 
 /// A folder whose names are others at each look is listed so often to find a file in it.
-const MOST_LISTS: u32 = 100;
+const MAX_LISTS: u32 = 100;
 
 /// What a file is that has been found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,7 +246,7 @@ pub(super) fn find_moved(
     };
     let path = Path::new(path_of(at));
     let mut listed = beside(path);
-    for _ in 0..MOST_LISTS {
+    for _ in 0..MAX_LISTS {
         let found = find_among(&listed, files, at, id, positions, copies)?;
         if found.is_some() {
             return Ok(found);

@@ -8,7 +8,7 @@ use crate::stream::Streams;
 use crate::text::Shown;
 
 /// So many warnings about files are logged by a task.
-const MOST_WARNINGS: u32 = 20;
+const MAX_WARNINGS: u32 = 20;
 
 impl<S, D> FileSpout<S, D>
 where
@@ -67,10 +67,10 @@ where
     /// Logs a warning, unless there were too many.
     pub(super) fn warn(&mut self, text: &str) {
         self.warned += 1;
-        if self.warned <= MOST_WARNINGS {
+        if self.warned <= MAX_WARNINGS {
             tracing::warn!("{text}");
         }
-        if self.warned == MOST_WARNINGS {
+        if self.warned == MAX_WARNINGS {
             tracing::warn!("further warnings of this task about its files are not logged");
         }
     }

@@ -19,10 +19,10 @@ use crate::text::Shown;
 /// How many files a task holds open at once while they are followed, not counting those with a
 /// long unfinished record and gzip files that are not whole; the others are opened again when
 /// they have grown.
-const MOST_OPEN: usize = 64;
+const MAX_OPEN: usize = 64;
 
 /// How many of these all tasks hold open.
-const MOST_OPEN_OF_ALL: usize = 256;
+const MAX_OPEN_OF_ALL: usize = 256;
 
 /// A file that ends in an unfinished record of more bytes is held open, so that these are not
 /// read again each time it grows.
@@ -233,7 +233,7 @@ where
         self.note_position(turn.is_some());
         let gave = turn.as_ref().is_some_and(|turn| turn.records > 0);
         let open = self.inputs.iter().filter(|input| input.from.is_some());
-        let most = MOST_OPEN.min(MOST_OPEN_OF_ALL / self.context()?.parallelism);
+        let most = MAX_OPEN.min(MAX_OPEN_OF_ALL / self.context()?.parallelism);
         let room = open.count() <= most;
         if let Some(input) = self.inputs.front_mut() {
             if let Some(stamp) = turn.and_then(|turn| turn.stamp)

@@ -22,7 +22,7 @@ use crate::command::print;
 use crate::command::status::Ending;
 
 /// The most records that are appended as one.
-const MOST_BATCH_RECORDS: u64 = 100_000;
+const MAX_BATCH_RECORDS: u64 = 100_000;
 
 /// Records are appended when they have so many bytes, however few they are.
 const FULL_BATCH_BYTES: usize = 1 << 20;
@@ -32,7 +32,7 @@ const FULL_BATCH_BYTES: usize = 1 << 20;
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
 /// So many records that cannot be read are told one by one.
-const MOST_TOLD: u64 = 10;
+const MAX_TOLD: u64 = 10;
 
 /// When an append is acknowledged.
 #[derive(Clone, Copy, ValueEnum)]
@@ -109,7 +109,7 @@ pub(super) struct Append {
         long,
         value_name = "N",
         default_value_t = 1_000,
-        value_parser = clap::value_parser!(u64).range(1..=MOST_BATCH_RECORDS)
+        value_parser = clap::value_parser!(u64).range(1..=MAX_BATCH_RECORDS)
     )]
     batch: u64,
     /// Print one JSON object for each acknowledgement: how many records are appended so far.
@@ -347,7 +347,7 @@ impl Appending<'_> {
 
     fn refuse(&mut self, what: &str) {
         self.bad += 1;
-        if self.bad <= MOST_TOLD {
+        if self.bad <= MAX_TOLD {
             tracing::warn!("{what}");
         }
     }

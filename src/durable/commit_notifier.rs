@@ -1,24 +1,24 @@
-//! Rings after every commit, for those who wait for one.
+//! Notifies those who wait for a commit of a run.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-/// What a run tells those who wait for its commits; clones are the same bell.
+/// What a run tells those who wait for its commits; clones are one.
 ///
 /// The lock is held for a few instructions at each commit and by nobody who reads.
 #[derive(Clone, Default)]
-pub(crate) struct Bell(Arc<Inside>);
+pub(crate) struct CommitNotifier(Arc<Inside>);
 
 #[derive(Default)]
 struct Inside {
-    rung: Mutex<Rung>,
+    latest: Mutex<Latest>,
     again: Condvar,
     followers: Mutex<Vec<Weak<dyn Follower>>>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Rung {
+struct Latest {
     epoch: u64,
     ended: bool,
 }
@@ -29,11 +29,11 @@ pub(super) trait Follower: Send + Sync {
     fn take_last(&self);
 }
 
-impl Bell {
+impl CommitNotifier {
     /// An epoch was committed.
-    pub(crate) fn ring(&self, epoch: u64) {
-        let mut rung = lock(&self.0.rung);
-        rung.epoch = epoch;
+    pub(crate) fn notify(&self, epoch: u64) {
+        let mut latest = lock(&self.0.latest);
+        latest.epoch = epoch;
         self.0.again.notify_all();
     }
 
@@ -45,7 +45,7 @@ impl Bell {
             let _ = catch_unwind(AssertUnwindSafe(|| follower.take_last()));
         }
         // Still with the lock on the followers: whoever comes now sees the end instead.
-        lock(&self.0.rung).ended = true;
+        lock(&self.0.latest).ended = true;
         self.0.again.notify_all();
     }
 
@@ -53,16 +53,16 @@ impl Bell {
     pub(super) fn follow(&self, follower: Weak<dyn Follower>) {
         let mut followers = lock(&self.0.followers);
         followers.retain(|follower| follower.strong_count() > 0);
-        if !lock(&self.0.rung).ended {
+        if !lock(&self.0.latest).ended {
             followers.push(follower);
         }
     }
 
     /// Waits for a commit after `epoch`; says whether one may still come after it.
     pub(super) fn wait(&self, epoch: u64) -> bool {
-        let waits = |rung: &mut Rung| rung.epoch <= epoch && !rung.ended;
-        let rung = self.0.again.wait_while(lock(&self.0.rung), waits);
-        !rung.unwrap_or_else(PoisonError::into_inner).ended
+        let waits = |latest: &mut Latest| latest.epoch <= epoch && !latest.ended;
+        let latest = self.0.again.wait_while(lock(&self.0.latest), waits);
+        !latest.unwrap_or_else(PoisonError::into_inner).ended
     }
 }
 
@@ -71,9 +71,9 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl fmt::Debug for Bell {
+impl fmt::Debug for CommitNotifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rung { epoch, ended } = *lock(&self.0.rung);
-        write!(f, "Bell(epoch {epoch}, ended {ended})")
+        let Latest { epoch, ended } = *lock(&self.0.latest);
+        write!(f, "CommitNotifier(epoch {epoch}, ended {ended})")
     }
 }

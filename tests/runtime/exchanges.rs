@@ -7,7 +7,7 @@ use std::thread;
 use crate::{Number, quiet};
 use squall::bolts::{Filter, MergeRankings, Rank, RollingCount};
 use squall::testing::{Collected, Event, Events, TopologyTest};
-use squall::topology::Carriage::{Chained, Combined, Sent};
+use squall::topology::Exchange::{Chained, Combined, Sent};
 use squall::topology::When;
 use squall::{
     Count, Ranking, RunError, RunOptions, Timestamp, Topology, millis, run::RunStats, secs,
@@ -32,7 +32,7 @@ fn events() -> Events<Number> {
 
 /// numbers -> not all of them -> how many of each -> their rankings -> one ranking
 pub(crate) fn topology(combine: When, chain: When) -> (Topology, Collected<Ranking<u64>>) {
-    let topology = Topology::named("carriages");
+    let topology = Topology::named("exchanges");
     topology.combine(combine);
     topology.chain(chain);
     let events = events();
@@ -100,17 +100,17 @@ fn results_and_metrics_are_the_same_however_tuples_are_carried() {
 
 #[test]
 fn the_plan_shows_how_tuples_are_carried() {
-    let carriages = |combine, chain| {
+    let exchanges = |combine, chain| {
         let plan = topology(combine, chain).0.plan();
         assert_eq!(plan.check(), Ok(()));
         let inputs = plan.components.iter().flat_map(|c| &c.inputs);
-        inputs.map(|input| input.carriage).collect::<Vec<_>>()
+        inputs.map(|input| input.exchange).collect::<Vec<_>>()
     };
     // some, counts, rankings, merged, collected
     let plain = [Sent, Sent, Sent, Sent, Sent];
-    assert_eq!(carriages(When::Never, When::Never), plain);
+    assert_eq!(exchanges(When::Never, When::Never), plain);
     let best = [Chained, Combined, Chained, Sent, Sent];
-    assert_eq!(carriages(When::Pays, When::Pays), best);
+    assert_eq!(exchanges(When::Pays, When::Pays), best);
     let text = topology(When::Pays, When::Pays).0.plan().to_text();
     for line in [
         "  reads numbers by shuffle, in its task\n",
@@ -174,8 +174,8 @@ fn chained(
         .shuffle_grouping(&numbers);
     let _ = Collected::of(&topology, "collected", &some);
     let plan = topology.plan();
-    let carriage = plan.component("some").unwrap().inputs[0].carriage;
-    assert_eq!(carriage, Chained);
+    let exchange = plan.component("some").unwrap().inputs[0].exchange;
+    assert_eq!(exchange, Chained);
     topology.run(options)
 }
 

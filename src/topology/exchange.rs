@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How the tuples of an input get from their emitter to its reader. It changes no result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Carriage {
+pub enum Exchange {
     /// In batches, from task to task.
     #[default]
     Sent,
@@ -17,7 +17,7 @@ pub enum Carriage {
     Chained,
 }
 
-impl Carriage {
+impl Exchange {
     /// Whether it is nothing special.
     #[must_use]
     pub fn is_sent(&self) -> bool {

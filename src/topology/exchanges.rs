@@ -1,37 +1,37 @@
 //! Which way the tuples of each input take: where they are combined, and where tasks are chained.
 
-use super::carriage::Carriage;
 use super::definition::Definition;
+use super::exchange::Exchange;
 use super::plan::{ComponentKind, Grouping, KeyPart};
 use super::when::When;
 
 /// What a topology says of the way of its tuples.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Carriages {
+pub(super) struct Exchanges {
     pub(super) combine: When,
     pub(super) chain: When,
 }
 
-impl Carriages {
+impl Exchanges {
     /// How an input's tuples get to `reader`.
     pub(super) fn of(
         self,
         components: &[Definition],
         reader: &Definition,
         input: usize,
-    ) -> Carriage {
+    ) -> Exchange {
         let input = &reader.inputs[input];
         let Some(emitter) = input.source.and_then(|source| components.get(source)) else {
-            return Carriage::Sent;
+            return Exchange::Sent;
         };
         if self.chains(emitter, reader) {
-            return Carriage::Chained;
+            return Exchange::Chained;
         }
         let by_key = matches!(input.grouping, Grouping::Fields(_));
         if self.combine != When::Never && reader.combines() && by_key {
-            return Carriage::Combined;
+            return Exchange::Combined;
         }
-        Carriage::Sent
+        Exchange::Sent
     }
 
     /// Whether each of the reader's tasks can run where the emitter's task of the same number

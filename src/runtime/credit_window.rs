@@ -9,7 +9,7 @@ const TARGET: Duration = Duration::from_millis(100);
 
 /// A channel carries at most this many full batches at once, however fast the reader is:
 /// more would only use memory.
-const MOST_BATCHES: usize = 8;
+const MAX_BATCHES: usize = 8;
 
 /// A task that takes longer than this for a tuple may have a single one on its way.
 const SLOW: Duration = Duration::from_millis(5);
@@ -73,7 +73,7 @@ impl CreditWindow {
         *nanos_per_tuple = Some(speed);
         let all = TARGET.as_nanos() as f64 / speed.max(1.0);
         let each = (all / channels.max(1) as f64) as usize;
-        let most = batch_tuples.saturating_mul(MOST_BATCHES);
+        let most = batch_tuples.saturating_mul(MAX_BATCHES);
         // Where a batch costs much by itself (a sink that syncs), smaller ones only cost
         // more: it may grow as long as all channels together take about twice the target.
         let affordable = 2 * TARGET / u32::try_from(channels.max(1)).unwrap_or(u32::MAX);
