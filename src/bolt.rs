@@ -139,6 +139,14 @@ pub trait Bolt: Send + 'static {
         0
     }
 
+    /// Whether what it emits or keeps at an epoch depends on which tuples came before the cut, so that
+    /// all that it reads must be cut at the same moment; the last epoch of a run apart. In one process
+    /// every epoch is such a cut. Where a topology runs in several, a bolt that says it does not act on
+    /// epochs is spared the wait for a common one.
+    fn acts_on_epochs(&self) -> bool {
+        true
+    }
+
     /// The output streams, the main one first: as many as [`Bolt::Output`] has. Asked, as all that
     /// follows, of a bolt that the factory has made for the plan and that gets no tuple.
     fn streams(&self) -> Vec<StreamPlan> {
@@ -286,6 +294,11 @@ pub trait KeyedBolt<T: Tuple>: Send + 'static {
     /// As [`Bolt::open_windows`].
     fn open_windows(&self) -> usize {
         0
+    }
+
+    /// As [`Bolt::acts_on_epochs`].
+    fn acts_on_epochs(&self) -> bool {
+        true
     }
 
     /// As [`Bolt::streams`].

@@ -28,6 +28,11 @@ pub struct Context {
     /// The number of the committed epoch that the run goes on from; none where it begins
     /// anew.
     pub resumed_from: Option<u64>,
+    /// Whether nothing of the topology ran between that epoch and now. In one process that is so
+    /// wherever the run [goes on](Context::resumed_from); a task that another process takes over goes
+    /// on while the others have run all the time. By it a bolt knows whether windows by processing
+    /// time that have passed meanwhile are due.
+    pub interrupted: bool,
     /// A number for what the data directory holds: a copy has the same, and after a reset it is
     /// another one. By it a component knows what it has left elsewhere, in files, before the first
     /// commit. None without a data directory.
@@ -53,6 +58,7 @@ impl Context {
             window: None,
             durable: false,
             resumed_from: None,
+            interrupted: false,
             life: None,
             waker: Waker::noop().clone(),
             began: Timestamp::MIN,

@@ -1,9 +1,15 @@
 //! Tuples: the values that travel through a topology, and their fields.
 
+mod wire;
+
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
 use crate::text::Shown;
+
+pub use wire::Wire;
+#[doc(hidden)]
+pub use wire::derived;
 
 /// A value that travels on a stream; implement it with `#[derive(Tuple)]`.
 ///
@@ -27,6 +33,12 @@ use crate::text::Shown;
 pub trait Tuple: Clone + Debug + Send + 'static {
     /// The names of the fields that can be keys, in the order of their declaration.
     const FIELDS: &'static [&'static str] = &[];
+
+    /// How tuples of this type become bytes, for streams that leave the process; none where they
+    /// cannot. The derive gives one to types without parameters that serde reads and writes.
+    fn wire() -> Option<Wire<Self>> {
+        None
+    }
 }
 
 /// Reads field number `I` of a tuple; written by `#[derive(Tuple)]`.

@@ -61,10 +61,22 @@ fn expand(input: &DeriveInput) -> Tokens {
         .iter()
         .map(|text| format!("The field `{text}` as a key."));
 
+    // What serde asks of the arguments is not known of a generic type.
+    let wire = input.generics.params.is_empty().then(|| {
+        quote! {
+            fn wire() -> ::core::option::Option<#library::tuple::Wire<Self>> {
+                #[allow(unused_imports)]
+                use #library::tuple::derived::{BySerde, Missing, Of};
+                (&&Of::<Self>::NEW).wire()
+            }
+        }
+    });
+
     quote! {
         #[automatically_derived]
         impl #impl_generics #library::Tuple for #name #type_generics #bounds {
             const FIELDS: &'static [&'static str] = &[#(#texts),*];
+            #wire
         }
 
         #(

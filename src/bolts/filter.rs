@@ -43,6 +43,10 @@ impl<T: Tuple, F: FnMut(&T) -> bool + Send + 'static> Bolt for Filter<T, F> {
         true
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: &T, out: &mut Out<T>) -> Result {
         if (self.keep)(tuple) {
             out.emit(tuple.clone());

@@ -54,6 +54,10 @@ where
         true
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: &A, out: &mut Out<I::Item>) -> Result {
         for made in (self.make)(tuple) {
             out.emit(made);

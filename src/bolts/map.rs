@@ -41,6 +41,10 @@ impl<A: Tuple, B: Tuple, F: FnMut(&A) -> Result<B> + Send + 'static> Bolt for Ma
         true
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, tuple: &A, out: &mut Out<B>) -> Result {
         out.emit((self.make)(tuple)?);
         Ok(())

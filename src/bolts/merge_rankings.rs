@@ -86,7 +86,7 @@ pub struct MergeRankings<K> {
     /// How many places the readers know the totals by: 0 where nothing was sent.
     sent_places: Value<usize>,
     last: Value<Option<Last>>,
-    /// The run goes on from an earlier one, and has not come to its own beginning.
+    /// The run goes on after an interruption, and has not come to its own beginning.
     resuming: bool,
     /// When the run began, by its clock.
     began: Timestamp,
@@ -308,15 +308,20 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
         false
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
         self.domain = context.domain;
         self.shape = context.window;
-        self.resuming = context.resumed_from.is_some();
+        let resumed = context.resumed_from.is_some();
+        self.resuming = context.interrupted;
         self.began = context.began;
         let changed = self.author.prepare(context);
         let known = *self.sent_places;
-        let more = self.resuming && !self.author.is_alone() && self.places > known;
+        let more = resumed && !self.author.is_alone() && self.places > known;
         if known != self.places {
             *self.sent_places = self.places;
         }
@@ -327,7 +332,7 @@ impl<K: KeyValue> Bolt for MergeRankings<K> {
             // They keep it, and know fewer places of it.
             self.sent = Some(merge(known, self.totals.iter()));
         }
-        if self.resuming {
+        if resumed {
             self.drop_gone(context);
         }
         Ok(())

@@ -107,6 +107,10 @@ impl<K: KeyValue> Bolt for Rank<K> {
         false
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
         let changed = self.author.prepare(context);

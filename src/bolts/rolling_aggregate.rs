@@ -176,6 +176,10 @@ where
         false
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         self.name = context.name();
         self.panes.prepare(&self.held)?;

@@ -178,6 +178,10 @@ impl<K: KeyValue, T: Tuple> KeyedBolt<T> for RollingCount<K> {
         false
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn prepare(&mut self, _: &Context) -> Result {
         self.largest.map_or(Ok(()), check_places)?;
         self.panes.prepare(&self.counter)

@@ -38,6 +38,8 @@ struct Runs<B: Executes> {
     began: Timestamp,
     /// Windows close one after the other, as in a topology.
     steps: bool,
+    /// The task goes on elsewhere, while the others have run all the time.
+    moved: bool,
     reached: Timestamp,
 }
 
@@ -61,6 +63,7 @@ where
             rankings: 1,
             began: Timestamp::MIN,
             steps: false,
+            moved: false,
             reached: Timestamp::MIN,
         };
         runs.begin();
@@ -77,6 +80,7 @@ where
             window: Some(self.shape),
             durable: true,
             resumed_from: (self.runs > 0).then_some(self.runs),
+            interrupted: self.runs > 0 && !self.moved,
             began: self.began,
             tasks_of: Arc::new(BTreeMap::from([("rankings".to_owned(), self.rankings)])),
             ..Context::of_test()
@@ -489,4 +493,47 @@ fn a_window_that_was_open_knows_the_tasks_of_before_and_no_later_one_does() {
     let (_, rankings, ..) = runs.emitted();
     let entries: Vec<_> = rankings.into_iter().map(|r| r.entries).collect();
     assert_eq!(entries, [[('a', 7), ('b', 5)], [('b', 5), ('a', 1)]]);
+}
+
+/// A bolt that acts on epochs makes a topology of several processes wait for common cuts.
+#[test]
+fn counters_rankers_and_mergers_act_on_no_epochs_and_totals_do() {
+    use crate::aggregate::CountAll;
+    use crate::bolts::{Aggregate, RollingAggregate, TopTotals, Totals};
+    use crate::{Bolt, KeyedBolt, Text, secs};
+
+    fn keyed<B: KeyedBolt<Word, Key = Text>>(bolt: &B) -> bool {
+        bolt.acts_on_epochs()
+    }
+    assert!(!keyed(&RollingCount::<Text>::over(secs(10)).every(secs(5))));
+    assert!(!keyed(
+        &RollingAggregate::of(CountAll::<Word>::default()).over(secs(10))
+    ));
+    assert!(!Bolt::acts_on_epochs(&Rank::<Text>::top(3)));
+    assert!(!Bolt::acts_on_epochs(&TopMonotonic::<Text>::top(3)));
+    assert!(!Bolt::acts_on_epochs(&MergeRankings::<Text>::top(3)));
+    assert!(keyed(&Aggregate::of(CountAll::<Word>::default())));
+    assert!(keyed(&Totals::of(|_: &Word| 1).top(3)));
+    assert!(Bolt::acts_on_epochs(&TopTotals::<Text>::top(3)));
+}
+
+/// A task that moves to another process owes the slides that passed meanwhile; one of a run that
+/// goes on as a whole does not.
+#[test]
+fn a_merger_that_was_moved_owes_every_slide_and_one_that_was_interrupted_does_not() {
+    let ends_after = |moved: bool| {
+        let shape = WindowShape::sliding(millis(10), millis(10)).unwrap();
+        let mut runs = Runs::new(|| MergeRankings::top(3), TimeDomain::Processing, shape);
+        runs.moved = moved;
+        runs.watermark(at(1_001));
+        runs.send(part(1_010, 'a', 1), at(1_009));
+        runs.watermark(at(1_010));
+        runs.commit();
+        let (mut runs, ..) = runs.emitted();
+        runs.watermark(at(1_041));
+        let (_, rankings, ..) = runs.emitted();
+        ends(&rankings)
+    };
+    assert_eq!(ends_after(true), [(1_020, 0), (1_030, 0), (1_040, 0)]);
+    assert_eq!(ends_after(false), [(1_020, 0)], "one for the gap");
 }

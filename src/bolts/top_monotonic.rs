@@ -158,6 +158,10 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
         false
     }
 
+    fn acts_on_epochs(&self) -> bool {
+        false
+    }
+
     fn prepare(&mut self, context: &Context) -> Result {
         check_places(self.places)?;
         self.resend = self.author.prepare(context) && !self.totals.is_empty();

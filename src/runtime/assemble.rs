@@ -196,6 +196,7 @@ fn make_tasks(
                 window: None,
                 durable: false,
                 resumed_from: None,
+                interrupted: false,
                 life: program.life,
                 waker: waker(id),
                 began,

@@ -27,6 +27,13 @@ pub(crate) struct Keeper {
     pub(super) full: bool,
 }
 
+/// What is stored of one unit, in the order of the epochs that it was saved at: an image, and changes.
+#[derive(Default)]
+pub(super) struct InEpochs {
+    pub(super) epochs: Vec<u64>,
+    pub(super) values: Vec<Vec<u8>>,
+}
+
 /// What is known of one state.
 struct Kept {
     ledger: Ledger,
@@ -101,19 +108,17 @@ impl Keeper {
         name: &str,
         state: &mut dyn State,
         unit: u16,
-        values: &[Vec<u8>],
+        stored: &InEpochs,
         merges: bool,
     ) -> Result {
-        state.load(&StoredUnit::new(values, merges))?;
+        state.load(&StoredUnit::new(&stored.values, merges))?;
         let unit = usize::from(unit);
-        let (image, changes) = values.split_first().map_or((0, 0), |(image, changes)| {
-            (image.len(), changes.iter().map(Vec::len).sum())
-        });
         let shape = state.shape();
         let by_shard = self.is_by_shard(&shape);
-        self.kept(name, &shape)
-            .ledger
-            .loaded(if by_shard { unit } else { 0 }, image, changes);
+        let sizes = stored.values.iter().map(Vec::len);
+        let entries = stored.epochs.iter().copied().zip(sizes);
+        let ledger = &mut self.kept(name, &shape).ledger;
+        ledger.loaded(if by_shard { unit } else { 0 }, entries);
         Ok(())
     }
 
@@ -182,18 +187,13 @@ impl Keeper {
                 .into());
             }
             let number = number(if by_shard { unit } else { task });
-            if whole[unit] {
-                batch.delete_range(
-                    layout::unit(&component, name, number, 0),
-                    layout::unit(&component, name, number, epoch.number),
-                );
+            let key = |epoch| layout::unit(&component, name, number, epoch);
+            // Entry by entry, and not as a range: a log that is compacted by key knows no ranges.
+            for replaced in ledger.saved(unit, whole[unit], epoch.number, bytes.len()) {
+                batch.delete(key(replaced));
             }
-            ledger.saved(unit, whole[unit], bytes.len());
-            let key = layout::unit(&component, name, number, epoch.number);
-            if bytes.is_empty() {
-                batch.delete(key);
-            } else {
-                batch.put(key, bytes);
+            if !bytes.is_empty() {
+                batch.put(key(epoch.number), bytes);
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ended;
-use super::keeper::Keeper;
+use super::keeper::{InEpochs, Keeper};
 use super::message::TaskId;
 use super::report::RunError;
 use super::task::Task;
@@ -212,14 +212,16 @@ fn failed(error: BoxError) -> RunError {
     }
 }
 
-type Units = BTreeMap<u16, Vec<Vec<u8>>>;
+type Units = BTreeMap<u16, InEpochs>;
 
 /// Everything that is stored of a state, by unit.
 fn read_units(reader: &Reader, component: &str, state: &str) -> Result<Units, RunError> {
     let mut units = Units::new();
     let done = reader.prefix(&layout::state(component, state), &mut |key, value| {
-        let unit = layout::read_unit(key)?.unit;
-        units.entry(unit).or_default().push(value.to_vec());
+        let key = layout::read_unit(key)?;
+        let unit: &mut InEpochs = units.entry(key.unit).or_default();
+        unit.epochs.push(key.epoch);
+        unit.values.push(value.to_vec());
         Ok(())
     });
     done.map_err(failed)?;
@@ -295,22 +297,23 @@ impl Component<'_> {
         let prefix = layout::state(&self.definition.id, name);
         // One unit at a time: together they may be as large as memory.
         let mut unit: Option<u16> = None;
-        let mut values: Vec<Vec<u8>> = Vec::new();
+        let mut stored = InEpochs::default();
         let mut error = None;
         let reader = self.reader;
         let done = reader.prefix(&prefix, &mut |key, value| {
-            let number = layout::read_unit(key)?.unit;
-            if let Some(before) = unit.filter(|before| *before != number) {
+            let key = layout::read_unit(key)?;
+            if let Some(before) = unit.filter(|before| *before != key.unit) {
+                let of_unit = std::mem::take(&mut stored);
                 if let Err(failed) =
-                    self.load_unit(name, self.task_of(before), before, &values, false)
+                    self.load_unit(name, self.task_of(before), before, &of_unit, false)
                 {
                     error = Some(failed);
                     return Err("stopped".into());
                 }
-                values.clear();
             }
-            unit = Some(number);
-            values.push(value.to_vec());
+            unit = Some(key.unit);
+            stored.epochs.push(key.epoch);
+            stored.values.push(value.to_vec());
             Ok(())
         });
         if let Some(error) = error {
@@ -318,7 +321,7 @@ impl Component<'_> {
         }
         done.map_err(failed)?;
         if let Some(unit) = unit {
-            self.load_unit(name, self.task_of(unit), unit, &values, false)?;
+            self.load_unit(name, self.task_of(unit), unit, &stored, false)?;
         }
         Ok(())
     }
@@ -339,14 +342,14 @@ impl Component<'_> {
         let spout = self.definition.kind == ComponentKind::Spout;
         let shared = shape.tasks == AcrossTasks::Shared;
         if !spout && !shared && tasks == tasks_before {
-            for (unit, values) in &units {
-                self.load_unit(name, usize::from(*unit), *unit, values, false)?;
+            for (unit, stored) in &units {
+                self.load_unit(name, usize::from(*unit), *unit, stored, false)?;
             }
             return Ok(false);
         }
         let to_all = spout || shared;
         let mut loaded = vec![false; tasks];
-        for (unit, values) in &units {
+        for (unit, stored) in &units {
             let into = if to_all {
                 0..tasks
             } else {
@@ -355,7 +358,7 @@ impl Component<'_> {
             };
             for task in into {
                 let merges = std::mem::replace(&mut loaded[task], true);
-                self.load_unit(name, task, *unit, values, merges)?;
+                self.load_unit(name, task, *unit, stored, merges)?;
             }
         }
         Ok(spout || tasks != tasks_before)
@@ -366,7 +369,7 @@ impl Component<'_> {
         name: &str,
         task: usize,
         unit: u16,
-        values: &[Vec<u8>],
+        stored: &InEpochs,
         merges: bool,
     ) -> Result<(), RunError> {
         let (Some(into), Some(keeper)) = (self.tasks.get_mut(task), self.keepers.get_mut(task))
@@ -377,7 +380,7 @@ impl Component<'_> {
         let load = || {
             into.states(|state, kept| {
                 if state == name {
-                    keeper.load(name, kept, unit, values, merges)
+                    keeper.load(name, kept, unit, stored, merges)
                 } else {
                     Ok(())
                 }
@@ -457,6 +460,8 @@ impl Component<'_> {
             };
             let kept = ended::guarded(|| name.clone(), STATE, keep)?;
             task.context.resumed_from = self.commit.map(|commit| commit.epoch);
+            // One process runs all tasks: where it goes on, none has run.
+            task.context.interrupted = self.commit.is_some();
             task.committed = self.commit.map_or(0, |commit| commit.epoch);
             task.passed = task.committed;
             task.metrics.restore_counts(task.committed);

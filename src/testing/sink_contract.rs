@@ -355,6 +355,7 @@ fn context(resumed_from: Option<u64>) -> Context {
     Context {
         durable: true,
         resumed_from,
+        interrupted: resumed_from.is_some(),
         ..Context::of_test()
     }
 }

@@ -223,6 +223,7 @@ where
                 parallelism: tasks,
                 durable: true,
                 resumed_from,
+                interrupted: resumed_from.is_some(),
                 waker: waker.clone(),
                 ..Context::of_test()
             })?;

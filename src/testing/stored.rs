@@ -56,7 +56,8 @@ impl Saving {
                 values.clear();
             }
             for bytes in changes.into_units() {
-                ledger.saved(0, whole, bytes.len());
+                // By its place: what is kept here has no epochs.
+                ledger.saved(0, whole, values.len() as u64, bytes.len());
                 values.push(bytes);
             }
             Ok(())

@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 
 /// What the tasks of one component have stored.
 pub(crate) struct Store {
+    commits: u64,
     /// Whether the component's inputs are grouped by fields.
     keyed: bool,
     states: BTreeMap<String, Stored>,
@@ -15,8 +16,8 @@ pub(crate) struct Store {
 
 struct Stored {
     shape: Shape,
-    /// Of each unit its image and the changes after it.
-    units: Vec<Vec<Vec<u8>>>,
+    /// Of each unit its image and the changes after it, by the number of the commit.
+    units: Vec<BTreeMap<u64, Vec<u8>>>,
     /// Of each task.
     ledgers: Vec<Ledger>,
     /// The units of other tasks hold until the next save.
@@ -32,6 +33,7 @@ impl Stored {
 impl Store {
     pub(crate) fn new(keyed: bool) -> Self {
         Self {
+            commits: 0,
             keyed,
             states: BTreeMap::new(),
         }
@@ -47,9 +49,10 @@ impl Store {
         mut whole: impl FnMut() -> bool,
     ) {
         let count = tasks.len();
+        self.commits += 1;
         for stored in self.states.values_mut() {
             if std::mem::take(&mut stored.anew) {
-                stored.units = vec![Vec::new(); count];
+                stored.units = vec![BTreeMap::new(); count];
             }
         }
         for (task, component) in tasks.iter_mut().enumerate() {
@@ -77,7 +80,7 @@ impl Store {
             let ledger = || Ledger::new(if by_shard { SHARDS } else { 1 });
             Stored {
                 shape: shape.clone(),
-                units: vec![Vec::new(); if by_shard { SHARDS } else { tasks }],
+                units: vec![BTreeMap::new(); if by_shard { SHARDS } else { tasks }],
                 ledgers: (0..tasks).map(|_| ledger()).collect(),
                 anew: false,
             }
@@ -95,12 +98,12 @@ impl Store {
                 assert!(bytes.is_empty(), "an entry of another task's shard");
                 continue;
             }
-            ledger.saved(unit, due[unit], bytes.len());
-            if due[unit] {
-                stored.units[at].clear();
+            for replaced in ledger.saved(unit, due[unit], self.commits, bytes.len()) {
+                stored.units[at].remove(&replaced);
             }
+            assert!(!due[unit] || stored.units[at].is_empty(), "an image is all");
             if !bytes.is_empty() {
-                stored.units[at].push(bytes);
+                stored.units[at].insert(self.commits, bytes);
             }
         }
     }
@@ -142,8 +145,9 @@ impl Store {
                 for unit in 0..ledger.units() {
                     let values = &units[if by_shard { unit } else { task }];
                     let own = !by_shard || task_of_shard(unit, tasks) == task;
-                    if own && let Some((image, changes)) = values.split_first() {
-                        ledger.loaded(unit, image.len(), changes.iter().map(Vec::len).sum());
+                    if own {
+                        let sizes = values.iter().map(|(commit, bytes)| (*commit, bytes.len()));
+                        ledger.loaded(unit, sizes);
                     }
                 }
                 ledger
@@ -170,7 +174,8 @@ impl Stored {
                 }
             };
             if mine && !values.is_empty() {
-                state.load(&StoredUnit::new(values, merges)).unwrap();
+                let values: Vec<Vec<u8>> = values.values().cloned().collect();
+                state.load(&StoredUnit::new(&values, merges)).unwrap();
                 merges = !by_shard;
             }
         }
