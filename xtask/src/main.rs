@@ -67,6 +67,27 @@ const STEPS: &[Step] = &[
             "warnings",
         ],
     },
+    // Compiled alone: they run by `cargo xtask fuzz`. libFuzzer is not linked, so that no C++ compiler
+    // is needed; its crate builds it unless it is told of another one.
+    Step {
+        what: "lints of the fuzz targets",
+        environment: &[
+            ("RUSTFLAGS", "--cfg fuzzing"),
+            ("CUSTOM_LIBFUZZER_PATH", "not-linked/libfuzzer.a"),
+        ],
+        arguments: &[
+            "clippy",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target/fuzz",
+            "--locked",
+            "--bins",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+    },
     // Without the other libraries that it measures, which are large to build.
     Step {
         what: "lints of the benches",
