@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use squall::aggregate::{Aggregator, CountAll, Distinct, DoubleSum, LongMin, LongSum};
 use squall::bolts::{Aggregate, Aggregated, RollingAggregate};
-use squall::testing::{BoltTest, Collected, Event, Events, TopologyTest};
+use squall::testing::{BoltTest, Collected, Events, SplitStep, TopologyTest};
 use squall::topology::{Exchange, When};
 use squall::{RunOptions, Timestamp, Topology, Tuple, millis, time::TimeDomain, tuple::DeadLetter};
 
@@ -28,7 +28,7 @@ fn sales() -> impl Aggregator<Input = Sale, Output = (u64, i64, Option<i64>, f64
 }
 
 type Value = (u64, i64, Option<i64>, f64);
-type Split = Vec<Event<Sale>>;
+type Split = Vec<SplitStep<Sale>>;
 
 fn sale() -> impl Strategy<Value = (Sale, i64)> {
     let fields = (0..6_u8, 0..40_u32, -500..500_i32, 0..9_i64);
@@ -51,7 +51,7 @@ fn splits() -> impl Strategy<Value = Vec<Split>> {
         let sales = sales.into_iter().map(|((sale, later), late)| {
             time += later;
             let late = if late { 25 } else { 0 };
-            Event::Tuple(Timestamp::from_millis(time - late), sale)
+            SplitStep::Tuple(Timestamp::from_millis(time - late), sale)
         });
         sales.collect()
     });
@@ -159,7 +159,7 @@ proptest! {
     fn totals_are_the_same_however_they_are_made(splits in splits(), way in way()) {
         let mut model = BTreeMap::<u8, (u64, i64, Option<i64>)>::new();
         for event in splits.iter().flatten() {
-            let Event::Tuple(_, sale) = event else { continue };
+            let SplitStep::Tuple(_, sale) = event else { continue };
             let (count, cents, least) = model.entry(sale.shop).or_default();
             *count += 1;
             *cents += sale.cents;
@@ -198,10 +198,10 @@ fn an_idle_source_that_goes_on_is_late() {
                 cents: time,
                 weight: 0.0,
             };
-            Event::Tuple(Timestamp::from_millis(time), sale)
+            SplitStep::Tuple(Timestamp::from_millis(time), sale)
         };
         let busy = Events::splits(TimeDomain::Event, vec![(0..100).map(sale).collect()]);
-        let mut script = vec![Event::Idle, Event::Wait(millis(5_000))];
+        let mut script = vec![SplitStep::Idle, SplitStep::Wait(millis(5_000))];
         script.extend([5, 6, 7].map(sale));
         let idle = Events::splits(TimeDomain::Event, vec![script]);
         let busy = topology.spout("busy", move || busy.clone());

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use squall::bolts::{MergeRankings, Rank, RollingCount, SlidingWindowCounter};
-use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::testing::{Collected, Events, SplitStep, TopologyTest};
 use squall::{
     Count, Ranking, RunOptions, Text, Timestamp, Topology, Word,
     key::{KeyValue, shard_of, task_of_shard},
@@ -298,8 +298,8 @@ fn unsynchronised_ticks() {
 #[test]
 fn a_quiet_stream_freezing_the_ranking() {
     let script = vec![
-        Event::Tuple(Timestamp::MIN, word("once")),
-        Event::Wait(secs(6)),
+        SplitStep::Tuple(Timestamp::MIN, word("once")),
+        SplitStep::Wait(secs(6)),
     ];
     let events = Events::splits(TimeDomain::Processing, vec![script]);
     let rankings = RollingTopWords {

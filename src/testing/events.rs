@@ -13,7 +13,7 @@ use crate::tuple::Tuple;
 
 /// One thing that a split of [`Events`] does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event<T> {
+pub enum SplitStep<T> {
     /// Emits a tuple; by event time with this time.
     Tuple(Timestamp, T),
     /// Has a record at this time that gives no tuple.
@@ -39,7 +39,7 @@ pub enum Event<T> {
 /// ```
 #[derive(Debug)]
 pub struct Events<T> {
-    splits: Arc<Vec<Vec<Event<T>>>>,
+    splits: Arc<Vec<Vec<SplitStep<T>>>>,
     domain: TimeDomain,
     lateness: Duration,
     /// Splits are read in turn, one event each, instead of one after the other.
@@ -68,7 +68,7 @@ impl<T: Tuple> Events<T> {
     pub fn at(events: impl IntoIterator<Item = (Timestamp, T)>) -> Self {
         let events = events
             .into_iter()
-            .map(|(time, tuple)| Event::Tuple(time, tuple));
+            .map(|(time, tuple)| SplitStep::Tuple(time, tuple));
         Self::splits(TimeDomain::Event, vec![events.collect()])
     }
 
@@ -76,13 +76,13 @@ impl<T: Tuple> Events<T> {
     pub fn now(tuples: impl IntoIterator<Item = T>) -> Self {
         let events = tuples
             .into_iter()
-            .map(|tuple| Event::Tuple(Timestamp::MIN, tuple));
+            .map(|tuple| SplitStep::Tuple(Timestamp::MIN, tuple));
         Self::splits(TimeDomain::Processing, vec![events.collect()])
     }
 
     /// Any splits.
     #[must_use]
-    pub fn splits(domain: TimeDomain, splits: Vec<Vec<Event<T>>>) -> Self {
+    pub fn splits(domain: TimeDomain, splits: Vec<Vec<SplitStep<T>>>) -> Self {
         Self {
             splits: Arc::new(splits),
             domain,
@@ -110,8 +110,8 @@ impl<T: Tuple> Events<T> {
     /// The time of a split's first record.
     fn first_time(&self, split: usize) -> Option<Timestamp> {
         self.splits[split].iter().find_map(|event| match event {
-            Event::Tuple(time, _) | Event::Nothing(time) => Some(*time),
-            Event::Idle | Event::Wait(_) => None,
+            SplitStep::Tuple(time, _) | SplitStep::Nothing(time) => Some(*time),
+            SplitStep::Idle | SplitStep::Wait(_) => None,
         })
     }
 }
@@ -144,22 +144,22 @@ impl<T: Tuple + Sync> Spout for Events<T> {
             return Ok(Next::More);
         };
         let next = match event {
-            Event::Tuple(time, tuple) => {
+            SplitStep::Tuple(time, tuple) => {
                 if self.domain == TimeDomain::Event {
                     out.record_at(id, *time);
                 }
                 out.emit(tuple.clone());
                 Next::More
             }
-            Event::Nothing(time) => {
+            SplitStep::Nothing(time) => {
                 out.record_at(id, *time);
                 Next::More
             }
-            Event::Idle => {
+            SplitStep::Idle => {
                 out.idle_split(id);
                 Next::After(Duration::ZERO)
             }
-            Event::Wait(span) => Next::After(*span),
+            SplitStep::Wait(span) => Next::After(*span),
         };
         self.positions.insert(split as u64, position as u64 + 1);
         let advanced = (id, split, position + 1);

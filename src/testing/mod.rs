@@ -14,7 +14,7 @@ mod topology;
 
 pub use crate::fault::{Fault, Faults};
 pub use collect::Collected;
-pub use events::{Event, Events};
+pub use events::{Events, SplitStep};
 pub use one::{BoltOutput, BoltTest, SinkTest, SpoutTest};
 pub use sink_contract::{KillPoint, sink_contract};
 pub use spout_contract::spout_contract;

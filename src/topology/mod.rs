@@ -27,7 +27,7 @@ pub use draw::{PlanFormat, UnknownPlanFormat};
 pub use exchange::Exchange;
 pub use mistake::{PlanError, PlanErrors};
 pub(crate) use parts::Parts;
-pub use physical::{PhysicalPlan, PhysicalTask, Wire};
+pub use physical::{PhysicalInput, PhysicalPlan, PhysicalTask};
 pub use plan::{
     ComponentKind, ComponentPlan, DEAD_LETTERS, DEFAULT_STREAM, Grouping, InputPlan, KeyPart,
     KeyPlan, MAX_FIELDS_TASKS, Plan, StreamPlan,

@@ -50,7 +50,7 @@ pub struct PhysicalPlan {
     /// All tasks: those of the component that was declared first come first.
     pub tasks: Vec<PhysicalTask>,
     /// The inputs of all components, in the order of their readers.
-    pub wires: Vec<Wire>,
+    pub wires: Vec<PhysicalInput>,
     /// The tasks of each thread, as positions in `tasks`, each before those that read it.
     pub threads: Vec<Vec<usize>>,
 }
@@ -70,7 +70,7 @@ pub struct PhysicalTask {
 /// An input: the channels from the tasks of a component to those of its reader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Wire {
+pub struct PhysicalInput {
     /// The tasks that send, as positions in [`PhysicalPlan::tasks`].
     pub senders: Range<usize>,
     /// The tasks that read.
@@ -86,7 +86,7 @@ pub struct Wire {
     pub(crate) input: (usize, usize),
 }
 
-impl Wire {
+impl PhysicalInput {
     /// The tasks that one of the senders sends to: in a chain there is only the one of the same
     /// number.
     #[must_use]
@@ -139,7 +139,7 @@ impl PhysicalPlan {
                     .enumerate()
                     .filter_map(move |(place, input)| {
                         let planned = &plan.components[reader].inputs[place];
-                        Some(Wire {
+                        Some(PhysicalInput {
                             // The check refuses streams of other topologies.
                             senders: tasks_of[input.source?].clone(),
                             readers: tasks_of[reader].clone(),
@@ -150,7 +150,7 @@ impl PhysicalPlan {
                         })
                     })
             });
-        let wires: Vec<Wire> = wires.collect();
+        let wires: Vec<PhysicalInput> = wires.collect();
         let chains = chains(components, order, &tasks_of, &wires);
         Self {
             topology: plan.name.clone(),
@@ -174,7 +174,7 @@ impl PhysicalPlan {
 
 impl fmt::Display for PhysicalPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let channels: usize = self.wires.iter().map(Wire::channels).sum();
+        let channels: usize = self.wires.iter().map(PhysicalInput::channels).sum();
         let counted = |count: usize, what: &str| {
             format!("{count} {what}{}", if count == 1 { "" } else { "s" })
         };
@@ -256,7 +256,7 @@ fn chains(
     components: &[Definition],
     order: &[usize],
     tasks_of: &[Range<usize>],
-    wires: &[Wire],
+    wires: &[PhysicalInput],
 ) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
     let mut chain_of = vec![0; tasks_of.last().map_or(0, |tasks| tasks.end)];
@@ -377,11 +377,11 @@ mod tests {
         let topology = topology(3);
         topology.chain(When::Never);
         let plan = topology.physical_plan(None).unwrap();
-        let channels: Vec<usize> = plan.wires.iter().map(Wire::channels).collect();
+        let channels: Vec<usize> = plan.wires.iter().map(PhysicalInput::channels).collect();
         assert_eq!(channels, [4, 6, 9, 3]);
         topology.chain(When::Pays);
         let plan = topology.physical_plan(None).unwrap();
-        let channels: Vec<usize> = plan.wires.iter().map(Wire::channels).collect();
+        let channels: Vec<usize> = plan.wires.iter().map(PhysicalInput::channels).collect();
         assert_eq!(channels, [2, 6, 3, 3]);
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use squall::Timestamp;
-use squall::testing::Event;
+use squall::testing::SplitStep;
 use squall::topology::When;
 
 use super::cases::Draw;
@@ -35,7 +35,7 @@ fn keys() -> impl Strategy<Value = Keys> {
 }
 
 /// Times of a split: mostly ascending with jitter, some jumps, and gaps over many windows.
-fn split() -> impl Strategy<Value = Vec<Event<Click>>> {
+fn split() -> impl Strategy<Value = Vec<SplitStep<Click>>> {
     let step = prop_oneof![
         24 => -15_i64..25,
         2 => 200_i64..600,
@@ -53,12 +53,12 @@ fn split() -> impl Strategy<Value = Vec<Event<Click>>> {
     })
 }
 
-fn event_at(at: i64, page: u16, emits: bool) -> Event<Click> {
+fn event_at(at: i64, page: u16, emits: bool) -> SplitStep<Click> {
     let time = Timestamp::from_millis(at);
     if emits {
-        Event::Tuple(time, Click { page, at })
+        SplitStep::Tuple(time, Click { page, at })
     } else {
-        Event::Nothing(time)
+        SplitStep::Nothing(time)
     }
 }
 
@@ -173,7 +173,7 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
     (input, job, runtime).prop_map(|(input, job, runtime)| {
         let ((mut splits, keys), idle, interleaved, lateness, shape) = input;
         for event in splits.iter_mut().flatten() {
-            if let Event::Tuple(_, click) = event {
+            if let SplitStep::Tuple(_, click) = event {
                 click.page = keys.at(click.page, click.at);
             }
         }
@@ -181,8 +181,8 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
         let (merger_levels, batch_tuples, credit_tuples, spans, whens, seed) = runtime;
         let ((epoch_ms, linger_ms), (combine, chain)) = (spans, whens);
         let times = splits.iter().flatten().filter_map(|event| match event {
-            Event::Tuple(time, _) | Event::Nothing(time) => Some(time.millis()),
-            Event::Idle | Event::Wait(_) => None,
+            SplitStep::Tuple(time, _) | SplitStep::Nothing(time) => Some(time.millis()),
+            SplitStep::Idle | SplitStep::Wait(_) => None,
         });
         let last = times.max().unwrap_or(0);
         let idle = idle.map(|steps| {

@@ -22,7 +22,7 @@ use cases::each_case;
 use draws::case_of;
 use proptest::prelude::*;
 use squall::bolts::{Filter, Map, MergeRankings, Rank, RollingCount, TopMonotonic};
-use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::testing::{Collected, Events, SplitStep, TopologyTest};
 use squall::topology::{Stream, When};
 use squall::{
     Count, Ranking, RunOptions, Timestamp, Topology, Tuple, millis,
@@ -57,7 +57,7 @@ enum Windows {
 
 #[derive(Clone, Debug)]
 struct Case {
-    splits: Vec<Vec<Event<Click>>>,
+    splits: Vec<Vec<SplitStep<Click>>>,
     /// A split of a spout of its own that is idle for a while and then goes on after all
     /// others.
     idle: Option<Vec<i64>>,
@@ -88,9 +88,9 @@ fn judge(case: &Case) -> (Vec<Click>, Vec<Click>) {
         let mut greatest: Option<i64> = None;
         for event in split {
             let (time, click) = match event {
-                Event::Tuple(time, click) => (time.millis(), Some(click)),
-                Event::Nothing(time) => (time.millis(), None),
-                Event::Idle | Event::Wait(_) => continue,
+                SplitStep::Tuple(time, click) => (time.millis(), Some(click)),
+                SplitStep::Nothing(time) => (time.millis(), None),
+                SplitStep::Idle | SplitStep::Wait(_) => continue,
             };
             let is_late = greatest.is_some_and(|greatest| time < greatest - case.lateness);
             greatest = Some(greatest.map_or(time, |greatest| greatest.max(time)));
@@ -356,10 +356,11 @@ fn declare(
         }
     };
     if let Some(times) = &case.idle {
-        let mut script = vec![Event::Idle, Event::Wait(millis(30)), Event::Idle];
+        let wait = SplitStep::Wait(millis(30));
+        let mut script = vec![SplitStep::Idle, wait, SplitStep::Idle];
         let clicks = times.iter().map(|at| {
             let click = Click { page: 3, at: *at };
-            Event::Tuple(Timestamp::from_millis(*at), click)
+            SplitStep::Tuple(Timestamp::from_millis(*at), click)
         });
         script.extend(clicks);
         let idle = Events::splits(TimeDomain::Event, vec![script]);
@@ -437,8 +438,8 @@ fn by_processing_time_every_tuple_counts_and_no_slide_is_left_out() {
             let script = waits.iter().flat_map(|(wait, page)| {
                 let click = Click { page: *page, at: 0 };
                 [
-                    Event::Wait(millis(*wait)),
-                    Event::Tuple(Timestamp::MIN, click),
+                    SplitStep::Wait(millis(*wait)),
+                    SplitStep::Tuple(Timestamp::MIN, click),
                 ]
             });
             let events = Events::splits(TimeDomain::Processing, vec![script.collect()]);

@@ -2,7 +2,7 @@
 //! are the same as without failures.
 
 use proptest::prelude::*;
-use squall::testing::{Event, Fault, Faults, TopologyTest};
+use squall::testing::{Fault, Faults, SplitStep, TopologyTest};
 use squall::{DataDir, RunOptions, Timestamp, Topology, millis, run::Restarts};
 
 use super::cases::{Draw, each_case};
@@ -144,7 +144,7 @@ fn slow_case() -> impl Strategy<Value = Case> {
         for split in &mut case.splits {
             let events = std::mem::take(split).into_iter();
             *split = events
-                .flat_map(|event| [Event::Wait(millis(waits.next().unwrap_or(0))), event])
+                .flat_map(|event| [SplitStep::Wait(millis(waits.next().unwrap_or(0))), event])
                 .collect();
         }
         case
@@ -244,7 +244,7 @@ fn growing() -> impl Strategy<Value = (Case, Trouble)> {
         prop::collection::vec((0..pages, at..at + 100), 1..most).prop_map(|clicks| {
             let clicks = clicks.into_iter().map(|(page, at)| {
                 let time = Timestamp::from_millis(at);
-                Event::Tuple(time, Click { page, at })
+                SplitStep::Tuple(time, Click { page, at })
             });
             clicks.collect::<Vec<_>>()
         })
@@ -262,8 +262,8 @@ fn growing() -> impl Strategy<Value = (Case, Trouble)> {
         |(mut case, slide, places, more, (before, after, first, then, same))| {
             // What was counted before the stop is ranked before it.
             let between = vec![
-                Event::Nothing(Timestamp::from_millis(500)),
-                Event::Wait(millis(400)),
+                SplitStep::Nothing(Timestamp::from_millis(500)),
+                SplitStep::Wait(millis(400)),
             ];
             case.splits = vec![[before, between, after].concat()];
             case.idle = None;

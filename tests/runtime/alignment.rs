@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use squall::bolts::RollingCount;
-use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::testing::{Collected, Events, SplitStep, TopologyTest};
 use squall::{
     Bolt, Out, Result, RunOptions, Timestamp, Topology, millis, secs,
     time::{TimeDomain, WindowShape},
@@ -28,16 +28,16 @@ impl Bolt for Ahead {
 }
 
 /// Numbers of so many milliseconds, so many a millisecond.
-fn numbers(span_ms: i64, a_ms: i64) -> Vec<Event<Number>> {
+fn numbers(span_ms: i64, a_ms: i64) -> Vec<SplitStep<Number>> {
     let events = (0..span_ms * a_ms).map(|step| {
         let value = step.unsigned_abs() % 7;
-        Event::Tuple(Timestamp::from_millis(step / a_ms), Number { value })
+        SplitStep::Tuple(Timestamp::from_millis(step / a_ms), Number { value })
     });
     events.collect()
 }
 
 /// By how many milliseconds the reader of one split was ahead of the one of the other at most.
-fn ahead(splits: Vec<Vec<Event<Number>>>, seed: u64) -> i64 {
+fn ahead(splits: Vec<Vec<SplitStep<Number>>>, seed: u64) -> i64 {
     let most = Arc::new(AtomicI64::new(0));
     let events = Events::splits(TimeDomain::Event, splits);
     let topology = Topology::named("alignment");
@@ -73,8 +73,8 @@ fn a_task_that_has_less_to_read_of_the_same_time_does_not_run_away() {
 #[test]
 fn nobody_waits_for_another_day() {
     let later = numbers(2_000, 1).into_iter().map(|event| match event {
-        Event::Tuple(time, number) => {
-            Event::Tuple(Timestamp::from_millis(time.millis() + 86_400_000), number)
+        SplitStep::Tuple(time, number) => {
+            SplitStep::Tuple(Timestamp::from_millis(time.millis() + 86_400_000), number)
         }
         other => other,
     });
@@ -129,11 +129,16 @@ impl Bolt for EachWindow {
 /// held back until the first one had passed the epoch.
 #[test]
 fn tasks_that_follow_one_spout_each_do_not_wait_for_each_other() {
-    let tuple = |at: i64| Event::Tuple(Timestamp::from_millis(at), Number { value: 1 });
+    let tuple = |at: i64| SplitStep::Tuple(Timestamp::from_millis(at), Number { value: 1 });
     let late = 60_000;
     let splits = vec![
-        vec![tuple(0), tuple(late), Event::Wait(millis(500)), tuple(late)],
-        vec![tuple(0), Event::Wait(millis(5)), tuple(late)],
+        vec![
+            tuple(0),
+            tuple(late),
+            SplitStep::Wait(millis(500)),
+            tuple(late),
+        ],
+        vec![tuple(0), SplitStep::Wait(millis(5)), tuple(late)],
     ];
     for seed in 0..5 {
         let events = Events::splits(TimeDomain::Event, splits.clone());

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use squall::bolts::Map;
-use squall::testing::{Collected, Event, Events, Fault, Faults, TopologyTest};
+use squall::testing::{Collected, Events, Fault, Faults, SplitStep, TopologyTest};
 use squall::{
     Bolt, DataDir, Epoch, Next, Out, Result, RunError, RunOptions, States, Table, Text, Timestamp,
     Topology, Tuple, Value, Word, secs, time::TimeDomain,
@@ -372,9 +372,9 @@ impl Bolt for Told {
 #[test]
 fn what_was_not_written_for_its_time_to_live_is_forgotten() {
     let script = |parts_taken: usize| {
-        let word = |word: &str| Event::Tuple(Timestamp::MIN, Word { word: word.into() });
+        let word = |word: &str| SplitStep::Tuple(Timestamp::MIN, Word { word: word.into() });
         // In short waits: the one at hand is over when a run goes on.
-        let wait = |seconds: usize| vec![Event::Wait(secs(5)); seconds / 5];
+        let wait = |seconds: usize| vec![SplitStep::Wait(secs(5)); seconds / 5];
         let parts = [
             vec![word("old"), word("kept")],
             wait(40),

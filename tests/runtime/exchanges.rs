@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::{Number, quiet};
 use squall::bolts::{Filter, MergeRankings, Rank, RollingCount};
-use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::testing::{Collected, Events, SplitStep, TopologyTest};
 use squall::topology::Exchange::{Chained, Combined, Sent};
 use squall::topology::When;
 use squall::{
@@ -23,7 +23,7 @@ fn events() -> Events<Number> {
             let late = i64::from(step % 100 == 99) * 50;
             let time = Timestamp::from_millis(i64::try_from(step).unwrap() - late);
             let value = (step * step + first) % 97;
-            Event::Tuple(time, Number { value })
+            SplitStep::Tuple(time, Number { value })
         });
         events.collect()
     };
@@ -129,7 +129,7 @@ fn what_is_combined_is_sent_once_a_window() {
     const TUPLES: i64 = 100_000;
     let events = (0..TUPLES).map(|step| {
         let value = u64::try_from(step).unwrap() % 50;
-        Event::Tuple(Timestamp::from_millis(step), Number { value })
+        SplitStep::Tuple(Timestamp::from_millis(step), Number { value })
     });
     let events = Events::splits(TimeDomain::Event, vec![events.collect()]);
     let topology = Topology::named("windows");

@@ -3,7 +3,7 @@
 use crate::{Number, both, numbers, quiet};
 use squall::bolts::{Map, RollingCount};
 use squall::connectors::RandomWords;
-use squall::testing::{Event, Events, TopologyTest};
+use squall::testing::{Events, SplitStep, TopologyTest};
 use squall::{
     Bolt, Next, Out, Result, RunError, Sink, Spout, SpoutOut, Timestamp, Topology, Word, secs,
     time::TimeDomain, tuple::DeadLetter,
@@ -191,9 +191,9 @@ fn a_tuple_before_the_promised_watermark_is_a_named_failure() {
     let make = || {
         let topology = Topology::named("backdated");
         let script = vec![
-            Event::Tuple(at(500), Number { value: 1 }),
-            Event::Wait(secs(1)),
-            Event::Tuple(at(900), Number { value: 2 }),
+            SplitStep::Tuple(at(500), Number { value: 1 }),
+            SplitStep::Wait(secs(1)),
+            SplitStep::Tuple(at(900), Number { value: 2 }),
         ];
         let events = Events::splits(TimeDomain::Event, vec![script]);
         let spout = topology.spout("numbers", move || events.clone());

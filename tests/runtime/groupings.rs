@@ -2,7 +2,7 @@
 
 use crate::{Number, both, numbers};
 use squall::bolts::Map;
-use squall::testing::{Collected, Event, Events, TopologyTest};
+use squall::testing::{Collected, Events, SplitStep, TopologyTest};
 use squall::topology::{Exchange, StreamPlan};
 use squall::{
     Bolt, Context, Next, Out, Result, RunOptions, Spout, SpoutOut, Timestamp, Topology,
@@ -260,7 +260,7 @@ fn the_same_seed_gives_the_same_run() {
         let events = Events::splits(
             TimeDomain::Processing,
             (0..4)
-                .map(|split| vec![Event::Tuple(Timestamp::MIN, Number { value: split }); 5])
+                .map(|split| vec![SplitStep::Tuple(Timestamp::MIN, Number { value: split }); 5])
                 .collect(),
         );
         let spout = topology

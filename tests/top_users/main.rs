@@ -10,7 +10,7 @@ mod whole_microbatches;
 use std::time::Duration;
 
 use squall::bolts::{ShardTotals, TopMode, TopTotals, Totals};
-use squall::testing::{BoltTest, Collected, Event, Events, TopologyTest};
+use squall::testing::{BoltTest, Collected, Events, SplitStep, TopologyTest};
 use squall::{
     DataDir, Ranking, RunOptions, Spout, Text, Timestamp, Topology, Tuple, Word, key::Key, millis,
     run::Restarts, secs, time::TimeDomain,
@@ -61,13 +61,13 @@ const BATCHES_APART: Duration = secs(1);
 
 /// Tuples in batches, each halfway between two rankings.
 fn in_batches<T: Tuple>(batches: Vec<Vec<T>>) -> Events<T> {
-    let mut script = vec![Event::Wait(BATCHES_APART / 2)];
+    let mut script = vec![SplitStep::Wait(BATCHES_APART / 2)];
     for (number, batch) in batches.into_iter().enumerate() {
         if number > 0 {
-            script.push(Event::Wait(BATCHES_APART));
+            script.push(SplitStep::Wait(BATCHES_APART));
         }
         let tuples = batch.into_iter();
-        script.extend(tuples.map(|tuple| Event::Tuple(Timestamp::MIN, tuple)));
+        script.extend(tuples.map(|tuple| SplitStep::Tuple(Timestamp::MIN, tuple)));
     }
     Events::splits(TimeDomain::Processing, vec![script])
 }
@@ -306,8 +306,8 @@ fn totals_of_zero_or_less_have_no_place() {
 #[test]
 fn a_quiet_stream_is_ranked_on_the_timer() {
     let script = vec![
-        Event::Tuple(Timestamp::MIN, purchases(&[(1, 100)]).remove(0)),
-        Event::Wait(secs(5)),
+        SplitStep::Tuple(Timestamp::MIN, purchases(&[(1, 100)]).remove(0)),
+        SplitStep::Wait(secs(5)),
     ];
     let events = Events::splits(TimeDomain::Processing, vec![script]);
     let top = TopUsers::default();

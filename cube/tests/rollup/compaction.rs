@@ -183,8 +183,11 @@ fn compaction_goes_on_beside_a_run() {
     let folder = place.folder().join("data/segments");
     let mut splits = vec![Vec::new()];
     for event in &events {
-        splits[0].push(squall::testing::Event::Tuple(Timestamp::MIN, event.clone()));
-        splits[0].push(squall::testing::Event::Wait(
+        splits[0].push(squall::testing::SplitStep::Tuple(
+            Timestamp::MIN,
+            event.clone(),
+        ));
+        splits[0].push(squall::testing::SplitStep::Wait(
             std::time::Duration::from_micros(100),
         ));
     }

@@ -107,10 +107,10 @@ impl Default for Way {
 pub(crate) fn run(schema: &Arc<Schema>, events: &[Event], way: &Way, place: &Place) {
     let mut splits = vec![Vec::new(); way.spouts];
     for (number, event) in events.iter().enumerate() {
-        let tuple = testing::Event::Tuple(Timestamp::MIN, event.clone());
+        let tuple = testing::SplitStep::Tuple(Timestamp::MIN, event.clone());
         splits[number % way.spouts].push(tuple);
         if number % 7 == 0 {
-            splits[number % way.spouts].push(testing::Event::Wait(millis(1)));
+            splits[number % way.spouts].push(testing::SplitStep::Wait(millis(1)));
         }
     }
     let events = Events::splits(TimeDomain::Processing, splits);
