@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::text::{Text, packed};
-use crate::tuple::{Field, FieldAt, Tuple};
+use crate::tuple::{Field, FieldAt, Is, Tuple};
 
 /// Number of shards; fixed, because stored state is laid out by shard.
 pub const SHARDS: usize = 256;
@@ -269,19 +269,19 @@ pub trait Key<T: Tuple>: Clone + Send + Sync + 'static {
     }
 }
 
-impl<T: FieldAt<I>, const I: usize> Key<T> for Field<T, I>
+impl<T: Tuple + Is<U>, U: FieldAt<I>, const I: usize> Key<T> for Field<U, I>
 where
-    T::Value: KeyValue,
+    U::Value: KeyValue,
 {
-    type Value = T::Value;
+    type Value = U::Value;
 
     #[inline]
-    fn value<'t>(&self, tuple: &'t T) -> Cow<'t, T::Value> {
-        Cow::Borrowed(tuple.get())
+    fn value<'t>(&self, tuple: &'t T) -> Cow<'t, U::Value> {
+        Cow::Borrowed(tuple.itself().get())
     }
 
     fn parts(&self) -> Vec<Option<&'static str>> {
-        vec![Some(T::NAME)]
+        vec![Some(U::NAME)]
     }
 }
 

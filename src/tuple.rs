@@ -42,7 +42,7 @@ pub trait Tuple: Clone + Debug + Send + 'static {
 }
 
 /// Reads field number `I` of a tuple; written by `#[derive(Tuple)]`.
-pub trait FieldAt<const I: usize>: Tuple {
+pub trait FieldAt<const I: usize>: Tuple + Is<Self> {
     /// The field's type.
     type Value;
     /// The field's name in the source.
@@ -81,6 +81,23 @@ impl<T: FieldAt<I>, const I: usize> Debug for Field<T, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(T::NAME)
     }
+}
+
+/// That the tuple `Self` is a `U`, which is true of `U` itself alone; written by
+/// `#[derive(Tuple)]`.
+///
+/// A field is a key of the tuples that are its tuple. Said through this trait, a fields grouping
+/// by a field of another tuple ends in a message that the derive wrote, with the names of the
+/// stream's own fields.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a field of `{U}` is not a key of the tuple `{Self}`",
+    label = "expected a key of `{Self}`",
+    note = "group by a closure: `by(|t: &{Self}| &t.field)`"
+)]
+pub trait Is<U> {
+    /// The tuple itself.
+    fn itself(&self) -> &U;
 }
 
 /// How a bolt that takes `Self` reads a stream of `T`.
@@ -183,6 +200,12 @@ impl FieldAt<0> for DeadLetter {
     const NAME: &'static str = "source";
     fn get(&self) -> &String {
         &self.source
+    }
+}
+
+impl Is<Self> for DeadLetter {
+    fn itself(&self) -> &Self {
+        self
     }
 }
 

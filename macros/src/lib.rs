@@ -3,7 +3,10 @@
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Fields, LitStr, Path, parse_macro_input, parse_quote};
+use syn::{
+    Data, DeriveInput, Fields, GenericParam, Ident, LitStr, Path, TypeParam, WhereClause,
+    parse_macro_input, parse_quote,
+};
 
 /// Makes a struct or enum a tuple that can travel on a stream.
 ///
@@ -60,6 +63,7 @@ fn expand(input: &DeriveInput) -> Tokens {
     let docs = texts
         .iter()
         .map(|text| format!("The field `{text}` as a key."));
+    let message_of_keys = message_of_keys(input, &library, &bounds, &constants);
 
     // What serde asks of the arguments is not known of a generic type.
     let wire = input.generics.params.is_empty().then(|| {
@@ -99,6 +103,70 @@ fn expand(input: &DeriveInput) -> Tokens {
                     #library::tuple::Field::new();
             )*
         }
+
+        #message_of_keys
+    }
+}
+
+/// Says that the tuple is itself, by a trait that nothing else implements. Where a stream of the
+/// tuple is grouped by a field of another one, the compiler complains of this trait, and only the
+/// derive can write the names of the fields into its message.
+fn message_of_keys(
+    input: &DeriveInput,
+    library: &Path,
+    bounds: &WhereClause,
+    constants: &[Ident],
+) -> Tokens {
+    let name = &input.ident;
+    let marker = format_ident!("FieldsOf{}", name);
+    let message = format!("a field of `{{Self}}` is not a key of the tuple `{name}`");
+    let label = format!("expected a key of `{name}`");
+    let keys: Vec<String> = constants
+        .iter()
+        .map(|constant| format!("`{name}::{constant}`"))
+        .collect();
+    let note = match &keys[..] {
+        [] => format!("`{name}` has no named field: group by a closure, `by(|t: &{name}| ..)`"),
+        [key] => format!(
+            "the field of `{name}` is {key}: group by it, or by a closure: \
+             `by(|t: &{name}| &t.field)`"
+        ),
+        keys => format!(
+            "the fields of `{name}` are {}: group by one of them, by a pair of them, or by a \
+             closure: `by(|t: &{name}| &t.field)`",
+            keys.join(", ")
+        ),
+    };
+    let (impl_generics, type_generics, _) = input.generics.split_for_impl();
+    let mut generics = input.generics.clone();
+    let other: TypeParam = parse_quote!(__Other: #marker<Self>);
+    generics.params.push(GenericParam::Type(other));
+    let (impl_for_other, _, _) = generics.split_for_impl();
+
+    quote! {
+        const _: () = {
+            #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
+            #[allow(unreachable_pub)]
+            pub trait #marker<T> {
+                fn itself(tuple: &T) -> &Self;
+            }
+
+            #[automatically_derived]
+            impl #impl_generics #marker<Self> for #name #type_generics #bounds {
+                #[inline]
+                fn itself(tuple: &Self) -> &Self {
+                    tuple
+                }
+            }
+
+            #[automatically_derived]
+            impl #impl_for_other #library::tuple::Is<__Other> for #name #type_generics #bounds {
+                #[inline]
+                fn itself(&self) -> &__Other {
+                    <__Other as #marker<Self>>::itself(self)
+                }
+            }
+        };
     }
 }
 

@@ -352,7 +352,7 @@ fn late_tuples_and_those_of_no_window_are_told_apart() {
 
 #[test]
 fn a_window_that_cannot_be_is_refused() {
-    let bolt = RollingAggregate::of(CountAll::new())
+    let bolt = RollingAggregate::of(CountAll::<Row>::new())
         .over(millis(10))
         .every(millis(3));
     let Err(error) = BoltTest::keyed(bolt, Row::KEY).run() else {
