@@ -9,6 +9,7 @@ mod merge_rankings;
 mod panes;
 mod pending;
 mod rank;
+mod ranker;
 mod rolling_aggregate;
 mod rolling_count;
 mod sliding_window_counter;

@@ -1,12 +1,11 @@
 //! Ranks the keys of a shard.
 
-use super::author::Author;
-use super::pending::Pending;
+use super::ranker::{Keeps, Ranker};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
-use crate::ranking::{Count, Ranking, check_places};
+use crate::ranking::{Count, Ranking};
 use crate::state::{States, Table, Value};
 use crate::stream::Out;
 use crate::time::{Timestamp, Window};
@@ -41,15 +40,9 @@ use crate::time::{Timestamp, Window};
 /// ```
 #[derive(Debug)]
 pub struct Rank<K> {
-    places: usize,
-    author: Author,
-    pending: Pending<K, u64>,
-    /// Running totals as of the last window that was ranked.
-    totals: Table<K, u64>,
+    ranker: Ranker<K, Every>,
     /// How many places the readers know the totals by: 0 where nothing was sent.
     sent_places: Value<usize>,
-    /// The totals are to be sent as they stand.
-    resend: bool,
 }
 
 impl<K: KeyValue> Rank<K> {
@@ -57,46 +50,30 @@ impl<K: KeyValue> Rank<K> {
     #[must_use]
     pub fn top(places: usize) -> Self {
         Self {
-            places,
-            author: Author::new(),
-            pending: Pending::new(),
-            totals: Table::new(),
+            ranker: Ranker::new(places, Every),
             sent_places: Value::new(0).shared(|one, other| *one.min(other)),
-            resend: false,
         }
     }
+}
 
-    fn emit(&mut self, window: Window, counts: &Table<K, u64>, out: &mut Out<Ranking<K>>) {
-        let ranked = if window.is_running_total() {
-            for (key, count) in counts.iter() {
-                if *count == 0 {
-                    self.totals.remove(key);
-                } else {
-                    self.totals.insert(key.clone(), *count);
-                }
-            }
-            &self.totals
+/// Every count is kept, a window's count of zero too: it takes the key out of the totals.
+#[derive(Debug)]
+struct Every;
+
+impl<K: KeyValue> Keeps<K> for Every {
+    fn take(&mut self, _: usize, _: Window, counts: &mut Table<K, u64>, key: &K, count: u64) {
+        counts.insert(key.clone(), count);
+    }
+
+    fn take_total(&mut self, _: usize, totals: &mut Table<K, u64>, key: &K, count: u64) {
+        if count == 0 {
+            totals.remove(key);
         } else {
-            counts
-        };
-        let ranking = self.author.top(window, self.places, ranked);
-        out.emit_at(ranking, window.last_moment());
-    }
-
-    /// The totals as they stand, once after a change of parallelism.
-    fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
-        if std::mem::take(&mut self.resend) {
-            let standing = self.author.top(Window::STANDING, self.places, &self.totals);
-            out.emit(standing);
+            totals.insert(key.clone(), count);
         }
     }
 
-    /// The totals over everything: at the end of the input, or when the run stops.
-    fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
-        if let Some(counts) = self.pending.take_final(!self.totals.is_empty()) {
-            self.emit(Window::ALL, &counts, out);
-        }
-    }
+    fn close(&mut self, _: Window) {}
 }
 
 impl<K: KeyValue> Bolt for Rank<K> {
@@ -112,55 +89,40 @@ impl<K: KeyValue> Bolt for Rank<K> {
     }
 
     fn prepare(&mut self, context: &Context) -> Result {
-        check_places(self.places)?;
-        let changed = self.author.prepare(context);
-        let resumed = context.resumed_from.is_some();
-        let more = resumed && self.places > *self.sent_places;
-        if *self.sent_places != self.places {
-            *self.sent_places = self.places;
+        let places = self.ranker.places();
+        let more = context.resumed_from.is_some() && places > *self.sent_places;
+        self.ranker.prepare(context, more)?;
+        if *self.sent_places != places {
+            *self.sent_places = places;
         }
-        self.resend = (changed || more) && !self.totals.is_empty();
         Ok(())
     }
 
     fn execute(&mut self, tuple: &Count<K>, out: &mut Out<Ranking<K>>) -> Result {
-        let counts = self.pending.of(tuple.window, out.watermark())?;
-        counts.insert(tuple.key.clone(), tuple.count);
-        Ok(())
+        self.ranker.execute(tuple, out)
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
-        self.emit_standing(out);
-        while let Some((window, counts)) = self.pending.next_closed(watermark) {
-            self.emit(window, &counts, out);
-        }
-        if watermark == Timestamp::MAX {
-            self.emit_final(out);
-        }
+        self.ranker.on_watermark(watermark, out);
         Ok(())
     }
 
     fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
-        self.pending.next_close(until)
+        self.ranker.next_close(until)
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
-        self.emit_standing(out);
-        if epoch.closes {
-            self.emit_final(out);
-        }
+        self.ranker.on_epoch(epoch, out);
         Ok(())
     }
 
     fn state(&mut self, states: &mut States<'_>) {
-        self.author.state(states);
-        self.pending.state(states);
-        states.keep("totals", &mut self.totals);
+        self.ranker.state(states);
         states.keep("places", &mut self.sent_places);
     }
 
     fn open_windows(&self) -> usize {
-        self.pending.len()
+        self.ranker.open_windows()
     }
 }
 

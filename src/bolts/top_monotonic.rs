@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::author::Author;
-use super::pending::Pending;
+use super::ranker::{Keeps, Ranker};
 use crate::bolt::Bolt;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::key::KeyValue;
 use crate::meaning::Meaning;
-use crate::ranking::{Count, Ranking, check_places};
+use crate::ranking::{Count, Ranking};
 use crate::state::{States, Table};
 use crate::stream::Out;
 use crate::time::{Timestamp, Window};
@@ -42,63 +41,55 @@ use crate::time::{Timestamp, Window};
 /// ```
 #[derive(Debug)]
 pub struct TopMonotonic<K> {
-    places: usize,
-    author: Author,
-    pending: Pending<K, u64>,
+    ranker: Ranker<K, Best<K>>,
+}
+
+impl<K: KeyValue> TopMonotonic<K> {
+    /// Rankings of this many places; 0 is refused when the topology starts.
+    #[must_use]
+    pub fn top(places: usize) -> Self {
+        let best = Best {
+            orders: BTreeMap::new(),
+            order: Order::new(),
+        };
+        Self {
+            ranker: Ranker::new(places, best),
+        }
+    }
+}
+
+/// No more counts than there are places are kept of a window, and of the totals.
+#[derive(Debug)]
+struct Best<K> {
     /// The orders of the windows that are not ranked, by end and start.
     orders: BTreeMap<(Timestamp, Timestamp), Order<K>>,
-    /// Running totals as of the last window that was ranked.
-    totals: Table<K, u64>,
+    /// The order of the totals.
     order: Order<K>,
-    /// The totals are to be sent as they stand.
-    resend: bool,
 }
 
 /// What a table holds, best first: of many entries the worst one is not searched for. It is known by
 /// the table, and not stored.
 type Order<K> = BTreeSet<(Reverse<u64>, K)>;
 
-impl<K: KeyValue> TopMonotonic<K> {
-    /// Rankings of this many places; 0 is refused when the topology starts.
-    #[must_use]
-    pub fn top(places: usize) -> Self {
-        Self {
-            places,
-            author: Author::new(),
-            pending: Pending::new(),
-            orders: BTreeMap::new(),
-            totals: Table::new(),
-            order: Order::new(),
-            resend: false,
-        }
+impl<K: KeyValue> Keeps<K> for Best<K> {
+    fn take(
+        &mut self,
+        places: usize,
+        window: Window,
+        counts: &mut Table<K, u64>,
+        key: &K,
+        count: u64,
+    ) {
+        let order = self.orders.entry((window.end, window.start)).or_default();
+        place(counts, order, places, key, count);
     }
 
-    fn emit(&mut self, window: Window, counts: &Table<K, u64>, out: &mut Out<Ranking<K>>) {
-        let ranked = if window.is_running_total() {
-            for (key, count) in counts.iter() {
-                place(&mut self.totals, &mut self.order, self.places, key, *count);
-            }
-            &self.totals
-        } else {
-            counts
-        };
-        let ranking = self.author.top(window, self.places, ranked);
-        out.emit_at(ranking, window.last_moment());
+    fn take_total(&mut self, places: usize, totals: &mut Table<K, u64>, key: &K, count: u64) {
+        place(totals, &mut self.order, places, key, count);
     }
 
-    /// The totals as they stand, once after a change of parallelism.
-    fn emit_standing(&mut self, out: &mut Out<Ranking<K>>) {
-        if std::mem::take(&mut self.resend) {
-            let standing = self.author.top(Window::STANDING, self.places, &self.totals);
-            out.emit(standing);
-        }
-    }
-
-    fn emit_final(&mut self, out: &mut Out<Ranking<K>>) {
-        if let Some(counts) = self.pending.take_final(!self.totals.is_empty()) {
-            self.orders.remove(&(Window::ALL.end, Window::ALL.start));
-            self.emit(Window::ALL, &counts, out);
-        }
+    fn close(&mut self, window: Window) {
+        self.orders.remove(&(window.end, window.start));
     }
 }
 
@@ -163,63 +154,40 @@ impl<K: KeyValue> Bolt for TopMonotonic<K> {
     }
 
     fn prepare(&mut self, context: &Context) -> Result {
-        check_places(self.places)?;
-        self.resend = self.author.prepare(context) && !self.totals.is_empty();
-        Ok(())
+        self.ranker.prepare(context, false)
     }
 
     fn execute(&mut self, tuple: &Count<K>, out: &mut Out<Ranking<K>>) -> Result {
-        let counts = self.pending.of(tuple.window, out.watermark())?;
-        let order = self.orders.entry((tuple.window.end, tuple.window.start));
-        place(
-            counts,
-            order.or_default(),
-            self.places,
-            &tuple.key,
-            tuple.count,
-        );
-        Ok(())
+        self.ranker.execute(tuple, out)
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Out<Ranking<K>>) -> Result {
-        self.emit_standing(out);
-        while let Some((window, counts)) = self.pending.next_closed(watermark) {
-            self.orders.remove(&(window.end, window.start));
-            self.emit(window, &counts, out);
-        }
-        if watermark == Timestamp::MAX {
-            self.emit_final(out);
-        }
+        self.ranker.on_watermark(watermark, out);
         Ok(())
     }
 
     fn next_close(&self, until: Timestamp) -> Option<Timestamp> {
-        self.pending.next_close(until)
+        self.ranker.next_close(until)
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, out: &mut Out<Ranking<K>>) -> Result {
-        self.emit_standing(out);
-        if epoch.closes {
-            self.emit_final(out);
-        }
+        self.ranker.on_epoch(epoch, out);
         Ok(())
     }
 
     /// With more places than before, those that were pushed out would be missed.
     fn meaning(&self) -> Meaning {
         Meaning::of(&Places {
-            places: self.places,
+            places: self.ranker.places(),
         })
     }
 
     fn state(&mut self, states: &mut States<'_>) {
-        self.author.state(states);
-        self.pending.state(states);
-        states.keep("totals", &mut self.totals);
+        self.ranker.state(states);
     }
 
     fn open_windows(&self) -> usize {
-        self.pending.len()
+        self.ranker.open_windows()
     }
 }
 
