@@ -14,7 +14,7 @@ use jiff::civil::{Date, DateTime, ISOWeekDate};
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use squall::connectors::files::plain_time;
+use squall::connectors::files::{TimeNumberError, TimeUnit, plain_time};
 use squall::{Decimal, decimal::DecimalError, text::Shown};
 
 use joda::Pattern;
@@ -47,26 +47,18 @@ enum Format {
     Auto,
     /// ISO 8601; in UTC where there is no offset.
     Iso,
-    /// A number since 1970, of which this many are a second; whole ones where `exact`.
-    Number { name: &'static str, unit: Unit },
+    /// A number since 1970.
+    Number { name: &'static str, unit: TimeUnit },
     /// A pattern of Joda Time.
     Pattern(Pattern),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    /// With or without a fraction.
-    Seconds,
-    /// As many make a millisecond.
-    Finer(i64),
-}
-
-const NUMBERS: [(&str, Unit); 5] = [
-    ("posix", Unit::Seconds),
-    ("millis", Unit::Finer(1)),
-    ("micro", Unit::Finer(1_000)),
-    ("nano", Unit::Finer(1_000_000)),
-    ("ruby", Unit::Seconds),
+const NUMBERS: [(&str, TimeUnit); 5] = [
+    ("posix", TimeUnit::Seconds),
+    ("millis", TimeUnit::Millis),
+    ("micro", TimeUnit::Micros),
+    ("nano", TimeUnit::Nanos),
+    ("ruby", TimeUnit::Seconds),
 ];
 
 /// Two days less than these years have, so that every time is one in every time zone.
@@ -161,7 +153,7 @@ fn in_zone(text: &str, zone: &TimeZone) -> Result<i64, String> {
 
 fn auto(text: &str) -> Result<i64, String> {
     if is_number(text) {
-        return number(Unit::Finer(1), text);
+        return number(TimeUnit::Millis, text);
     }
     if let Some((time, zone)) = text.rsplit_once(' ')
         && zone.starts_with(|first: char| first.is_ascii_alphabetic() || "+-".contains(first))
@@ -178,22 +170,22 @@ fn is_number(text: &str) -> bool {
     text.bytes().all(letter) && !matches!(text.parse::<Decimal>(), Err(DecimalError::NotANumber(_)))
 }
 
-fn number(unit: Unit, text: &str) -> Result<i64, String> {
-    let millis = match unit {
-        Unit::Seconds => {
-            use squall::connectors::files::TimeFormat;
-            let parsed = TimeFormat::Unix.parse(text);
-            // What it calls `unix-ms` is `millis` here.
-            return parsed.map_err(|error| error.reason.replace("unix-ms", "millis"));
-        }
-        Unit::Finer(many) => {
-            let number = text
-                .parse()
-                .and_then(Decimal::whole)
-                .map_err(|_| "give a whole number of 64 bits".to_owned())?;
-            number.div_euclid(many)
-        }
-    };
+/// Seconds are read as other inputs have them. Finer units are whole numbers of 64 bits, which may
+/// have a sign and a point as numbers of JSON and CSV have them.
+fn number(unit: TimeUnit, text: &str) -> Result<i64, String> {
+    if unit == TimeUnit::Seconds {
+        return unit.parse(text).map_err(|error| match error {
+            TimeNumberError::OutOfRange(_) => {
+                "it lies outside the years -9999 to 9999; if it is milliseconds, use millis".into()
+            }
+            error => error.to_string(),
+        });
+    }
+    let number = text
+        .parse()
+        .and_then(Decimal::whole)
+        .map_err(|_| "give a whole number of 64 bits".to_owned())?;
+    let millis = unit.millis(number);
     Timestamp::from_millisecond(millis)
         .map_err(|_| format!("{OUTSIDE}; it may be in another unit"))?;
     Ok(millis)

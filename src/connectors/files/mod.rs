@@ -30,7 +30,7 @@
 //! | `field_watch` | [`FieldWatch`]: which of the fields that are asked for no record has |
 //! | `event_time` | [`EventTime`]: where the time of a record comes from |
 //! | `time` | [`TimeFormat`]: the text of a field becomes milliseconds since 1970 |
-//! | `time_numbers` | times that are written as numbers since 1970 |
+//! | `time_numbers` | [`TimeUnit`]: times that are written as numbers since 1970 |
 //! | `time_parts` | [`TimePart`]: what the pattern of a time must have, and must not have |
 //! | `runs` | where in a text the runs of letters and digits are, 64 bytes at a time |
 //! | `words` | [`Split`]: the text of a field becomes words |
@@ -141,5 +141,6 @@ pub use record::{Fields, Record};
 pub use scalar::Scalar;
 pub use spout::FileSpout;
 pub use time::{TimeError, TimeFormat, TimeFormatError, plain_time};
+pub use time_numbers::{TimeNumberError, TimeUnit};
 pub use time_parts::{TimePart, check_time_parts};
 pub use words::{Split, SplitError};

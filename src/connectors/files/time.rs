@@ -10,7 +10,7 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
 
-use super::time_numbers::{Unit, in_range};
+use super::time_numbers::{OUTSIDE, TimeUnit, in_range};
 use super::time_parts::{TimePart, check_time_parts};
 use crate::text::Shown;
 
@@ -83,12 +83,13 @@ impl TimeFormat {
     /// [`TimeError`] with the reason, for example a missing offset.
     pub fn parse(&self, text: &str) -> Result<i64, TimeError> {
         let plain = || plain_time(text);
+        let number = |unit: TimeUnit| unit.parse(&plain()).map_err(|error| error.to_string());
         let result = match self {
             TimeFormat::Rfc3339 => rfc3339(&plain()),
-            TimeFormat::Unix => Unit::Seconds.parse(&plain()),
-            TimeFormat::UnixMs => Unit::Millis.parse(&plain()),
-            TimeFormat::UnixUs => Unit::Micros.parse(&plain()),
-            TimeFormat::UnixNs => Unit::Nanos.parse(&plain()),
+            TimeFormat::Unix => number(TimeUnit::Seconds),
+            TimeFormat::UnixMs => number(TimeUnit::Millis),
+            TimeFormat::UnixUs => number(TimeUnit::Micros),
+            TimeFormat::UnixNs => number(TimeUnit::Nanos),
             // A pattern may have spaces and quotation marks of its own.
             TimeFormat::Strftime(pattern) => {
                 strftime(pattern, text).or_else(|error| match bare(text) {
@@ -151,7 +152,8 @@ fn rfc3339(text: &str) -> Result<i64, String> {
                 let ms = since.as_nanos().div_euclid(1_000_000);
                 let ms = ms - i128::from(offset.seconds()) * 1_000;
                 let ms = i64::try_from(ms).unwrap_or(i64::MAX);
-                in_range(ms, "given with a year of more digits")
+                let outside = || format!("{OUTSIDE}; if it is given with a year of more digits");
+                in_range(ms).ok_or_else(outside)
             }
             _ => Err(
                 "it has no offset such as `Z` or `+02:00`; if it is UTC, give a pattern such as \
