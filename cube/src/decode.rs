@@ -7,6 +7,7 @@ use squall::connectors::files::{FieldError, FieldSelector, Record, Scalar};
 use squall::{Decimal, Text, Timestamp, decimal::DecimalError, text::Shown};
 
 use crate::event::{Event, Input};
+use crate::moment::TimestampError;
 use crate::schema::Kind;
 use crate::spec::{Dimension, DimensionKind, Dimensions, Spec, is_reserved};
 
@@ -66,8 +67,8 @@ pub enum DecodeError {
         column: String,
     },
     /// Its time cannot be read.
-    #[error("{0}")]
-    Time(String),
+    #[error(transparent)]
+    Time(#[from] TimestampError),
     /// It is from another time than the spec takes in.
     #[error("the event's time {time} is in none of the intervals of the spec")]
     Outside {
@@ -207,7 +208,7 @@ impl EventDecoder {
         let moment = match (value(record, &self.time)?, time.missing) {
             (Some(value), _) => {
                 let text = value.into_text();
-                time.format.parse(&text).map_err(DecodeError::Time)?
+                time.format.parse(&text)?
             }
             (None, Some(missing)) => missing,
             (None, None) => {

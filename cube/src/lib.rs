@@ -40,7 +40,7 @@ pub use cube::{Cube, NoCube};
 pub use decode::{DecodeError, EventDecoder};
 pub use event::{Event, Input};
 pub use granularity::{Granularity, UnknownGranularity};
-pub use moment::TimestampFormat;
+pub use moment::{TimestampError, TimestampFormat, TimestampFormatError};
 pub use roller::{Roller, RowBlock};
 pub use rows::{DimensionColumn, MetricColumn, RolledRows};
 pub use schema::{Kind, Metric, Schema};

@@ -33,12 +33,39 @@ use joda::Pattern;
 /// assert_eq!(auto.parse("2015-09-12 00:46:58.771")?, 1_442_018_818_771);
 /// let pattern: TimestampFormat = "dd/MMM/yyyy:HH:mm:ss Z".parse()?;
 /// assert_eq!(pattern.parse("27/Aug/2017:02:05:34 +0200")?, 1_503_792_334_000);
-/// assert!("yyyy-nn".parse::<TimestampFormat>().unwrap_err().contains("`n`"));
-/// # Ok::<(), String>(())
+/// let error = "yyyy-nn".parse::<TimestampFormat>().unwrap_err();
+/// assert!(error.to_string().contains("`n`"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TimestampFormat(Format);
+
+/// A text that is no time of its format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` is no time of the format {}: {reason}",
+    Shown(text),
+    Shown(format)
+)]
+#[non_exhaustive]
+pub struct TimestampError {
+    /// The text.
+    pub text: String,
+    /// The format that was asked for.
+    pub format: TimestampFormat,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A text that is no format of times.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct TimestampFormatError {
+    /// What is wrong with it, as a sentence that names it.
+    pub reason: String,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Format {
@@ -73,8 +100,8 @@ impl TimestampFormat {
     /// The time in milliseconds since 1970.
     ///
     /// # Errors
-    /// What is wrong with the text, as a sentence that names it.
-    pub fn parse(&self, text: &str) -> Result<i64, String> {
+    /// [`TimestampError`] with the reason.
+    pub fn parse(&self, text: &str) -> Result<i64, TimestampError> {
         let moment = match &self.0 {
             Format::Auto => auto(&plain_time(text)),
             Format::Iso => iso(text),
@@ -88,9 +115,10 @@ impl TimestampFormat {
                 pattern.parse(&plain)
             }),
         };
-        moment.map_err(|reason| {
-            let (text, format) = (Shown(text), Shown(self));
-            format!("`{text}` is no time of the format {format}: {reason}")
+        moment.map_err(|reason| TimestampError {
+            text: text.to_owned(),
+            format: self.clone(),
+            reason,
         })
     }
 }
@@ -197,24 +225,27 @@ fn floor(moment: Timestamp) -> i64 {
 }
 
 impl FromStr for TimestampFormat {
-    type Err = String;
+    type Err = TimestampFormatError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, TimestampFormatError> {
         let lower = text.to_lowercase();
         let number = NUMBERS.iter().find(|(name, _)| *name == lower);
         Ok(Self(match (lower.as_str(), number) {
             ("auto", _) => Format::Auto,
             ("iso", _) => Format::Iso,
             (_, Some(&(name, unit))) => Format::Number { name, unit },
-            _ => Format::Pattern(Pattern::new(text)?),
+            _ => {
+                let pattern = Pattern::new(text);
+                Format::Pattern(pattern.map_err(|reason| TimestampFormatError { reason })?)
+            }
         }))
     }
 }
 
 impl TryFrom<String> for TimestampFormat {
-    type Error = String;
+    type Error = TimestampFormatError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, TimestampFormatError> {
         text.parse()
     }
 }
@@ -494,7 +525,7 @@ mod tests {
         ];
         for (format, text, part) in table {
             let format: TimestampFormat = format.parse().unwrap();
-            let error = format.parse(text).unwrap_err();
+            let error = format.parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{format}: {text}: {error}");
             assert!(!error.contains("jiff"), "{error}");
         }
@@ -528,7 +559,7 @@ mod tests {
             ("isoo", "did you mean"),
         ];
         for (pattern, part) in table {
-            let error = pattern.parse::<TimestampFormat>().unwrap_err();
+            let error = pattern.parse::<TimestampFormat>().unwrap_err().to_string();
             assert!(error.contains(part), "{pattern}: {error}");
         }
     }

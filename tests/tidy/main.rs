@@ -2,11 +2,13 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `errors` | errors of public functions are types |
 //! | `layers` | the layers of the library: which module may use which |
 //! | `rooms` | the modules of a folder import each other in no circle |
 //! | `prose` | links of the book, and the length of the README |
 //! | `sources` | the files, and what of them is code |
 
+mod errors;
 mod layers;
 mod prose;
 mod rooms;

@@ -13,22 +13,44 @@ const WITHOUT_LENGTH: [(&[&str], &str); 4] = [
     (&["decade", "decades", "century", "centuries"], "that"),
 ];
 
+/// How a duration is written.
+const SHAPE: &str = "a duration is numbers with units, such as 500ms, 10s, 1m30s, 24h, 7d or 4w";
+
+/// A text that is no duration, for the one who typed it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DurationError {
+    /// It has a unit whose length depends on the calendar.
+    #[error("{unit} has no fixed length: give days or weeks; {SHAPE}")]
+    NoFixedLength {
+        /// The unit, such as `a month`.
+        unit: &'static str,
+    },
+    /// It is not written as a duration.
+    #[error("{reason}; {SHAPE}")]
+    NotADuration {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is 0, where more is needed.
+    #[error("it is 0: give at least 1ms")]
+    Zero,
+}
+
 /// Reads `10s`, `500ms`, `2m`, `1h`, `1d`, `1w`, and combinations such as `1m30s`. A month and a
 /// year have no fixed length, and are refused.
 ///
 /// ```
-/// use squall_topologies::duration::parse;
+/// use squall_topologies::duration::{DurationError, parse};
 ///
 /// assert_eq!(parse("1m30s").unwrap().as_secs(), 90);
-/// assert!(parse("10").unwrap_err().contains("500ms"));
-/// assert!(parse("1month").unwrap_err().contains("no fixed length"));
+/// assert!(parse("10").unwrap_err().to_string().contains("500ms"));
+/// assert_eq!(parse("1month"), Err(DurationError::NoFixedLength { unit: "a month" }));
 /// ```
 ///
 /// # Errors
-/// What is wrong with the text, and how a duration is written.
-pub fn parse(text: &str) -> Result<Duration, String> {
-    const SHAPE: &str =
-        "a duration is numbers with units, such as 500ms, 10s, 1m30s, 24h, 7d or 4w";
+/// [`DurationError`] says what is wrong with the text, and how a duration is written.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut units = text.split(|char: char| !char.is_alphabetic());
     let without_length = units.find_map(|unit| {
         let mut known = WITHOUT_LENGTH.iter();
@@ -38,21 +60,21 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         };
         known.find(|(names, _)| names.iter().any(like))
     });
-    if let Some((_, what)) = without_length {
-        return Err(format!(
-            "{what} has no fixed length: give days or weeks; {SHAPE}"
-        ));
+    if let Some(&(_, unit)) = without_length {
+        return Err(DurationError::NoFixedLength { unit });
     }
-    humantime::parse_duration(text).map_err(|error| format!("{error}; {SHAPE}"))
+    humantime::parse_duration(text).map_err(|error| DurationError::NotADuration {
+        reason: error.to_string(),
+    })
 }
 
 /// As [`parse`], and refuses 0.
 ///
 /// # Errors
 /// As [`parse`], and for 0.
-pub fn parse_above_zero(text: &str) -> Result<Duration, String> {
+pub fn parse_above_zero(text: &str) -> Result<Duration, DurationError> {
     match parse(text)? {
-        Duration::ZERO => Err("it is 0: give at least 1ms".to_owned()),
+        Duration::ZERO => Err(DurationError::Zero),
         span => Ok(span),
     }
 }
@@ -132,7 +154,7 @@ mod tests {
             "1Y", "1 year", "2years", "1yr", "2yrs", "1q", "1Q", "1quarter", "1d1M", "1y2d",
         ] {
             for parsed in [parse(text), parse_above_zero(text)] {
-                let error = parsed.unwrap_err();
+                let error = parsed.unwrap_err().to_string();
                 assert!(error.contains("has no fixed length"), "{text}: {error}");
                 assert!(error.contains("such as 500ms, 10s"), "{error}");
             }

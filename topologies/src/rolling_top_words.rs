@@ -14,7 +14,7 @@ use squall::connectors::{Files, RandomWords};
 use squall::topology::{Component, NoInput, When};
 use squall::{BoxError, Count, Out, Ranking, Text, Topology, Word, secs, time::WindowShape};
 
-use crate::duration;
+use crate::duration::{self, DurationError};
 use crate::numbers::{at_least_one, rate, tasks};
 use crate::outputs::Outputs;
 use crate::words::Words;
@@ -113,9 +113,9 @@ pub enum Length {
 }
 
 impl FromStr for Length {
-    type Err = String;
+    type Err = DurationError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, DurationError> {
         match text {
             "all" => Ok(Self::All),
             _ => duration::parse_above_zero(text).map(Self::Of),

@@ -58,7 +58,7 @@ impl Ranked<'_> {
 /// # Errors
 /// What is wrong, for the one who typed it.
 pub(crate) fn every(text: &str) -> Result<Duration, String> {
-    let span = duration::parse_above_zero(text)?;
+    let span = duration::parse_above_zero(text).map_err(|error| error.to_string())?;
     match WindowShape::running(span) {
         Ok(_) => Ok(span),
         Err(_) => Err("give whole milliseconds, at most 2^53".to_owned()),

@@ -98,3 +98,14 @@ pub enum QueryError {
     #[error(transparent)]
     Source(BoxError),
 }
+
+/// A text that is no moment; see [`moment`](super::moment).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no moment: {reason}")]
+#[non_exhaustive]
+pub struct MomentError {
+    /// The text.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
+}

@@ -27,7 +27,7 @@ use groups::Groups;
 use plan::Plan;
 
 pub use answer::{Answer, AnswerRow, Measure};
-pub use error::QueryError;
+pub use error::{MomentError, QueryError};
 pub use source::{Portion, RowSource, Stored};
 
 /// A question to a cube: its metrics by time and dimensions.
@@ -145,17 +145,21 @@ impl FromStr for DimensionFilter {
 /// UTC where it has no offset. In milliseconds since 1970.
 ///
 /// # Errors
-/// What is wrong with it, as a sentence.
+/// [`MomentError`] with the reason.
 ///
 /// ```
 /// use squall_cube::query::moment;
 ///
 /// assert_eq!(moment("2015-03-20"), Ok(1_426_809_600_000));
 /// assert_eq!(moment("2015-03-20T18:00:00Z"), moment("2015-03-20T18"));
-/// assert!(moment("now").unwrap_err().starts_with("`now` is no moment"));
+/// let error = moment("now").unwrap_err().to_string();
+/// assert!(error.starts_with("`now` is no moment"));
 /// ```
-pub fn moment(text: &str) -> Result<i64, String> {
-    crate::moment::iso(text).map_err(|why| format!("`{text}` is no moment: {why}"))
+pub fn moment(text: &str) -> Result<i64, MomentError> {
+    crate::moment::iso(text).map_err(|reason| MomentError {
+        text: text.to_owned(),
+        reason,
+    })
 }
 
 impl Query {

@@ -213,7 +213,7 @@ pub fn parse(text: &str, name: &str) -> Result<(Spec, Vec<Warning>), SpecErrors>
 /// Reads a granularity as a spec has it: its name or period, or Druid's JSON for it.
 ///
 /// # Errors
-/// What is wrong with it, as a sentence; members that say nothing are wrong, too.
+/// [`GranularityError`]; members that say nothing are wrong, too.
 ///
 /// ```
 /// use squall_cube::spec::granularity;
@@ -221,23 +221,33 @@ pub fn parse(text: &str, name: &str) -> Result<(Spec, Vec<Warning>), SpecErrors>
 /// let text = r#"{"type": "period", "period": "P1D", "timeZone": "Europe/Prague"}"#;
 /// assert_eq!(granularity(text), granularity("P1D in Europe/Prague"));
 /// assert_eq!(granularity("\"day\""), granularity("day"));
-/// let error = granularity(r#"{"type": "perio"}"#).unwrap_err();
+/// let error = granularity(r#"{"type": "perio"}"#).unwrap_err().to_string();
 /// assert!(error.starts_with("there is no granularity type `perio`; did you mean `period`?"));
 /// ```
-pub fn granularity(text: &str) -> Result<Granularity, String> {
+pub fn granularity(text: &str) -> Result<Granularity, GranularityError> {
+    let one = |why: String| GranularityError { wrong: vec![why] };
     if !text.trim_start().starts_with(['{', '"']) {
         return text
             .parse()
-            .map_err(|why: UnknownGranularity| why.to_string());
+            .map_err(|why: UnknownGranularity| one(why.to_string()));
     }
     let mut notes = Notes::default();
     let text = Text::new(text);
-    let node = Node::of(&text).map_err(|(_, why)| why)?;
+    let node = Node::of(&text).map_err(|(_, why)| one(why))?;
     let granularity = parts::granularity(node, "granularity", &mut notes);
     let notes = notes.mistakes.into_iter().chain(notes.warnings);
     let wrong: Vec<String> = notes.map(|(_, what)| what).collect();
     match granularity {
         Some(granularity) if wrong.is_empty() => Ok(granularity),
-        _ => Err(wrong.join("; ")),
+        _ => Err(GranularityError { wrong }),
     }
+}
+
+/// A text that is no granularity; see [`granularity()`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .wrong.join("; "))]
+#[non_exhaustive]
+pub struct GranularityError {
+    /// All that is wrong with it, each as a sentence.
+    pub wrong: Vec<String>,
 }

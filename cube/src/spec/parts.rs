@@ -216,9 +216,9 @@ fn timestamp_spec(object: Option<Object<'_>>, notes: &mut Notes) -> TimestampSpe
         time.column = column;
     }
     if let Some((format, line)) = object.located("format", notes) {
-        match format.parse() {
+        match format.parse::<TimestampFormat>() {
             Ok(format) => time.format = format,
-            Err(why) => notes.mistake(line, why),
+            Err(why) => notes.mistake(line, why.reason),
         }
     }
     if let Some((missing, line)) = object.located("missingValue", notes) {

@@ -477,7 +477,7 @@ fn a_granularity_alone_is_written_as_in_a_spec() {
             "`granularity` has no `timezone`; did you mean `timeZone`?",
         ),
     ] {
-        let why = granularity(text).unwrap_err();
+        let why = granularity(text).unwrap_err().to_string();
         assert!(why.contains(part), "{text}: {why}");
     }
 }

@@ -142,5 +142,5 @@ pub use scalar::Scalar;
 pub use spout::FileSpout;
 pub use time::{TimeError, TimeFormat, TimeFormatError, plain_time};
 pub use time_numbers::{TimeNumberError, TimeUnit};
-pub use time_parts::{TimePart, check_time_parts};
+pub use time_parts::{TimePart, TimePartsError, check_time_parts};
 pub use words::{Split, SplitError};

@@ -289,7 +289,7 @@ fn check(pattern: &str) -> Result<(), String> {
     if directives(pattern).any(|letter| letter == 'C') {
         return Err("centuries are not read; give `%Y` for a year of four digits".to_owned());
     }
-    check_time_parts(&parts_of(pattern))?;
+    check_time_parts(&parts_of(pattern)).map_err(|error| error.to_string())?;
     to_ms(&read).map_err(|error| error.to_string())?;
     Ok(())
 }

@@ -96,20 +96,29 @@ const NEEDS: [(TimePart, &[TimePart], &str); 10] = [
     (Fraction, &[Second, Instant], "seconds"),
 ];
 
+/// Parts of which no pattern of times can be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .wrong.join("; "))]
+#[non_exhaustive]
+pub struct TimePartsError {
+    /// All that is wrong with them: `it has no year`.
+    pub wrong: Vec<String>,
+}
+
 /// Whether times can be written in a pattern of these parts, in any order: each is there once, none
 /// contradicts another one, and none means nothing for want of another one.
 ///
 /// # Errors
-/// All that is wrong, for the author of the pattern.
+/// [`TimePartsError`], for the author of the pattern.
 ///
 /// ```
 /// use squall::connectors::files::{TimePart::*, check_time_parts};
 ///
 /// assert_eq!(check_time_parts(&[Year, Month, Day, Hour, Minute]), Ok(()));
 /// let error = check_time_parts(&[Year, Month, DayOfYear]).unwrap_err();
-/// assert_eq!(error, "it has a day of the year together with a month");
+/// assert_eq!(error.to_string(), "it has a day of the year together with a month");
 /// ```
-pub fn check_time_parts(parts: &[TimePart]) -> Result<(), String> {
+pub fn check_time_parts(parts: &[TimePart]) -> Result<(), TimePartsError> {
     let has = |part: &TimePart| parts.contains(part);
     let mut wrong = Vec::new();
     for (place, part) in parts.iter().enumerate() {
@@ -151,7 +160,7 @@ pub fn check_time_parts(parts: &[TimePart]) -> Result<(), String> {
     if wrong.is_empty() {
         Ok(())
     } else {
-        Err(wrong.join("; "))
+        Err(TimePartsError { wrong })
     }
 }
 
@@ -228,7 +237,7 @@ mod tests {
             (&[Instant, Year], "seconds since 1970 together with a year"),
         ];
         for (parts, told) in table {
-            let error = check_time_parts(parts).unwrap_err();
+            let error = check_time_parts(parts).unwrap_err().to_string();
             assert!(error.contains(told), "{parts:?}: {error}");
         }
     }
