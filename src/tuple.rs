@@ -89,7 +89,6 @@ impl<T: FieldAt<I>, const I: usize> Debug for Field<T, I> {
 /// A field is a key of the tuples that are its tuple. Said through this trait, a fields grouping
 /// by a field of another tuple ends in a message that the derive wrote, with the names of the
 /// stream's own fields.
-#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a field of `{U}` is not a key of the tuple `{Self}`",
     label = "expected a key of `{Self}`",
