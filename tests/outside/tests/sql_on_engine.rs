@@ -21,7 +21,6 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use squall::key::{KeyValue, hash_bytes, shard_of, shards_of_task, task_of_shard};
-use squall::tuple::FieldAt;
 use squall::views::Views;
 use squall::{
     Bolt, Context, DataDir, Epoch, Next, Out, Result, RunOptions, Spout, SpoutOut, States, Table,
@@ -55,26 +54,10 @@ impl KeyValue for Shard {
 }
 
 /// The rows of a chunk that belong to one task.
-#[derive(Clone, Debug)]
+#[derive(Tuple, Clone, Debug)]
 struct Part {
     shard: Shard,
     chunk: Chunk,
-}
-
-impl Part {
-    const SHARD: squall::tuple::Field<Self, 0> = squall::tuple::Field::new();
-}
-
-impl Tuple for Part {
-    const FIELDS: &'static [&'static str] = &["shard"];
-}
-
-impl FieldAt<0> for Part {
-    type Value = Shard;
-    const NAME: &'static str = "shard";
-    fn get(&self) -> &Shard {
-        &self.shard
-    }
 }
 
 /// The columns of a key, encoded; routed and stored by these bytes.
