@@ -107,7 +107,6 @@ mod fault;
 pub mod fuzzing;
 pub mod key;
 mod meaning;
-mod nearest;
 mod operator;
 pub mod private;
 pub mod ranking;

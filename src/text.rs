@@ -1,5 +1,6 @@
 //! [`Text`], the string type of tuples.
 
+mod nearest;
 mod repr;
 mod shown;
 
@@ -8,6 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::{Deref, Range};
 
+pub use nearest::nearest;
 use repr::Repr;
 pub(crate) use repr::packed;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

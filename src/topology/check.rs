@@ -12,7 +12,7 @@ use super::{
         Plan,
     },
 };
-use crate::nearest::nearest;
+use crate::text::nearest;
 
 impl Plan {
     /// Finds every mistake that can be known before the topology runs.
@@ -227,7 +227,7 @@ impl<'a> Check<'a> {
         self.errors.push(PlanError::UnknownComponent {
             component: component.id.clone(),
             input: input.component.clone(),
-            nearest: nearest(&input.component, &known),
+            nearest: nearest(&input.component, &known).map(str::to_owned),
             known,
         });
     }

@@ -7,7 +7,7 @@ use crate::sources::{check, code, is_name, is_test, sources};
 const LAYERS: &[&[&str]] = &[
     // Values without a meaning of their own for topologies.
     &[
-        "decimal", "error", "meaning", "nearest", "private", "text", "time", "varint",
+        "decimal", "error", "meaning", "private", "text", "time", "varint",
     ],
     // Failing on purpose; the runtime of asynchronous clients.
     &["clients", "fault"],

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use jiff::civil::{self, Date, DateTime, ISOWeekDate, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use squall::connectors::files::{TimePart, check_time_parts};
-use squall::text::Shown;
+use squall::text::{self, Shown};
 
 use super::zone::{by_abbreviation, by_name};
-use crate::nearest;
 
 /// A pattern: `yyyy-MM-dd'T'HH:mm:ss.SSSZ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +177,7 @@ impl Pattern {
 }
 
 fn unknown(text: &str, letter: char) -> String {
-    match nearest::nearest(text, &NAMES) {
+    match text::nearest(text, &NAMES) {
         Some(name) => format!("there is no time format `{text}`; did you mean `{name}`?"),
         None => format!(
             "in the time format `{}` there is no letter `{letter}`; there are y M d D x w e E H k K \

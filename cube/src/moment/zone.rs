@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
-
-use crate::nearest;
+use squall::text;
 
 /// Abbreviations with the hours that their clocks are ahead of UTC: those of RFC 2822, which mean
 /// one offset, whatever the date. In the time zone database some of them are something else.
@@ -55,7 +54,7 @@ pub(crate) fn time_zone(name: &str) -> Result<TimeZone, String> {
     jiff::tz::db().get(name).map_err(|_| {
         let names: Vec<_> = jiff::tz::db().available().collect();
         let names: Vec<&str> = names.iter().map(jiff::tz::TimeZoneName::as_str).collect();
-        let hint = match nearest::nearest(name, &names) {
+        let hint = match text::nearest(name, &names) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => {
                 "give a name such as `America/Los_Angeles`, or an offset such as `+02:00`".into()

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use serde::Deserialize;
-use squall::text::Shown;
+use squall::text::{self, Shown};
 
 use super::json::{Member, Node};
-use crate::nearest;
 
 /// What is wrong with a spec, and what of it is left aside, each with its line.
 #[derive(Default)]
@@ -141,7 +140,7 @@ impl<'t> Object<'t> {
     /// Warns of everything that was not taken out. What was probably meant to be is a mistake.
     pub(super) fn end(self, notes: &mut Notes) {
         for Member { name, line, .. } in self.members {
-            match nearest::nearest(&name, &self.known) {
+            match text::nearest(&name, &self.known) {
                 Some(known) => {
                     let (object, name) = (&self.name, Shown(name));
                     let what = format!("{object} has no `{name}`; did you mean `{known}`?");

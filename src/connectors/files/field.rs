@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::csv_rows::Header;
 use super::elements::Path;
 use super::field_error::{FieldError, MissingColumn};
-use crate::nearest::nearest;
-use crate::text::Shown;
+use crate::text::{Shown, nearest};
 
 /// Names what is wanted of each record: the record itself, a CSV column, or a JSON value.
 ///
@@ -149,7 +148,7 @@ fn find(header: &Header, name: &str) -> Result<usize, MissingColumn> {
         MissingColumn {
             asked: name.to_owned(),
             found: header.to_string(),
-            nearest: nearest(name, &names),
+            nearest: nearest(name, &names).map(str::to_owned),
         }
     })
 }

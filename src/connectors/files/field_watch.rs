@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::csv_rows::Header;
 use super::field::FieldSelector;
 use super::record::{Content, Record};
-use crate::nearest::nearest;
-use crate::text::excerpt;
+use crate::text::{excerpt, nearest};
 
 /// After so many records of a run it is told what none of them has.
 const TOLD_AFTER: u64 = 1_000;
@@ -276,7 +275,7 @@ fn near(asked: &str, names: &[String]) -> Option<String> {
         let mut names = names.iter();
         names.find(|name| last(name) == last(asked)).cloned()
     };
-    nearest(asked, names).or_else(inside)
+    nearest(asked, names).map(str::to_owned).or_else(inside)
 }
 
 impl MissingFields {
