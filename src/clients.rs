@@ -63,9 +63,11 @@ impl RuntimeOf {
 
     pub(crate) fn handle(&self) -> Result<Handle> {
         let clients = self.0.upgrade();
-        let clients = clients.ok_or("the run whose runtime is asked for has ended")?;
+        let clients = clients.ok_or("the run that owns this asynchronous runtime has ended")?;
         let handle = clients.handle();
-        Ok(handle.map_err(|error| format!("no runtime for asynchronous clients: {error}"))?)
+        Ok(handle.map_err(|error| {
+            format!("cannot start the runtime for asynchronous clients: {error}")
+        })?)
     }
 }
 

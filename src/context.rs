@@ -1,4 +1,4 @@
-//! What the runtime tells a task about itself and about the epoch at hand.
+//! The runtime's information for a task: about the task itself and the current epoch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,11 +6,10 @@ use std::str::FromStr;
 
 /// A decimal number, exactly as it is written: `12.50`, `-0.001`, `1e3`.
 ///
-/// For money: `0.1` is no binary fraction, so a price that is read as a floating-point number
-/// is a little off before anything is done with it. Here a price times a quantity is exact, and
-/// rounded once, to cents.
+/// For money: `0.1` is not a binary fraction, so a price that is read as a floating-point number is
+/// already a little off. Here a price times a quantity is exact, and rounded once, to cents.
 ///
-/// Up to 38 digits, that is what 128 bits hold; what would need more is an error and never
+/// It has up to 38 digits, as many as 128 bits hold. A number with more is an error; it is never
 /// rounded silently.
 ///
 /// ```
@@ -31,24 +30,24 @@ pub struct Decimal {
     scale: i32,
 }
 
-/// Why a text is no decimal number, or a number has no such value.
+/// Why a text is not a decimal number, or a number has no such value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecimalError {
     /// It is not written as one.
-    #[error("{0:?} is no decimal number: write digits with at most one point, as in -12.50")]
+    #[error("{0:?} is not a decimal number: write digits with at most one point, as in -12.50")]
     NotANumber(
         /// What was found.
         String,
     ),
     /// It has more digits than can be kept.
-    #[error("{0} has too many digits: there is room for 38, and for a result of 19")]
+    #[error("{0} has too many digits: at most 38 are kept, and 19 in a result")]
     TooLong(
         /// The number, or the calculation that leads to it.
         String,
     ),
     /// A whole number was asked for.
-    #[error("{0} is no whole number")]
+    #[error("{0} is not a whole number")]
     NotWhole(
         /// The number.
         String,
@@ -81,8 +80,8 @@ impl Decimal {
         product.ok_or_else(|| DecimalError::TooLong(format!("{self} x {other}")))
     }
 
-    /// The amount in cents, rounded once: a half away from zero, so that what is taken back
-    /// is what was given.
+    /// The amount in cents, rounded once: a half away from zero, so that a return has the amount of
+    /// its sale.
     ///
     /// # Errors
     /// [`DecimalError::TooLong`] where it does not fit into 64 bits.

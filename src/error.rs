@@ -6,10 +6,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// What user code returns; `?` works on every error type.
 pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 
-/// An error after which trying again is of no use: it ends the run wherever user code returns it,
-/// and the run is not restored from its last commit. A bolt that returns it for a tuple makes no
-/// dead letter of that. It counts as well where it is the [source](std::error::Error::source) of
-/// another error.
+/// An error that a retry cannot mend. It ends the run wherever user code returns it, and the run is
+/// not restored from its last commit. A tuple for which a bolt returns it does not become a dead
+/// letter. It has the same effect as a [source](std::error::Error::source) of another error.
 ///
 /// ```
 /// use squall::{BoxError, error::Fatal};
@@ -33,12 +32,12 @@ impl Fatal {
     }
 }
 
-/// An error that is not the fault of the tuple in hand, and may be gone a moment later: a full
-/// disk, a server that does not answer. A bolt that returns it for a tuple makes no dead letter of
-/// that: a durable run is restored from its last commit, and takes the tuple again; another run
-/// ends. It counts as well where it is the [source](std::error::Error::source) of another error.
+/// An error that is not caused by the tuple in hand, and may be gone a moment later: a full disk, a
+/// server that does not answer. A tuple for which a bolt returns it does not become a dead letter:
+/// a durable run is restored from its last commit and takes the tuple again; any other run ends. It
+/// has the same effect as a [source](std::error::Error::source) of another error.
 ///
-/// Where a whole batch, epoch or watermark fails, every error is taken so.
+/// Every error of a whole batch, epoch or watermark is treated like this one.
 ///
 /// ```
 /// use squall::testing::BoltTest;
@@ -92,7 +91,7 @@ impl std::error::Error for Transient {
     }
 }
 
-/// Whether an error, or one that it came from, is of this type.
+/// Whether an error or one of its sources is of this type.
 pub(crate) fn stems_from<E: std::error::Error + 'static>(error: &BoxError) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
     while let Some(error) = cause {

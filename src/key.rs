@@ -1,4 +1,5 @@
-//! Keys: what a fields grouping routes by, and the hash that is the same on every computer.
+//! Keys: the values that a fields grouping routes by, and their hash, which is the same on every
+//! computer.
 
 use std::borrow::Cow;
 use std::fmt::Debug;

@@ -1,9 +1,9 @@
-//! Topologies of spouts and bolts, with exact rolling counts and rankings, in one process,
-//! exactly once over crashes.
+//! An embedded stream processor: topologies of spouts and bolts in one process, with exact rolling
+//! counts and rankings, exactly once over crashes.
 //!
 //! A *spout* emits tuples, *bolts* turn them into others, *sinks* hand them to the outside
-//! world; a *topology* wires them by *groupings*, which say who of a component's tasks gets
-//! which tuple. Everything is typed: a tuple is a struct, a key is one of its fields, and wrong
+//! world; a *topology* wires them by *groupings*, which choose the task of the reader that gets a
+//! tuple. Everything is typed: a tuple is a struct, a key is one of its fields, and wrong
 //! wiring does not compile. Results depend on the data and not on timing.
 //!
 //! The classic: the most frequent words of the last ten seconds, every five seconds.
@@ -42,10 +42,10 @@
 //!
 //! # The map
 //!
-//! In the order in which data flows, and below it what carries it:
+//! First the data flow, then the parts that carry it:
 //!
 //! ```text
-//!    Spout ---------> Bolt, KeyedBolt ---------> Sink        what you write, or take from
+//!    Spout ---------> Bolt, KeyedBolt ---------> Sink        yours, or ready ones from
 //!    connectors       bolts                      connectors  `connectors` and `bolts`
 //!      |                |                          |
 //!      |  Out: emitted tuples, on one stream or several
@@ -64,27 +64,26 @@
 //!   string of tuples; [`Decimal`], for money; [`Timestamp`] and windows ([`time`]); [`Count`] and
 //!   [`Ranking`].
 //! - **What you write**: [`Spout`], [`Bolt`], [`KeyedBolt`] and [`Sink`], which emit through
-//!   [`Out`] ([`stream`] has several outputs) and learn who they are from a [`Context`]; with
-//!   [`asynchronous`] clients too.
-//! - **What is there already**: [`bolts`], [`connectors`] and [`aggregate`], what can be aggregated in
-//!   parts.
-//! - **How it is wired**: [`Topology`], and the plan that it makes, in [`topology`].
+//!   [`Out`] ([`stream`] has several outputs) and learn their task from a [`Context`]. Adapters for
+//!   asynchronous clients are in [`asynchronous`].
+//! - **What is ready**: [`bolts`], [`connectors`], and aggregators for bolts in [`aggregate`].
+//! - **How it is wired**: [`Topology`] makes a plan; see [`topology`].
 //! - **How it runs**: [`Topology::run`] with [`RunOptions`], which ends in a [`Summary`] or a
-//!   [`RunError`]; [`Topology::start`] gives a running topology to look at and to stop ([`run`]).
-//! - **What survives**: with a [`DataDir`] what a component declares in its `state` method
-//!   ([`Table`], [`Value`], and more in [`state`]), beside what it means; a failed run goes on from
-//!   its last commit, and [`views`] read what is committed. [`data_dir`] tells what is stored.
-//! - **What waits to be read**: a [`depot`], a log in a data directory that topologies read, each
-//!   from where it is.
+//!   [`RunError`]; [`Topology::start`] gives a running topology, to watch and to stop ([`run`]).
+//! - **What survives a crash**: with a [`DataDir`], the state that a component declares in its `state`
+//!   method ([`Table`], [`Value`], and more in [`state`]). A failed run goes on from its last commit,
+//!   and [`views`] read committed state. [`data_dir`] inspects a directory.
+//! - **Logs on disk**: a [`depot`] is a log in a data directory; each topology reads it from its own
+//!   position.
 //! - **How it is tested**: [`testing`].
 //!
 //! Four ideas explain the rest. A **watermark** on every batch says that no earlier time
 //! follows; where it passes the end of a window, the window closes. An **epoch** is a mark that
 //! every spout puts into its output and every task passes after exactly the tuples before it.
-//! A **commit** is an epoch whose state, positions and output are stored in one batch: what
-//! came after it is done again after a crash, and nothing twice.
-//! **Credits** bound what is on its way to a task by what it takes in a tenth of a second.
-//! The book in `docs/` of the repository tells the rest, with reasons.
+//! A **commit** is an epoch whose state, positions and output are stored in one batch: after a
+//! crash the run repeats only the work after it, and nothing counts twice.
+//! **Credits** bound the tuples in flight to a task: about as many as it takes in a tenth of a second.
+//! The book in `docs/` of the repository has the rest, with reasons.
 #![deny(unsafe_code)]
 
 // The derive writes `::squall::`, also within this crate.
@@ -140,7 +139,7 @@ pub use time::{Timestamp, millis, secs};
 pub use topology::Topology;
 pub use tuple::Tuple;
 
-/// Runs: how they go on after a failure, what they have lost, what they tell while they go on.
+/// Runs: statistics, losses, and restarts after a failure.
 ///
 /// [`Topology::run`] and [`Topology::start`] begin one, with [`RunOptions`].
 pub mod run {
@@ -150,7 +149,7 @@ pub mod run {
     };
 }
 
-/// What is in a [`DataDir`], and why one is refused.
+/// The content of a [`DataDir`], and the errors of one that is refused.
 pub mod data_dir {
     pub use crate::durable::{
         AppendTo, DataDirError, DepotAppender, InspectedComponent, InspectedState, Inspection,
@@ -159,7 +158,7 @@ pub mod data_dir {
     pub use crate::store::StoreError;
 }
 
-/// What is committed, read while a run goes on or when none does: [`DataDir::views`].
+/// Reads of committed state, with or without a run that has it open: [`DataDir::views`].
 pub mod views {
     pub use crate::durable::{
         Commit, Row, Rows, Snapshot, TableChange, TableChanges, TableView, ViewError, Views,
@@ -171,8 +170,14 @@ pub mod views {
 mod book {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../docs/your-project.md")]
+    struct YourProject;
     #[doc = include_str!("../docs/writing.md")]
     struct Writing;
+    #[doc = include_str!("../docs/aggregators.md")]
+    struct Aggregators;
+    #[doc = include_str!("../docs/from-storm.md")]
+    struct FromStorm;
     #[doc = include_str!("../docs/recipes.md")]
     struct Recipes;
     #[doc = include_str!("../docs/state-and-recovery.md")]

@@ -39,7 +39,7 @@ use std::path::Path;
 #[non_exhaustive]
 pub enum NotPrivate {
     /// There is something else in its place.
-    #[error("it is {found}, and not {wanted}: remove it, or give another directory")]
+    #[error("it is {found}, not {wanted}: remove it, or give another directory")]
     OtherKind {
         /// What is there, as `a pipe`.
         found: &'static str,
@@ -231,8 +231,7 @@ pub fn take_dir(dir: &Path) -> io::Result<()> {
     if let Some(mode) = closed {
         let dir = dir.display();
         tracing::warn!(
-            "`{dir}` was open to other users (mode {mode:03o}): now it is this user's alone \
-             ({DIR_MODE:03o})"
+            "`{dir}` was open to other users (mode {mode:03o}): its mode is {DIR_MODE:03o} now"
         );
     }
     Ok(())

@@ -138,7 +138,7 @@ pub(crate) fn rank_order<K: Ord>(a: (&K, u64), b: (&K, u64)) -> Ordering {
 
 /// A ranking of no places was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a ranking of 0 places was asked for: give at least 1")]
+#[error("a ranking cannot have 0 places: give at least 1")]
 pub struct NoPlaces;
 
 /// Collects the `places` best of any number of entries, in memory for twice as many.

@@ -15,13 +15,13 @@ use crate::tuple::Tuple;
 ///   upsert by key, a set;
 /// - **by the outbox**: `write` only encodes, [`Sink::outbox`] hands over, and
 ///   [`Sink::deliver`] gets it when the epoch is committed, in order and at least once. A
-///   sink that notes in its [state](Sink::state) what it has delivered, or whose target can
-///   tell, makes it exactly once. Without a data directory the runtime hands over and
+///   sink that keeps in its [state](Sink::state) what it has delivered, or whose target
+///   knows, makes it exactly once. Without a data directory the runtime hands over and
 ///   delivers at each batch.
 ///
-/// A sink has a thread of its own for each task, so it may block on writing; what it holds
-/// up is held up by backpressure. Every error ends the topology with the cause: a sink
-/// that cannot write must not let tuples pass unwritten.
+/// Each task of a sink has its own thread, so a write may block; backpressure then slows down its
+/// senders. Every error ends the topology with the cause: no tuple may be skipped because it cannot
+/// be written.
 ///
 /// ```
 /// use squall::{Result, Sink, Text, Tuple, testing::SinkTest};
@@ -68,8 +68,8 @@ pub trait Sink: Send + 'static {
     /// End the topology.
     fn write(&mut self, tuples: &[Self::Input]) -> Result;
 
-    /// What is to be delivered of the tuples written since the last call, encoded; none
-    /// from a sink that delivers in [`Sink::write`].
+    /// The encoded output for the tuples written since the last call; none from a sink that
+    /// delivers in [`Sink::write`].
     ///
     /// # Errors
     /// End the topology.
@@ -79,16 +79,15 @@ pub trait Sink: Send + 'static {
 
     /// How many bytes wait for [`Sink::outbox`], for sinks that keep what they are given.
     ///
-    /// Where more than 16 MiB wait, the run commits before its interval is over, and while an
-    /// earlier commit is on its way the sink is given no tuples: what it holds is bounded,
-    /// however much comes in an interval. What closes at one moment belongs to one commit,
-    /// so the output of many windows that close together is held whole.
+    /// If more than 16 MiB wait, the run commits early, and the sink gets no tuples while an
+    /// earlier commit is being written. So a sink's memory is bounded. One exception: windows that
+    /// close at one moment belong to one commit, so their whole output is held.
     fn waiting_bytes(&self) -> usize {
         0
     }
 
-    /// Delivers what [`Sink::outbox`] gave. It is committed: after a failure it comes
-    /// again, until a commit says that it was delivered.
+    /// Delivers what [`Sink::outbox`] returned. It is committed, so after a failure it comes again,
+    /// until a commit records its delivery.
     ///
     /// # Errors
     /// End the topology.

@@ -1,4 +1,4 @@
-//! Streams: what a component emits, and [`Out`], through which it emits.
+//! Streams: the outputs of a component, and [`Out`], through which user code emits.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use crate::text::excerpt;
 use crate::time::Timestamp;
 use crate::tuple::{DeadLetter, LossExample, Tuple};
 
-/// The name of a component's main stream: what it emits unless it names another stream.
+/// The name of a component's main stream, on which it emits unless it names another one.
 pub const DEFAULT_STREAM: &str = "default";
 
 /// The name of the stream of tuples that a spout or bolt could not handle; each has one.
@@ -21,7 +21,7 @@ pub const DEAD_LETTERS: &str = "dead-letters";
 /// The output streams of a component: one tuple type, a Rust tuple of up to four for
 /// several streams, or `()` for none.
 ///
-/// It is sealed: what a component can emit are tuples.
+/// It is sealed: a component can emit only tuples.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tuple, so no component can emit it",
     label = "this type cannot travel on a stream",

@@ -109,7 +109,7 @@ pub const fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// What the times of a stream mean.
+/// The kind of the times of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimeDomain {
     /// A tuple's time is the moment of the epoch in which its spout emitted it.
@@ -213,7 +213,7 @@ pub enum WindowError {
     /// The window is more slides long than [`WindowShape::MAX_PANES`].
     #[error(
         "a window of {length:?} that slides by {slide:?} is {panes} slides long, and each event \
-         would be in as many windows: give a slide of at least {least:?}"
+         would be in that many windows: give a slide of at least {least:?}"
     )]
     TooManyPanes {
         /// The window's length.

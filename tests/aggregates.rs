@@ -344,7 +344,7 @@ fn what_no_partial_can_take_in_is_sent_and_refused_by_its_task() {
         // What a sender has put together and what it has sent as it is come in no order.
         let reason = letter.reason.as_str();
         assert!(
-            reason.starts_with("of the key 1 the sum of 92233720368547758")
+            reason.starts_with("for the key 1 the sum of 92233720368547758")
                 && reason.ends_with("and 2 is out of range"),
             "{combine:?}: {reason}"
         );

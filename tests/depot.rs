@@ -184,7 +184,7 @@ fn appending_goes_through_the_process_that_has_the_directory() {
     assert!(
         error
             .to_string()
-            .contains("nobody reads the depot `purchases`"),
+            .contains("no durable topology reads the depot `purchases`"),
         "{error}"
     );
 
@@ -228,7 +228,7 @@ fn appending_goes_through_the_process_that_has_the_directory() {
     for (to, what) in [
         (
             AppendTo::depot("purchase"),
-            "no depot `purchase`: there are purchases",
+            "depot `purchase`: known are purchases",
         ),
         (
             AppendTo {
@@ -242,7 +242,7 @@ fn appending_goes_through_the_process_that_has_the_directory() {
                 partitions: Some(3),
                 ..AppendTo::depot("purchases")
             },
-            "not 3 by `user`",
+            "instead of 3 by `user`",
         ),
     ] {
         let error = elsewhere().appender(to).err().unwrap();
@@ -290,10 +290,7 @@ fn what_an_appender_repeats_is_compared_with_what_the_holder_has() {
     assert!(is_there(&mut again, 1).unwrap());
     let error = again.end().unwrap_err();
     assert!(error.is_wrong_use(), "{error}");
-    assert!(
-        error.to_string().contains("what it appends now has 1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("its input now has 1"), "{error}");
     assert!(is_there(&mut again, 2).unwrap());
     again.end().unwrap();
     assert!(!is_there(&mut again, 3).unwrap());
@@ -301,8 +298,8 @@ fn what_an_appender_repeats_is_compared_with_what_the_holder_has() {
     let mut other = begin();
     assert!(is_there(&mut other, 7).unwrap());
     let error = is_there(&mut other, 2).unwrap_err();
-    let wanted = "`shop` has appended 2 records to the depot `purchases`, and what it appends now \
-                  begins with others";
+    let wanted = "`shop` has appended 2 records to the depot `purchases`, but its input now \
+                  begins with other records";
     assert_eq!(error.to_string(), wanted);
     drop(data_dir);
 }
@@ -440,7 +437,7 @@ fn a_backup_that_is_restored_over_a_directory_in_use_stays_as_it_is() {
         assert!(here.append(vec![purchase("bob", 1)]).is_err());
     }
     let error = running.wait().unwrap_err().to_string();
-    assert!(error.contains("is not there any more"), "{error}");
+    assert!(error.contains("is gone"), "{error}");
     assert!(there.append(vec![purchase("bob", 1)]).is_err());
     drop((here, there, depot, opened));
     assert!(std::fs::read(path.join("store.redb")).unwrap() == restored);

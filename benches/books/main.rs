@@ -31,7 +31,7 @@ use text::Books;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The places of the ranking, as many as the command shows.
+/// The number of places in the ranking: as many as the command shows.
 const TOP: usize = 10;
 
 /// The most frequent words with their counts, in the order of a ranking.

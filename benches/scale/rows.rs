@@ -20,7 +20,7 @@ pub struct Row {
     pub fields: usize,
     /// The slides of a window.
     pub panes: usize,
-    /// The places of the ranking.
+    /// The number of places in the ranking.
     pub top: usize,
     /// The interval of epochs.
     pub epoch: Duration,

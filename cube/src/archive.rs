@@ -102,8 +102,8 @@ struct Waiting {
 pub enum ArchiveError {
     /// A file has less than what was committed.
     #[error(
-        "the archive `{path}` was written up to byte {stored}, and now it has only {found}: restore it, \
-         or begin anew with other directories"
+        "the archive `{path}` was written up to byte {stored}, and now it has only {found}: \
+         restore it, or start again with other directories"
     )]
     Shorter {
         /// The file.
@@ -127,9 +127,8 @@ pub enum ArchiveError {
     },
     /// What was archived is not where the archive is said to be.
     #[error(
-        "the archive was written in `{stored}`, and `{found}` does not have it: there is no \
-         `{path}`. Give the old directory, or move what is in it to the new one; or give another \
-         data directory"
+        "the archive was written in `{stored}`, but `{found}` does not have its file `{path}`. \
+         Give the old directory, or move its files to the new one; or give another data directory"
     )]
     Elsewhere {
         /// Where it was written.
@@ -140,7 +139,7 @@ pub enum ArchiveError {
         path: String,
     },
     /// Somebody else's events are in it.
-    #[error("`{path}` has the archive of `{owner}`: give each cube a directory of its own")]
+    #[error("`{path}` is the archive of `{owner}`: give each cube its own directory")]
     OfAnother {
         /// The directory.
         path: String,

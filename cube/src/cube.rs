@@ -24,7 +24,7 @@ pub struct Cube {
 
 /// There is nothing to be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{dir}` has no cube: make one by `squall run rollup`")]
+#[error("`{dir}` has no cube: make one with `squall run rollup`")]
 pub struct NoCube {
     /// The data directory.
     pub dir: String,

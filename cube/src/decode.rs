@@ -117,11 +117,12 @@ pub enum DecodeError {
         kind: &'static str,
     },
     /// A field has a name that cubes or their answers have for themselves.
-    #[error("the field `{}` cannot be a dimension by this name: exclude it", Shown(.0))]
+    #[error("the field `{}` cannot be a dimension under this name: exclude it", Shown(.0))]
     Reserved(String),
     /// There are too many names.
     #[error(
-        "`{}` would be one dimension more than {most}: list the dimensions, or exclude some",
+        "`{}` would be one dimension too many (at most {most}): list the dimensions, or exclude \
+         some",
         Shown(.0),
         most = EventDecoder::MAX_DISCOVERED
     )]

@@ -143,7 +143,7 @@ impl Granularity {
     /// A period of ISO 8601 in a time zone (UTC), counted from an origin.
     ///
     /// # Errors
-    /// No such period or time zone, or an origin that is no moment.
+    /// No such period or time zone, or an origin that is not a moment.
     ///
     /// ```
     /// use squall_cube::Granularity;
@@ -164,12 +164,12 @@ impl Granularity {
             let example = "give one such as `P1D` or `PT15M`";
             wrong(
                 Part::Period,
-                format!("`{period}` is no period, {example}: {error}"),
+                format!("`{period}` is not a period; {example}: {error}"),
             )
         })?;
         let step = Step::of(&span).ok_or_else(|| {
             let message = format!(
-                "`{period}` is no length for buckets: give whole milliseconds, at least one"
+                "`{period}` is not a length for buckets: give whole milliseconds, at least one"
             );
             wrong(Part::Period, message)
         })?;
@@ -225,10 +225,11 @@ impl Granularity {
     /// Buckets of this many milliseconds, one of which begins at the origin (1970).
     ///
     /// # Errors
-    /// No bucket is shorter than a millisecond; the origin is no moment.
+    /// No bucket is shorter than a millisecond; the origin is not a moment.
     pub fn duration(millis: i64, origin: Option<&str>) -> Result<Self, UnknownGranularity> {
         if millis < 1 {
-            let message = format!("{millis} is no length for buckets: give at least 1 millisecond");
+            let message =
+                format!("{millis} is not a length for buckets: give at least 1 millisecond");
             return Err(wrong(Part::Period, message));
         }
         let origin = origin.map_or(Ok(0), parse_origin)?.rem_euclid(millis);
@@ -366,7 +367,7 @@ fn parse_origin(text: &str) -> Result<i64, UnknownGranularity> {
     crate::moment::iso(text).map_err(|reason| {
         wrong(
             Part::Origin,
-            format!("the origin `{text}` is no moment such as `2015-03-16T00:00:00Z`: {reason}"),
+            format!("the origin `{text}` is not a moment such as `2015-03-16T00:00:00Z`: {reason}"),
         )
     })
 }

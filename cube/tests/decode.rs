@@ -228,7 +228,10 @@ fn dimensions_are_discovered() {
         Format::NdJson,
         &format!("{{\"timestamp\":0,{}}}", many.join(",")),
     );
-    assert!(many[0].contains("one dimension more than 1000"), "{many:?}");
+    assert!(
+        many[0].contains("one dimension too many (at most 1000)"),
+        "{many:?}"
+    );
 }
 
 #[test]

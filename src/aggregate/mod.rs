@@ -75,34 +75,34 @@ struct Aggregates<'n> {
     aggregate: &'n str,
 }
 
-/// How many inputs become one value, in any number of parts and in any order.
+/// Reduces many inputs to one value, in any number of parts and in any order.
 ///
-/// A *partial* is what is known of some of the inputs: [`Aggregator::merge`] joins those of
-/// different tasks, panes or files, [`Aggregator::finish`] makes a value of one. However inputs
-/// are spread over partials, and in whatever order these are merged, the merged partials
-/// are equal, and so are the bytes that they are stored as. (Sums of floating-point numbers
-/// keep to that within bounds that [`DoubleSum`] names.)
+/// A *partial* is the intermediate result for some of the inputs. [`Aggregator::merge`] joins the
+/// partials of different tasks, panes or files; [`Aggregator::finish`] turns one into the value.
+/// The merged partial, and the bytes that it is stored as, do not depend on how inputs are spread
+/// over partials or in which order these are merged. (For sums of floating-point numbers this holds
+/// within the bounds that [`DoubleSum`] names.)
 pub trait Aggregator: Clone + Send + Sync + 'static {
     /// What is aggregated.
     type Input: ?Sized;
-    /// What is known of some of the inputs.
+    /// The intermediate result for some of the inputs.
     type Partial: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + 'static;
-    /// What comes out.
+    /// The value.
     type Output: Clone + Debug + PartialEq + Send + 'static;
 
     /// The partial of no input.
     fn empty(&self) -> Self::Partial;
 
-    /// Takes an input in.
+    /// Adds an input.
     ///
     /// # Errors
-    /// Where the value leaves its range; the partial is as it was then.
+    /// If the value would leave its range; the partial is unchanged then.
     fn add(&self, partial: &mut Self::Partial, input: &Self::Input) -> Result<(), AggregateError>;
 
-    /// Takes in what another partial knows.
+    /// Adds another partial.
     ///
     /// # Errors
-    /// Where the value leaves its range; the partial is as it was then.
+    /// If the value would leave its range; the partial is unchanged then.
     fn merge(
         &self,
         partial: &mut Self::Partial,
@@ -118,7 +118,7 @@ pub trait Aggregator: Clone + Send + Sync + 'static {
         Meaning::none()
     }
 
-    /// The same of tuples, of which it reads a field; [`reads`] makes a reader of a closure.
+    /// The same aggregation over a field of tuples; [`reads`] makes a field reader of a closure.
     #[must_use]
     fn of<T, R: Reads<T, Self::Input>>(self, field: R) -> Of<Self, T, R>
     where
@@ -128,13 +128,13 @@ pub trait Aggregator: Clone + Send + Sync + 'static {
     }
 }
 
-/// An aggregation whose inputs can be taken out again.
+/// An aggregation whose inputs can be removed again.
 pub trait Retract: Aggregator {
-    /// Takes out what another partial knows, all of which was taken in before.
+    /// Removes another partial, all of whose inputs were added before.
     ///
     /// # Errors
-    /// Where the value leaves its range, or the other knows more; the partial is as it was
-    /// then.
+    /// If the value would leave its range, or the other partial has more inputs; the partial is
+    /// unchanged then.
     fn unmerge(
         &self,
         partial: &mut Self::Partial,
@@ -172,7 +172,7 @@ pub enum AggregateError {
         input: String,
     },
     /// The input is no number, or none that is finite.
-    #[error("{what} takes finite numbers, and {input} is none")]
+    #[error("{what} takes finite numbers, and {input} is not finite")]
     NotFinite {
         /// The aggregation, such as `the sum`.
         what: &'static str,

@@ -33,7 +33,7 @@ pub struct Quantiles {
 
 /// No quantile is there: they are from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("there is no quantile {0}: give numbers from 0 to 1, as 0.99")]
+#[error("{0} is not a quantile: give a number from 0 to 1, such as 0.99")]
 pub struct NoQuantile(pub f64);
 
 impl Quantiles {

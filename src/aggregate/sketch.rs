@@ -67,7 +67,7 @@ enum Form {
 
 /// Bytes that are no sketch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{bytes} bytes are no sketch of distinct values: {why}")]
+#[error("{bytes} bytes are not a sketch of distinct values: {why}")]
 pub struct NoSketch {
     bytes: usize,
     why: &'static str,

@@ -279,7 +279,7 @@ fn what_is_no_finite_number_is_refused() {
             .to_string();
         assert_eq!(
             error,
-            format!("the sum takes finite numbers, and {wrong} is none")
+            format!("the sum takes finite numbers, and {wrong} is not finite")
         );
         assert!(Mean.add(&mut Mean.empty(), &wrong).is_err());
         assert!(DoubleMin.add(&mut DoubleMin.empty(), &wrong).is_err());
@@ -291,7 +291,7 @@ fn what_is_no_finite_number_is_refused() {
         Quantiles::at([0.5, 50.0])
             .unwrap_err()
             .to_string()
-            .contains("no quantile 50")
+            .contains("50 is not a quantile")
     );
 }
 

@@ -1,9 +1,9 @@
 //! Spouts and sinks whose clients are asynchronous: brokers, databases, services.
 //!
-//! A run has one runtime for all of them, on a thread of its own that is started when the first
-//! asks for it ([`Context::runtime`](crate::Context::runtime)), and that ends with the run. A client
-//! that waits there holds up no other one, and no other run; a future that blocks the thread in place
-//! of awaiting holds up all clients of its run.
+//! A run has one runtime for all of them, on its own thread, which starts with the first use of
+//! [`Context::runtime`](crate::Context::runtime) and ends with the run. A client that awaits holds
+//! up no other client and no other run. A future that blocks the thread holds up all clients of its
+//! run.
 //!
 //! - An [`AsyncSpout`] reads with a future of its own, which hands over what it has read through a
 //!   bounded [`Feed`]; [`FromFeed`] is the spout that takes it from there.

@@ -88,7 +88,7 @@ pub trait AsyncSink: Send + 'static {
 
 /// A call of an [`AsyncSink`] took longer than its deadline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{component}` did not {call} within {deadline:?}: is its target reachable?")]
+#[error("`{component}` did not {call} within {deadline:?}: check that its target is reachable")]
 pub struct NotInTime {
     /// The sink's task, as people name it.
     component: String,

@@ -27,7 +27,7 @@ pub type Reading = Pin<Box<dyn Future<Output = Result> + Send>>;
 
 /// The spout has ended: nothing is taken any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the spout that is fed has ended")]
+#[error("the spout behind this feed has ended")]
 pub struct SpoutIsGone;
 
 /// The way from a client to its spout: bounded, so that a client reads no faster than the topology

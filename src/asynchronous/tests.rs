@@ -250,7 +250,7 @@ impl AsyncSink for Hangs {
 fn a_call_that_does_not_come_back_ends_at_its_deadline_with_what_it_was() {
     let sink = Awaits::new(Hangs).deadline(millis(1));
     let error = SinkTest::new(sink).send(word(0)).run().unwrap_err();
-    let told = "`test[0]` did not write within 1ms: is its target reachable?";
+    let told = "`test[0]` did not write within 1ms: check that its target is reachable";
     assert_eq!(error.to_string(), told);
     assert!(error.is::<NotInTime>());
 }

@@ -22,13 +22,12 @@ pub struct Updated<K, V> {
     pub value: V,
 }
 
-/// Aggregates the tuples of each key, over everything, and hands on the new value of each key
-/// that had a tuple: once an epoch, in the order of the keys.
+/// Aggregates the tuples of each key over everything. Once an epoch it emits the new value of each
+/// key that had a tuple, in key order.
 ///
-/// What is aggregated is kept in a table under the name `partials`: views read there the
-/// [partials](Aggregator::Partial) of whole epochs. A tuple that cannot be taken in goes to the
-/// dead letters, with the key and both numbers where a sum would leave its range, and changes
-/// nothing.
+/// The [partials](Aggregator::Partial) are kept in a table named `partials`, where views read them
+/// as of whole epochs. A tuple that cannot be added goes to the dead letters and changes nothing;
+/// if a sum would leave its range, the reason names the key and both numbers.
 ///
 /// ```
 /// use squall::aggregate::{Aggregator, CountAll, LongSum};
@@ -103,7 +102,7 @@ impl<K: fmt::Debug, A: Aggregator> fmt::Debug for Aggregate<K, A> {
 
 /// That a key's value could not take something in.
 pub(super) fn refused(key: &impl fmt::Debug, error: impl fmt::Display) -> String {
-    format!("of the key {key:?} {error}")
+    format!("for the key {key:?} {error}")
 }
 
 impl<K, A, T> KeyedBolt<T> for Aggregate<K, A>

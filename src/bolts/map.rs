@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::stream::Out;
 use crate::tuple::Tuple;
 
-/// Emits what a closure makes of each tuple; an error sends the tuple to the dead letters.
+/// Emits the result of a closure for each tuple; an error sends the tuple to the dead letters.
 ///
 /// ```
 /// use squall::{Word, bolts::Map, testing::BoltTest};

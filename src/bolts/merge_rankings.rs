@@ -27,10 +27,10 @@ struct Last {
 
 /// Merges rankings of shards, or of other mergers, into one for each window.
 ///
-/// A window is merged when the watermark passes its end, that is, when every shard has
-/// said its last word about it: moments never mix. Any number of levels gives the same
-/// result as one, where each merger's rankings come from shards of their own: group the
-/// rankings by [`Ranking::ORIGIN`] into a level of several mergers, and all into the last.
+/// A window is merged when the watermark passes its end, that is, when every shard has sent its
+/// ranking of it: windows never mix. Any number of levels gives the same result as one, if no two
+/// mergers of a level read the same shard: group the rankings by [`Ranking::ORIGIN`] into a level
+/// of several mergers, and all into the last.
 ///
 /// - By processing time there is a ranking at every slide, empty or not; of the slides
 ///   between two runs at most the first one.

@@ -1,4 +1,4 @@
-//! Ready bolts, one file each. They see what any bolt of a user's sees, and no more.
+//! Ready bolts, one file each. They use only what user code can use.
 
 mod aggregate;
 mod author;

@@ -173,8 +173,8 @@ impl Panes {
         };
         if time == Timestamp::MIN || time == Timestamp::MAX {
             return Err(
-                "it belongs to no window: it was emitted before the first watermark, or \
-                        after the end of the input"
+                "it is in no window: it was emitted before the first watermark, or after the end \
+                 of the input"
                     .into(),
             );
         }

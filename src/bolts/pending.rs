@@ -24,7 +24,9 @@ pub(super) struct Pending<K, V> {
 
 /// Something came for a window that was ranked already, and rankings are never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the window {window} was ranked already: all that end until {until} were")]
+#[error(
+    "the window {window} was ranked already, as were all windows that end at {until} or before"
+)]
 pub(super) struct WindowPassed {
     window: Window,
     until: Timestamp,

@@ -30,8 +30,8 @@ pub struct Aggregated<K, V> {
     pub window: Window,
 }
 
-/// Aggregates the tuples of each key in sliding or tumbling windows, or in one over everything:
-/// what [`RollingCount`](super::RollingCount) does for counts.
+/// Aggregates the tuples of each key in sliding or tumbling windows, or in one window over
+/// everything, as [`RollingCount`](super::RollingCount) does for counts.
 ///
 /// When the watermark passes a window's end, the value of every key that had a tuple in it is
 /// emitted, in the order of the keys, once and with the window's last moment as its time; of

@@ -15,7 +15,7 @@ use crate::stream::{DEFAULT_STREAM, Out, Port, StreamPlan, Streams};
 use crate::time::{Timestamp, Window, WindowShape};
 use crate::tuple::Tuple;
 
-/// Counts the tuples of each key in sliding or tumbling windows, or in one over everything.
+/// Counts the tuples of each key in sliding or tumbling windows, or in one window over everything.
 ///
 /// When the watermark passes a window's end, the count of every key in it is emitted, once
 /// and with the window's last moment as its time. Nothing else closes a window: the same
@@ -65,8 +65,8 @@ impl<K: KeyValue> RollingCount<K> {
         Self::with(Panes::over(None), None)
     }
 
-    /// Makes the counter: what is stored is loaded into it before the bolt is prepared.
-    /// A shape that cannot be is an error only then.
+    /// Makes the counter: what is stored is loaded into it before the bolt is prepared. An
+    /// impossible window shape is an error only then.
     fn with(panes: Panes, largest: Option<usize>) -> Self {
         let counter = match panes.shape().panes() {
             None => Ok(SlidingWindowCounter::running()),
@@ -92,10 +92,10 @@ impl<K: KeyValue> RollingCount<K> {
 
     /// Emits only the `places` largest counts of each window and task.
     ///
-    /// What is counted by key is counted whole in one task, so the largest of all tasks
-    /// are among the largest of each: rankings of up to `places` stay exact, and the
-    /// exchange carries a few counts instead of all. Not for running totals, where every
-    /// changed count is emitted.
+    /// All tuples of a key are counted in one task, so the largest counts of all tasks are among
+    /// the largest of each: rankings of up to `places` stay exact, and the exchange carries a few
+    /// counts instead of all. It does not apply to running totals, where every changed count is
+    /// emitted.
     #[must_use]
     pub fn largest(mut self, places: usize) -> Self {
         self.largest = Some(places);

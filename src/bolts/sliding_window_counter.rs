@@ -18,7 +18,7 @@ use slot::{CHANGED, COUNT, Counts, List, Renumbered, Spare, each_from};
 
 /// A window of less than two slots does not slide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a sliding window of {0} slots was asked for: give at least 2")]
+#[error("a sliding window cannot have {0} slots: give at least 2")]
 pub struct TooFewSlots(pub usize);
 
 /// Counts occurrences per key in numbered slots and sums the latest ones, as Storm's

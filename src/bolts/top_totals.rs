@@ -75,7 +75,9 @@ pub struct TopTotals<K> {
 #[non_exhaustive]
 pub enum TotalsMisfit {
     /// Some totals are ranked exactly, others not.
-    #[error("the totals of {origin} are {found}, and those before were {known}: use one mode")]
+    #[error(
+        "the totals of {origin} have the mode {found}, but earlier ones have {known}: use one mode"
+    )]
     Mode {
         /// Whose totals.
         origin: Origin,
@@ -86,8 +88,8 @@ pub enum TotalsMisfit {
     },
     /// The ranking has more places than were sent.
     #[error(
-        "the totals of {origin} are for a ranking of {found} places, and this one has {places}: \
-         say Totals::top({places})"
+        "the totals of {origin} are for a ranking of {found} places, but this one has {places}: \
+         call `Totals::top({places})`"
     )]
     Places {
         /// Whose totals.
@@ -266,7 +268,10 @@ impl<K: KeyValue> Bolt for TopTotals<K> {
         self.shape()?;
         if context.parallelism > 1 {
             let tasks = context.parallelism;
-            return Err(format!("{tasks} tasks would each rank a part: give it one").into());
+            return Err(format!(
+                "{tasks} tasks would each rank only a part: set its parallelism to 1"
+            )
+            .into());
         }
         self.origin = Origin::from(context);
         // An earlier run may have had more places.

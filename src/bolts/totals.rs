@@ -27,7 +27,7 @@ pub enum TopMode {
 
 /// There is no such way to rank totals.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no mode of a ranking: use exact, or monotonic where totals only grow")]
+#[error("{0:?} is not a mode of a ranking: use `exact`, or `monotonic` if totals only grow")]
 pub struct UnknownMode(
     /// What was given.
     pub String,
@@ -85,8 +85,8 @@ pub struct TotalOutOfRange {
     pub amount: i64,
 }
 
-/// Sums an amount of each tuple by key, and tells the ranking of the totals once in an epoch
-/// what has changed: one message for each task.
+/// Sums an amount of each tuple by key. Once an epoch each task sends one message with its changes
+/// to the ranking of the totals.
 ///
 /// The totals are a table named `totals`, so they outlive the run, and are the same whatever the
 /// number of tasks. A total that would leave 64 bits stays as it is, and the tuple goes to the
@@ -151,7 +151,7 @@ impl<K: KeyValue, F> Totals<K, F> {
         }
     }
 
-    /// The places of a ranking where nothing else is said.
+    /// The number of places in a ranking where nothing else is said.
     pub const PLACES: usize = 500;
 
     /// For a ranking of up to this many places; 0 is refused when the topology starts.

@@ -16,8 +16,8 @@ pub enum DepotError {
     Store(Arc<StoreError>),
     /// There is no depot of this name.
     #[error(
-        "there is no depot `{asked}`: there {are}; `squall depot make` makes one",
-        are = if known.is_empty() { "is none".to_owned() } else { format!("are {}", known.join(", ")) }
+        "unknown depot `{asked}`: {are}; `squall depot make` makes one",
+        are = if known.is_empty() { "there is none".to_owned() } else { format!("known are {}", known.join(", ")) }
     )]
     Unknown {
         /// What was asked for.
@@ -27,9 +27,9 @@ pub enum DepotError {
     },
     /// The depot is there already, and is another one.
     #[error(
-        "the depot `{depot}` is there already, with {found} partitions by `{found_key}` and not \
-         {asked} by `{asked_key}`: these are fixed when a depot is made; `squall depot delete` \
-         gives it up with all of its records"
+        "the depot `{depot}` exists already, with {found} partitions by `{found_key}` instead of \
+         {asked} by `{asked_key}`, which cannot be changed; `squall depot delete` deletes it with \
+         all of its records"
     )]
     Exists {
         /// The depot.
@@ -47,7 +47,7 @@ pub enum DepotError {
     #[error("{0}")]
     Impossible(String),
     /// A record is longer than a depot takes.
-    #[error("a record of {bytes} bytes is too long for a depot, which takes {most}")]
+    #[error("a record of {bytes} bytes is too long for a depot, which takes at most {most}")]
     TooLong {
         /// The length of the record.
         bytes: usize,
@@ -56,7 +56,7 @@ pub enum DepotError {
     },
     /// An append was to be acknowledged when it is processed, and nobody reads.
     #[error(
-        "nobody reads the depot `{depot}` with a data directory now{have}, so nothing can be \
+        "no durable topology reads the depot `{depot}` now{have}, so no record can be \
          acknowledged as processed: start a topology that reads it, or ask for `appended`",
         have = if known.is_empty() {
             String::new()
@@ -87,8 +87,8 @@ pub enum DepotError {
     },
     /// A reader's next record is gone.
     #[error(
-        "partition {partition} of the depot `{depot}` begins at offset {first}, and is to be read \
-         from {position}: what lay between was dropped; reset the reader to begin anew"
+        "partition {partition} of the depot `{depot}` begins at offset {first}, but the reader \
+         goes on at {position}: the records between were dropped; reset the reader to start again"
     )]
     Dropped {
         /// The depot.
@@ -102,8 +102,9 @@ pub enum DepotError {
     },
     /// A reader has read more than there is.
     #[error(
-        "partition {partition} of the depot `{depot}` ends at offset {end}, and is to be read from \
-         {position}: it is another depot than the one that was read, or an older copy of it"
+        "partition {partition} of the depot `{depot}` ends at offset {end}, but the reader goes \
+         on at {position}: this is another depot than the one that was read, or an older copy of \
+         it"
     )]
     Ahead {
         /// The depot.
@@ -117,8 +118,8 @@ pub enum DepotError {
     },
     /// The depot is another one than the reader has read.
     #[error(
-        "the depot `{depot}` is not the one that was read so far: that was another one, or one of \
-         this name that was deleted; give a new data directory, or reset the reader to begin anew"
+        "the depot `{depot}` is not the depot that was read so far, which was another one or was \
+         deleted; give a new data directory, or reset the reader to start again"
     )]
     AnotherDepot {
         /// The depot.
@@ -126,9 +127,9 @@ pub enum DepotError {
     },
     /// A topology that goes on began to read the depot elsewhere than is asked for now.
     #[error(
-        "the topology began to read the depot `{depot}` from the {stored}, and is asked to begin \
-         from the {found}: leave that out to go on; or give another data directory; or give up \
-         all state by `squall reset` to begin anew"
+        "the topology began to read the depot `{depot}` from the {stored}, and is now told to \
+         begin from the {found}: leave this option out to go on; or give another data directory; \
+         or delete all state with `squall reset` to start again"
     )]
     BegunElsewhere {
         /// The depot.
@@ -139,7 +140,7 @@ pub enum DepotError {
         found: &'static str,
     },
     /// Positions were given for another number of partitions.
-    #[error("the depot `{depot}` has {partitions} partitions, and {given} positions were given")]
+    #[error("the depot `{depot}` has {partitions} partitions, but {given} positions were given")]
     Positions {
         /// The depot.
         depot: String,
@@ -149,7 +150,7 @@ pub enum DepotError {
         given: usize,
     },
     /// A reader cannot be forgotten while it reads.
-    #[error("`{reader}` reads the depot `{depot}` now: end its topology, then it can be forgotten")]
+    #[error("`{reader}` reads the depot `{depot}` now: stop its topology before you forget it")]
     ReadsNow {
         /// The depot.
         depot: String,
@@ -158,8 +159,8 @@ pub enum DepotError {
     },
     /// Two readers go by one name.
     #[error(
-        "two readers of the depot `{depot}` go by the name `{reader}`, and one would lose what the \
-         other has read: give one another name by `reader`"
+        "two readers of the depot `{depot}` have the name `{reader}`, and one would lose the \
+         records that the other has read: give one another name with `reader`"
     )]
     TwoReaders {
         /// The depot.
@@ -169,8 +170,8 @@ pub enum DepotError {
     },
     /// An appender with an id has left out records.
     #[error(
-        "`{id}` has appended {appended} records to the depot `{depot}`, and goes on with number \
-         {from}: those between would be lost"
+        "`{id}` has appended {appended} records to the depot `{depot}`, but goes on with number \
+         {from}: the records between would be lost"
     )]
     Gap {
         /// The depot.
@@ -184,12 +185,12 @@ pub enum DepotError {
     },
     /// What an appender with an id repeats is not what it has appended.
     #[error(
-        "`{id}` has appended {appended} records to the depot `{depot}`, and what it appends now \
+        "`{id}` has appended {appended} records to the depot `{depot}`, but its input now \
          {differs}",
         differs = if found < appended {
             format!("has {found}")
         } else {
-            "begins with others".to_owned()
+            "begins with other records".to_owned()
         }
     )]
     OtherRecords {
@@ -203,7 +204,7 @@ pub enum DepotError {
         found: u64,
     },
     /// Nobody waits any more for the acknowledgement.
-    #[error("the process that has the depot `{depot}` ends")]
+    #[error("the process that has the depot `{depot}` open is ending")]
     Ended {
         /// The depot.
         depot: String,

@@ -50,7 +50,7 @@ impl Depot {
 pub struct InspectedDepot {
     /// Its name.
     pub name: String,
-    /// The field by which records are dealt to partitions.
+    /// The field whose hash chooses the partition of a record.
     pub key: String,
     /// Its partitions, by number.
     pub partitions: Vec<InspectedPartition>,

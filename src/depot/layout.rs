@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct About {
     pub(crate) format: u32,
     pub(crate) partitions: u16,
-    /// The field by which records are dealt to partitions; empty where programs say by what.
+    /// The field whose hash chooses the partition of a record; empty where programs say by what.
     pub(crate) key: String,
     /// A random number: a depot that is made again under its name is another one.
     #[serde(default)]

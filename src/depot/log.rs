@@ -19,7 +19,7 @@ pub(super) struct Log {
     pub(super) store: Store,
     pub(super) name: String,
     pub(super) partitions: u16,
-    /// The field by which records are dealt to partitions; empty where programs say by what.
+    /// The field whose hash chooses the partition of a record; empty where programs say by what.
     pub(super) key: String,
     pub(super) id: u64,
     pub(super) readers: Arc<Readers>,
@@ -219,8 +219,8 @@ impl Log {
         };
         let Some([records, hash]) = layout::read_numbers(&value) else {
             let what = format!(
-                "how much `{id}` has appended is stored without a hash, as by an older squall, \
-                 or broken: append by another id"
+                "the position of `{id}` is damaged, or was stored without a hash by an older \
+                 squall: append with another id"
             );
             return Err(damaged(&self.name, &what));
         };

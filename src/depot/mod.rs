@@ -1,8 +1,8 @@
 //! Depots: durable logs in a data directory, which topologies read.
 //!
-//! A depot is what Rama calls so: records are appended to one of its partitions, which the hash
-//! of a key chooses, and stay where they are; who reads goes by offsets. So several topologies
-//! may read one depot, each from where it is, and one that is new may begin at the beginning.
+//! The idea and the name are Rama's. The hash of a key chooses the partition that a record is
+//! appended to; readers keep offsets. So several topologies may read one depot, each from its own
+//! position, and a new one may begin at the beginning.
 //!
 //! | file | idea |
 //! |---|---|
@@ -14,10 +14,10 @@
 //! | `inspected` | what is in a depot, for people |
 //! | `writer` | the thread that writes what waits as one commit |
 //!
-//! **What is acknowledged is there.** A commit is synced before anybody hears of it, and only
-//! what is committed is read, so no position is ever beyond what a crash leaves.
-//! **What is processed is committed.** A reader's positions are a part of its topology's state,
-//! and the store tells when that is on disk.
+//! **An acknowledged record is on disk.** A commit is synced before it is acknowledged, and only
+//! committed records are read, so no position is ever beyond the records that survive a crash. **A
+//! processed record is committed.** A reader's positions are part of its topology's state, and the
+//! store notifies when that state is on disk.
 
 mod appended;
 mod block;
@@ -51,7 +51,7 @@ pub use inspected::{InspectedDepot, InspectedPartition, InspectedReader};
 pub use layout::Retention;
 pub use log::Dropped;
 
-/// How many partitions a depot has unless told otherwise.
+/// The default number of partitions.
 pub const PARTITIONS: u16 = 8;
 
 /// The most partitions of a depot: as many as there are [shards](crate::key::SHARDS).
@@ -67,20 +67,20 @@ const PORTION_BYTES: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Acknowledge {
-    /// When it waits to be written: a crash may lose it.
+    /// When the record waits to be written: a crash may lose it.
     None,
-    /// When it is on disk.
+    /// When the record is on disk.
     Appended,
-    /// When every topology that reads the depot, with a data directory of its own, at the time
-    /// of the append, has committed what it has made of it.
+    /// When every topology that reads the depot at the time of the append, with a data directory,
+    /// has committed its results from the record.
     Processed {
         /// After this time it is an error; the records are appended then.
         patience: Duration,
     },
 }
 
-/// A depot that is open; a clone is the same. Its data directory is in use until the last one
-/// is dropped, which waits until everything is written.
+/// An open depot; clones share it. Its data directory is in use until the last clone is dropped,
+/// which waits until everything is written.
 ///
 /// ```
 /// use squall::connectors::files::FieldSelector;
@@ -109,10 +109,10 @@ pub enum Acknowledge {
 #[derive(Clone)]
 pub struct Depot(Arc<Writer>);
 
-/// Who appends with an id: what it appends again is not there twice.
+/// An appender with an id: a record that it sends again is not appended again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appender {
-    /// The id, which nobody else has.
+    /// The id, unique among the appenders of the depot.
     pub id: String,
     /// How many records it has appended before these, whether that was acknowledged or not.
     pub from: u64,
@@ -162,12 +162,12 @@ impl Depot {
         if name.is_empty() || name.len() > layout::MAX_NAME_BYTES {
             let (length, most) = (name.len(), layout::MAX_NAME_BYTES);
             return Err(DepotError::Impossible(format!(
-                "the name of a depot has 1 to {most} bytes, and `{name}` has {length}"
+                "the name of a depot has 1 to {most} bytes, but `{name}` has {length}"
             )));
         }
         if !(1..=MAX_PARTITIONS).contains(&partitions) {
             return Err(DepotError::Impossible(format!(
-                "a depot has 1 to {MAX_PARTITIONS} partitions, and not {partitions}"
+                "a depot has 1 to {MAX_PARTITIONS} partitions, not {partitions}"
             )));
         }
         Ok(())
@@ -208,7 +208,7 @@ impl Depot {
         self.0.log.partitions
     }
 
-    /// The field by which records are dealt to partitions, as it was named when the depot was
+    /// The field whose hash chooses the partition of a record, as it was named when the depot was
     /// made; empty where programs append by keys of their own.
     #[must_use]
     pub fn key(&self) -> &str {

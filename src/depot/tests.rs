@@ -65,7 +65,7 @@ fn records_are_read_from_any_offset_in_the_order_of_their_partition() {
     assert_eq!((depot.records(), depot.ends()), (4, vec![3, 1]));
     let error = depot.block(0, 4).unwrap_err().to_string();
     assert!(
-        error.contains("ends at offset 3, and is to be read from 4"),
+        error.contains("ends at offset 3, but the reader goes on at 4"),
         "{error}"
     );
 }
@@ -171,10 +171,7 @@ fn an_appender_that_is_stored_without_a_hash_is_an_error_that_says_so() {
     batch.put(layout::appender("said", "me"), layout::numbers([3]));
     store.commit(batch).unwrap();
     let error = depot.appended_by("me").unwrap_err().to_string();
-    assert!(
-        error.contains("`me` has appended is stored without a hash"),
-        "{error}"
-    );
+    assert!(error.contains("the position of `me` is damaged"), "{error}");
 }
 
 #[test]
@@ -188,11 +185,11 @@ fn a_depot_that_is_there_is_opened_and_never_changed() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("2 partitions by `word` and not 3 by `word`"),
+        error.contains("2 partitions by `word` instead of 3 by `word`"),
         "{error}"
     );
     let error = Depot::open(&store, "sad").unwrap_err().to_string();
-    assert!(error.contains("no depot `sad`: there are said"), "{error}");
+    assert!(error.contains("depot `sad`: known are said"), "{error}");
     for (name, partitions) in [("", 1), ("a", 0), ("a", 257)] {
         assert!(
             Depot::make(&store, name, partitions, "").is_err(),
@@ -278,7 +275,7 @@ fn retention_keeps_what_a_reader_needs() {
     assert_eq!(depot.retain(nothing, true).unwrap().records, 2);
     let error = depot.block(0, 2).unwrap_err().to_string();
     assert!(
-        error.contains("begins at offset 4, and is to be read from 2"),
+        error.contains("begins at offset 4, but the reader goes on at 2"),
         "{error}"
     );
     append(&depot, &a, &["5"]);
@@ -335,7 +332,7 @@ fn two_readers_of_one_name_are_refused() {
     let again = depot.begin_reading("top", true, &[(1, 0)], waker.clone());
     let error = again.err().unwrap().to_string();
     assert!(
-        error.contains("two readers of the depot `said` go by the name `top`"),
+        error.contains("two readers of the depot `said` have the name `top`"),
         "{error}"
     );
     // One whose last commit is still to come holds its partitions.

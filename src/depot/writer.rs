@@ -289,7 +289,9 @@ fn keep_to(log: &Log, keep: Retention) -> Result<(), DepotError> {
     let dropped = log.drop_oldest(keep, false)?;
     if !dropped.kept_for.is_empty() {
         let (name, readers) = (&log.name, dropped.kept_for.join(" and "));
-        tracing::warn!("the depot `{name}` keeps more than it is told to: {readers} needs it");
+        tracing::warn!(
+            "the depot `{name}` keeps more records than its limit: {readers} has not read them yet"
+        );
     }
     Ok(())
 }

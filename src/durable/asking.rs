@@ -107,12 +107,12 @@ fn read(line: &str) -> Result<Line, NotAnswered> {
 }
 
 fn broken_off() -> NotAnswered {
-    NotAnswered::Cut("its answer broke off".to_owned())
+    NotAnswered::Cut("its answer ended too early".to_owned())
 }
 
 #[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn cut(error: io::Error) -> NotAnswered {
-    NotAnswered::Cut(format!("its answer broke off: {error}"))
+    NotAnswered::Cut(format!("its answer ended too early: {error}"))
 }
 
 /// Whether somebody who has `dir` answers questions.
@@ -128,7 +128,7 @@ fn connect(dir: &Path) -> Result<UnixStream, NotAnswered> {
     };
     connect().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            NotAnswered::Unreached("it answers no questions".to_owned())
+            NotAnswered::Unreached("it does not answer".to_owned())
         }
         _ => NotAnswered::Unreached(format!("it cannot be reached: {error}")),
     })

@@ -137,7 +137,7 @@ impl DataDir {
     /// through this process.
     ///
     /// # Errors
-    /// Where somebody else has it open, and where it is no data directory or is damaged.
+    /// Where somebody else has it open, and where it is not a data directory or is damaged.
     pub fn opened(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let store = waiting(path, || Store::open(path))?;
@@ -188,7 +188,7 @@ impl DataDir {
     /// process. All that is stored is read, and compared with its checksums.
     ///
     /// # Errors
-    /// Where it is no data directory, is damaged, or its holder cannot be asked.
+    /// Where it is not a data directory, is damaged, or its holder cannot be asked.
     pub fn inspect(&self) -> Result<Inspection, DataDirError> {
         let lines = self.ask_all(&Question::Inspect {})?;
         let inspection = lines.into_iter().find_map(|line| match line {
@@ -211,12 +211,11 @@ impl DataDir {
         self.rows(table, key, None)?.collect()
     }
 
-    /// As [`DataDir::view`], row by row, of however large a table: what is too much for memory
-    /// waits in a temporary file. With a limit the first so many.
+    /// As [`DataDir::view`], row by row, for tables of any size: rows that do not fit into memory
+    /// wait in a temporary file. With a limit, only the first rows.
     ///
-    /// All rows are as of one commit, also while a run goes on, which does not wait for whoever
-    /// reads them. It keeps that commit on disk until they are in the temporary file, for at most
-    /// ten minutes.
+    /// All rows are as of one commit, also while a run goes on; a slow reader does not hold it up.
+    /// It keeps that commit on disk until they are in the temporary file, for at most ten minutes.
     ///
     /// # Errors
     /// As [`DataDir::view`], and where the temporary file cannot be written.
@@ -242,10 +241,10 @@ impl DataDir {
         rows.finish()
     }
 
-    /// Copies everything as of the last commit into a new data directory, also while a run
-    /// goes on, which does not wait for it. `to` is empty or absent; it gets its name when it is
-    /// whole, and nothing is left of it where the copy fails. What is left of one where the
-    /// process is killed says so, and is refused by whoever opens it.
+    /// Copies everything as of the last commit into a new data directory, also while a run goes on,
+    /// without holding it up. `to` must be empty or absent. The copy gets its name when it is
+    /// complete; if the copy fails, nothing is left of it. An incomplete copy that a killed process
+    /// leaves is refused when it is opened.
     ///
     /// # Errors
     /// As [`DataDir::inspect`]; where `to` holds anything, lies within this directory, or cannot
@@ -403,7 +402,7 @@ impl DataDir {
     /// read from them is gone.
     ///
     /// # Errors
-    /// Where it is no data directory, is in use, or cannot be read.
+    /// Where it is not a data directory, is in use, or cannot be read.
     pub fn views(&self) -> Result<Views, DataDirError> {
         Ok(Views::open(self.open_existing()?))
     }

@@ -22,7 +22,7 @@ pub enum DataDirError {
         dir: String,
     },
     /// No table, or several, go by the name that was asked for.
-    #[error("there is no one table `{asked}`: there are {tables}", tables = tables.join(", "))]
+    #[error("`{asked}` does not name one table; the tables are {tables}", tables = tables.join(", "))]
     UnknownTable {
         /// What was asked for.
         asked: String,
@@ -31,11 +31,11 @@ pub enum DataDirError {
     },
     /// No component of this id has anything stored.
     #[error(
-        "there is no component `{asked}` that keeps anything: there {are}",
+        "no component `{asked}` has stored state: {are}",
         are = if components.is_empty() {
-            "is none".to_owned()
+            "no component has".to_owned()
         } else {
-            format!("are {}", components.join(", "))
+            format!("these have: {}", components.join(", "))
         }
     )]
     UnknownComponent {
@@ -99,9 +99,9 @@ pub enum DataDirError {
     },
     /// The process that appended for this one ended before it acknowledged.
     #[error(
-        "the process that has the directory has ended: {acknowledged} records are acknowledged, \
-         and whether the next {unknown} are appended is not known; with an id they are appended \
-         exactly once"
+        "the process that had the directory open has ended: {acknowledged} records are \
+         acknowledged, and the next {unknown} may be appended or not; with an id they are \
+         appended exactly once"
     )]
     Unacknowledged {
         /// How many records were acknowledged by this appender.
@@ -112,8 +112,8 @@ pub enum DataDirError {
     /// Records that were acknowledged before they were on disk were lost with the process that
     /// was to write them.
     #[error(
-        "the process that has the directory has ended, and of {acknowledged} records of `{id}` \
-         {lost} were not on disk: append the same input with this id again"
+        "the process that had the directory open has ended, and {lost} of {acknowledged} records \
+         of `{id}` were not on disk: append the same input with this id again"
     )]
     Lost {
         /// Whose records they are.
@@ -132,7 +132,7 @@ pub enum DataDirError {
         wrong_use: bool,
     },
     /// The run that had the directory open has ended meanwhile.
-    #[error("the run that has the directory has ended meanwhile: ask again")]
+    #[error("the run that had the directory open has ended: ask again")]
     Ended,
 }
 

@@ -52,7 +52,7 @@ impl KeptComponent {
 /// Why a topology cannot go on with what is stored in a data directory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the topology does not fit what is stored in `{dir}`: {mistakes}{remedy}",
+    "the topology does not fit the state in `{dir}`: {mistakes}{remedy}",
     mistakes = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     remedy = self.remedy()
 )]
@@ -114,8 +114,8 @@ impl Misfit {
             return String::new();
         }
         format!(
-            ". Results of both would be mixed: go back to what is stored; or give another data \
-             directory; or give up all state by `squall reset {}`, after which the input is read \
+            ". Results of both would be mixed: go back to the stored ones; or give another data \
+             directory; or delete all state with `squall reset {}`, so that the input is read \
              from its beginning",
             self.dir
         )
@@ -128,15 +128,15 @@ impl fmt::Display for MisfitOf {
             Self::Topology { stored, found } => write!(
                 f,
                 "it holds the state of the topology `{stored}`, and this one is `{found}`: give \
-                 each topology a directory of its own"
+                 each topology its own directory"
             ),
             Self::Gone {
                 component,
                 state: None,
             } => write!(
                 f,
-                "it holds state of the component `{component}`, which the topology does not \
-                 have: bring it back, or give its state up by `squall reset DIR --component \
+                "it holds state of the component `{component}`, which the topology does not have: \
+                 add it again, or delete its state with `squall reset DIR --component \
                  {component}`"
             ),
             Self::Gone {
@@ -144,9 +144,9 @@ impl fmt::Display for MisfitOf {
                 state: Some(state),
             } => write!(
                 f,
-                "it holds the state `{state}` of `{component}`, which the component does not \
-                 keep any more: bring it back, or give its state up by `squall reset DIR \
-                 --component {component}`"
+                "it holds the state `{state}` of `{component}`, which the component does not keep \
+                 any more: add it again, or delete its state with `squall reset DIR --component \
+                 {component}`"
             ),
             Self::Changed {
                 component,
@@ -155,8 +155,8 @@ impl fmt::Display for MisfitOf {
                 found,
             } => write!(
                 f,
-                "{what} of `{component}` is stored as {stored}, and the topology has {found}: \
-                 change it back, or give the state up by `squall reset DIR --component \
+                "{what} of `{component}` is stored as {stored}, but the topology has {found}: \
+                 change it back, or delete the state with `squall reset DIR --component \
                  {component}`"
             ),
             Self::Meaning {
@@ -345,9 +345,9 @@ mod tests {
         };
         assert_eq!(
             said(&by_task(8), &by_task(4)),
-            "the topology does not fit what is stored in `data`: the parallelism (its state \
-             `totals` belongs to the tasks) of `counts` is stored as 4 tasks, and the topology \
-             has 8 tasks: change it back, or give the state up by `squall reset DIR --component \
+            "the topology does not fit the state in `data`: the parallelism (its state `totals` \
+             belongs to the tasks) of `counts` is stored as 4 tasks, but the topology has 8 \
+             tasks: change it back, or delete the state with `squall reset DIR --component \
              counts`"
         );
     }
@@ -363,13 +363,13 @@ mod tests {
         });
         let said = said(&other, &before);
         assert!(
-            said.contains("fields(word), and the topology has fields(user)"),
+            said.contains("fields(word), but the topology has fields(user)"),
             "{said}"
         );
         assert!(
             said.contains(
-                "`totals` of `counts` is stored as a table of Text to u64, and the topology has \
-                 a table of Text to String"
+                "`totals` of `counts` is stored as a table of Text to u64, but the topology has a \
+                 table of Text to String"
             ),
             "{said}"
         );
@@ -414,12 +414,12 @@ mod tests {
         let after = meaning(serde_json::json!({"field": "b", "least": 1}));
         assert_eq!(
             said(&after, &before),
-            "the topology does not fit what is stored in `data`: `counts`: field is \"a\" there, \
-             and \"b\" in this topology; `counts`: least is not stated there, and 1 in this \
-             topology; `counts`: split is \"words\" there, and not stated in this topology. \
-             Results of both would be mixed: go back to what is stored; or give another data \
-             directory; or give up all state by `squall reset data`, after which the input is \
-             read from its beginning"
+            "the topology does not fit the state in `data`: `counts`: field is \"a\" there, and \
+             \"b\" in this topology; `counts`: least is not stated there, and 1 in this topology; \
+             `counts`: split is \"words\" there, and not stated in this topology. Results of both \
+             would be mixed: go back to the stored ones; or give another data directory; or \
+             delete all state with `squall reset data`, so that the input is read from its \
+             beginning"
         );
         let nothing = manifest(|_| {});
         assert_eq!(said(&before, &nothing), "fits", "it stated nothing before");

@@ -154,7 +154,7 @@ impl Serving {
         if connections.that(Does::Ask).count() >= most
             && let Some(oldest) = connections.that(Does::Ask).next()
         {
-            let why = format!("{most} connections came after it and asked nothing yet either");
+            let why = format!("{most} connections came after it and have asked nothing yet");
             say_busy(&oldest.stream, &why);
             let _ = oldest.stream.shutdown(Shutdown::Both);
             oldest.does = Does::Leave;
@@ -278,9 +278,9 @@ impl Present {
             return Ok(());
         }
         let message = if self.serving.is_ending() {
-            "the process that has the directory is about to end"
+            "the process that has the directory open is ending"
         } else {
-            "others have connected meanwhile, and this connection was closed for them: try again"
+            "this connection was closed, since too many others came: try again"
         };
         let message = message.to_owned();
         Err(Line::Busy { message })

@@ -48,7 +48,7 @@ impl Socket {
         });
         if let Err(error) = &opened {
             let dir = dir.display();
-            tracing::warn!("nobody can look into `{dir}` while this runs: {error}");
+            tracing::warn!("other processes cannot read `{dir}` while this one runs: {error}");
         }
         opened.ok()
     }
@@ -210,8 +210,7 @@ fn refuse(stream: &UnixStream, error: &NotHeard, what: &str) -> io::Result<()> {
         NotHeard::NoRoom(span) => {
             let seconds = span.as_secs_f64();
             let message = format!(
-                "{what} is long, and for {seconds} s others that are long came before it: try \
-                 again"
+                "{what} is long, and for {seconds} s other long ones came first: try again"
             );
             return say(stream, &Line::Busy { message });
         }
@@ -280,13 +279,13 @@ fn append(
             // What is not whole, or comes after the end has begun, is not appended.
             Ok(_) | Err(NotHeard::Gone) => return Ok(()),
             Err(error) => {
-                let _ = refuse(stream, &error, "what is to be appended");
+                let _ = refuse(stream, &error, "the records to append");
                 return Ok(());
             }
         };
         let records: Vec<(String, String)> =
             serde_json::from_slice(&line.text).map_err(|error| DataDirError::Answered {
-                message: format!("what is to be appended is not understood: {error}"),
+                message: format!("the records to append are not understood: {error}"),
                 wrong_use: true,
             })?;
         line.text = Vec::new();

@@ -105,10 +105,10 @@ pub enum ViewError {
     DataDir(#[from] DataDirError),
     /// The run has ended, and let go of its data directory:
     /// [`DataDir::views`](crate::DataDir::views) reads that.
-    #[error("the run has ended, and its data directory was let go of")]
+    #[error("the run has ended, and its data directory is closed")]
     Ended,
     /// There is no such state; or nothing was committed yet.
-    #[error("there is no state `{asked}`: there {are}", are = are(known))]
+    #[error("unknown state `{asked}`: {are}", are = are(known))]
     Unknown {
         /// What was asked for, as `component.state`.
         asked: String,
@@ -116,7 +116,7 @@ pub enum ViewError {
         known: Vec<String>,
     },
     /// The state is not what it is read as.
-    #[error("`{state}` is stored as {stored}, and was read as {asked}")]
+    #[error("`{state}` is stored as {stored}, but was read as {asked}")]
     Misfit {
         /// The state, as `component.state`.
         state: String,
@@ -127,8 +127,8 @@ pub enum ViewError {
     },
     /// Each task has a table of its own.
     #[error(
-        "`{state}` belongs to the tasks and not to the shards of its keys: read the table of one \
-         of its {tasks} tasks by `table_of_task`"
+        "`{state}` is kept by task, not by the shard of its keys: read the table of one of its \
+         {tasks} tasks with `table_of_task`"
     )]
     OfTasks {
         /// The state, as `component.state`.
@@ -149,9 +149,9 @@ pub enum ViewError {
 
 fn are(known: &[String]) -> String {
     if known.is_empty() {
-        "is none, since nothing was committed yet".to_owned()
+        "nothing was committed yet".to_owned()
     } else {
-        format!("are {}", known.join(", "))
+        format!("known are {}", known.join(", "))
     }
 }
 

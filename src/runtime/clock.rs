@@ -103,10 +103,10 @@ pub(crate) fn stored_is_ahead(stored: Timestamp, present: Timestamp) -> Option<S
     let ahead_ms = stored.millis().saturating_sub(present.millis());
     (ahead_ms > TOLD_FROM_MS).then(|| {
         format!(
-            "the last commit was made at {stored} by the clock of then, and it is {present}: the \
-             clock was {} ahead. Windows by processing time go on from {stored}, since their times \
-             never go back. Wait until that has passed before you run it again, or give the state up \
-             (`squall reset`, `DataDir::reset`)",
+            "the last commit was made at {stored}, but it is {present} now: the clock was {} \
+             ahead then. Windows by processing time go on from {stored}, since their times never \
+             go back. Wait until then before you run it again, or delete the state (`squall \
+             reset`, `DataDir::reset`)",
             span(ahead_ms)
         )
     })
@@ -133,8 +133,8 @@ impl ClockWatch {
         }
         let how = if set_back_ms > 0 { "back" } else { "ahead" };
         Some(format!(
-            "the computer's clock was set {how} by {}: it says {computer}, and the run goes on with \
-             {run}, since its times follow the time that has passed and never go back",
+            "the computer's clock was set {how} by {}: it says {computer}, but the run goes on at \
+             {run}, since its times follow the elapsed time and never go back",
             span(set_back_ms.saturating_abs())
         ))
     }

@@ -372,7 +372,9 @@ impl Coordinator {
         let other = other.map_or("another task", |other| other.watched.name.as_str());
         match activity {
             Activity::Working => format!("its user code has been running for {span:.1} s"),
-            Activity::Blocked => format!("it has waited for {other} to take more for {span:.1} s"),
+            Activity::Blocked => {
+                format!("for {span:.1} s it has waited until {other} can take more")
+            }
             Activity::Ahead => format!("it waits for {other} to close earlier windows"),
             Activity::Waiting => format!("it waits for the epoch, or for tuples, of {other}"),
         }

@@ -44,11 +44,11 @@ struct Kept {
 /// A state of a grouped bolt has a key that belongs to another task.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a mistake in {component}: its tuples are grouped by one key and its state `{state}` is keyed by \
-     another. Task {task} has written a key of shard {shard}, whose tuples go to task {owner}, so \
-     each task would have a part of what belongs to that key. Group the tuples by the key of \
-     `{state}`, or key `{state}` by what they are grouped by; a bolt that needs both is two bolts, \
-     or reads by a global grouping"
+    "a mistake in {component}: its tuples are grouped by one key, but its state `{state}` is \
+     keyed by another. Task {task} has written a key of shard {shard}, whose tuples go to task \
+     {owner}, so two tasks would each have a part of the value of that key. Group the tuples by \
+     the key of `{state}`, or key `{state}` by the key of the grouping; if a bolt needs both \
+     keys, make two bolts of it, or use a global grouping"
 )]
 struct WrongKey {
     component: String,

@@ -24,7 +24,7 @@ pub(super) fn dead_letters(batch: &mut dyn AnyBatch, before: u64) {
         let (source, reason) = (Shown(source), Shown(reason));
         tracing::warn!("dead letter from {source}{line}: {reason}");
         if number == LOGGED {
-            tracing::warn!("further dead letters of this task are counted and not logged");
+            tracing::warn!("further dead letters of this task are counted, not logged");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a run could not use: late tuples and dead letters, how many may be, and why they are.
+//! The losses of a run: late tuples and dead letters, their reasons, and the limits of their
+//! number.
 
 #[cfg(test)]
 mod tests;
@@ -27,34 +28,34 @@ const MAX_KIND_BYTES: usize = 256;
 /// the whole run.
 pub(super) const JUDGED_FROM: u64 = 1_000;
 
-/// What a run could not use, one kind of it: its late tuples, or its dead letters.
+/// The losses of a run of one kind: its late tuples, or its dead letters.
 ///
-/// All counts are of this run, from its start; what is done again after a failure is counted
+/// All counts are from the start of this run; work that is repeated after a failure is counted
 /// once.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Losses {
-    /// How many, over all components. Of records that cannot be told apart, as behind a quote of
-    /// CSV that is never closed, each line counts, and they have one dead letter.
+    /// The number over all components. If records cannot be told apart, as after a CSV quote that
+    /// is never closed, each line counts, although there is one dead letter.
     pub count: u64,
-    /// The component that lost the greatest share of what it read; none where nothing was lost.
+    /// The component that lost the greatest share of its input; none if nothing was lost.
     pub worst: Option<LostShare>,
-    /// Why, the most frequent reason first; at most 64 kinds of reasons for each task.
+    /// The reasons, the most frequent one first; at most 64 kinds of reasons for each task.
     pub reasons: Vec<LossReason>,
-    /// How many were lost for further reasons.
+    /// The number of losses for other reasons.
     pub others: u64,
-    /// Of late tuples the longest time, in milliseconds, by which one was before the greatest
-    /// earlier one of its file or partition, as far as its spout tells
-    /// ([`SpoutOut::tell_late`](crate::SpoutOut::tell_late)): a lateness that takes all of them.
+    /// The lateness, in milliseconds, that would admit all late tuples: the longest time by which
+    /// one was older than the newest before it in its file or partition, as far as its spout tells
+    /// ([`SpoutOut::tell_late`](crate::SpoutOut::tell_late)).
     pub latest_behind_ms: Option<u64>,
 }
 
-/// How much of what it read a component has lost.
+/// The share of its input that a component has lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostShare {
     /// The component's id.
     pub component: String,
-    /// How many records or tuples are lost.
+    /// The number of lost records or tuples.
     pub lost: u64,
     /// How many it has read: a spout records ([`SpoutOut::read`](crate::SpoutOut::read)), or as
     /// many as it has emitted and refused where it does not say; a bolt tuples.
@@ -99,15 +100,15 @@ impl fmt::Display for LostShare {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LossReason {
-    /// The reason without the values in it: `` `…` is not a time of the format rfc3339 ``.
+    /// The reason, with its values left out: `` `…` is not a time of the format rfc3339 ``.
     pub reason: String,
     /// How many were lost for it.
     pub count: u64,
-    /// One of them: of each task the first one, of several tasks the first by source and line.
+    /// An example: the first one of a task; over several tasks, the first by source and line.
     pub example: LossExample,
 }
 
-/// How many late tuples or dead letters a run may have; one more ends it.
+/// The limit of late tuples or dead letters; one more ends the run.
 ///
 /// As text: a number, or a percentage with at most four decimals.
 ///
@@ -122,16 +123,16 @@ pub struct LossReason {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossLimit {
-    /// So many over all components. The run ends when there is one more.
+    /// A number over all components. The run ends when there is one more.
     Count(u64),
-    /// So many of a million records or tuples that a component has read; at most 1,000,000.
-    /// Judged with each loss once the component has read 1,000, and of every component at the
-    /// end. In between tasks may have come further in one run than in another, and what is on its
-    /// way to a bolt counts as read; at the end the data alone decides.
+    /// A share of the records or tuples that a component has read, in parts per million; at most
+    /// 1,000,000. It is checked at each loss once the component has read 1,000, and for every
+    /// component at the end. Before the end the result depends on timing, and tuples in flight
+    /// count as read; at the end it depends on the data alone.
     PartsPerMillion(u32),
 }
 
-/// What is given is no limit.
+/// The text is not a limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is neither a number nor a percentage: give `100`, or `5%` (0 to 100, at most four \
@@ -187,9 +188,9 @@ impl fmt::Display for LossLimit {
 pub struct TooManyLost {
     /// `late` or `dead letters`.
     pub what: &'static str,
-    /// How many were allowed.
+    /// The limit.
     pub limit: LossLimit,
-    /// What was seen.
+    /// The losses.
     pub seen: Losses,
 }
 
@@ -200,7 +201,7 @@ impl TooManyLost {
             (LossLimit::PartsPerMillion(_), Some(worst)) => format!("{worst} are {what}"),
             _ => format!("{} are {what}", seen.count),
         };
-        let mut told = format!("{found}, and the limit is {limit}");
+        let mut told = format!("{found}, but the limit is {limit}");
         if let Some(LossReason { count, example, .. }) = seen.reasons.first() {
             told.push_str(&format!("; most often ({count}): {example}"));
         }

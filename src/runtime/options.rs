@@ -47,14 +47,14 @@ pub struct RunOptions {
     pub threads: Option<usize>,
     /// Where the state is kept; without it nothing is stored, and a failure ends the run.
     pub data_dir: Option<DataDir>,
-    /// The time between two commits, 1 s: about so much is read again after a failure, and
-    /// so long an exactly-once sink may wait for its tuples.
+    /// The time between two commits, 1 s. After a failure the input of about this time is read
+    /// again, and an exactly-once sink gets its tuples this much later.
     pub commit: Duration,
-    /// What becomes of a durable run after a failure.
+    /// How a durable run is restored after a failure.
     pub restarts: Restarts,
-    /// How many dead letters there may be: with more the run ends at once with
-    /// [`RunError::TooManyLost`](crate::RunError::TooManyLost), and what is committed stays
-    /// committed. No limit unless given.
+    /// The limit of dead letters. If there are more, the run ends at once with
+    /// [`RunError::TooManyLost`](crate::RunError::TooManyLost); commits stay. By default there is
+    /// no limit.
     pub max_dead_letters: Option<LossLimit>,
     /// The same for late tuples.
     pub max_late: Option<LossLimit>,

@@ -72,7 +72,9 @@ pub enum RunError {
     #[error(transparent)]
     TooManyLost(#[from] Box<TooManyLost>),
     /// The topology was restored from its last commit again and again.
-    #[error("gave up after {restarts} restarts within a minute; the first was because {cause}")]
+    #[error(
+        "gave up after {restarts} restarts within a minute; the cause of the first one: {cause}"
+    )]
     GaveUp {
         /// How often it was restored.
         restarts: u32,

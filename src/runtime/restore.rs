@@ -113,7 +113,7 @@ fn shapes(task: &mut Task) -> Result<BTreeMap<String, Shape>, RunError> {
         let Some(_) = shapes.insert(state.to_owned(), kept.shape()) else {
             return Ok(());
         };
-        Err(format!("it keeps two states by the name `{state}`").into())
+        Err(format!("it keeps two states under the name `{state}`").into())
     };
     guarded(
         || name.clone(),

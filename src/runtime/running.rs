@@ -21,9 +21,9 @@ use crate::durable::Socket;
 use crate::durable::Views;
 use crate::topology::Topology;
 
-/// A topology that runs on threads of its own.
+/// A running topology, on its own threads.
 ///
-/// Dropping it lets the topology run on.
+/// The topology runs on if this is dropped.
 #[must_use = "wait for the end of the run, or its result is lost"]
 pub struct Running {
     control: Control,
@@ -284,7 +284,9 @@ fn keep_going(
         };
         let mut cause = Cause::of(&error, in_hand.as_ref());
         if !close(attempt, program.options.drain) {
-            tracing::warn!("user code of a task does not return: the topology is not restored");
+            tracing::warn!(
+                "the user code of a task does not return, so the topology is not restored"
+            );
             return Err(error);
         }
         note(program, in_hand)?;

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(pauses, [millis(100), millis(200), millis(300)]);
         assert_eq!(
             fails(&mut supervisor, 4, failure(4)).unwrap_err(),
-            "gave up after 3 restarts within a minute; the first was because counts[0] \
+            "gave up after 3 restarts within a minute; the cause of the first one: counts[0] \
              panicked: no"
         );
     }

@@ -18,13 +18,12 @@ pub(crate) use splits::{Progress, Splits};
 
 /// Reads the outside world and emits tuples.
 ///
-/// `next` emits what is at hand and returns; it must not wait. A spout that has nothing
-/// says [`Next::Idle`] and has its task woken by [`Context::waker`] from a thread or future
-/// of its own: epochs and a stop pass meanwhile.
+/// `next` emits what is at hand and returns; it must not wait. A spout that has nothing returns
+/// [`Next::Idle`], and a thread or future of its own wakes its task with [`Context::waker`]. Epochs
+/// and a stop pass meanwhile.
 ///
-/// Its tasks keep step where they read the same event times: with windows downstream, one that
-/// is at least two slides ahead of another, and less than a thousand, is asked again after a
-/// millisecond, so that few windows are open at once.
+/// Its tasks are aligned by event time: with windows downstream, a task that is 2 to 1,000 slides
+/// ahead of another pauses for a millisecond, so that few windows are open at once.
 ///
 /// ```
 /// use squall::{Next, Result, Spout, SpoutOut, Tuple, testing::SpoutTest};
@@ -82,7 +81,8 @@ pub trait Spout: Send + 'static {
         let _ = states;
     }
 
-    /// What its tuples mean, as [`Bolt::meaning`](crate::Bolt::meaning): what it reads, and how.
+    /// The meaning of its tuples, as [`Bolt::meaning`](crate::Bolt::meaning): what it reads, and
+    /// how.
     fn meaning(&self) -> Meaning {
         Meaning::none()
     }
@@ -92,14 +92,14 @@ pub trait Spout: Send + 'static {
         TimeDomain::Processing
     }
 
-    /// By how much a record may be older than the newest before it in the same split; for
-    /// event time.
+    /// The allowed lateness by event time: how much older a record may be than the newest record
+    /// before it in the same split.
     fn lateness(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Whether [`Spout::next`] may wait all the same. It must not; but each task of one that does
-    /// has a thread of its own, and holds up no other. See
+    /// Whether [`Spout::next`] may wait, which it should not. If it does, each of its tasks has its
+    /// own thread, so that it holds up no other task. See
     /// [`RunOptions::threads`](crate::RunOptions::threads).
     fn waits(&self) -> bool {
         false
@@ -112,14 +112,14 @@ pub trait Spout: Send + 'static {
     }
 }
 
-/// What a spout has to say after one [`Spout::next`].
+/// What happens after one [`Spout::next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Ask again at once.
     More,
-    /// Nothing at hand: ask again when the waker was called.
+    /// There is nothing to emit now: ask again when the waker is called.
     Idle,
-    /// Nothing at hand: ask again after this time, or when the waker was called.
+    /// There is nothing to emit now: ask again after this time, or when the waker is called.
     After(Duration),
     /// The input has ended for now: the run may end, but windows stay open, and a later run
     /// goes on from the position.
@@ -173,7 +173,7 @@ impl<S: Streams> SpoutOut<S> {
             return;
         }
         if self.domain == TimeDomain::Processing {
-            let fault = "a spout gives times of its own but its `domain` is \
+            let fault = "a spout gives its tuples times, but its `domain` is \
                          `TimeDomain::Processing`: return `TimeDomain::Event`";
             self.out.fault.get_or_insert_with(|| fault.to_owned());
         }

@@ -90,8 +90,8 @@ impl Changes {
 
     /// Calls `tell` when what is written is on disk; nobody is told where the commit fails.
     ///
-    /// It is called on the thread that commits, which the next commit waits for: it should note or
-    /// send what it has to say, and return. Components say it by
+    /// The function runs on the thread that commits, and the next commit waits for it: it should
+    /// store or send the position, and return. Components say it by
     /// [`States::keep_and_tell`](super::States::keep_and_tell).
     pub fn when_committed(&mut self, tell: impl FnOnce() + Send + 'static) {
         self.committed.push(Box::new(tell));

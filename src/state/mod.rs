@@ -89,12 +89,12 @@ impl States<'_> {
         }
     }
 
-    /// As [`States::keep`], and at each commit asks `told` for what is to be called when the state, as
-    /// it is then, is on disk. Nobody is told where the commit fails. So a connector tells its source
-    /// how far it has come, which is never taken back.
+    /// As [`States::keep`], with a notification. At each commit, `told` gets the state and returns
+    /// a function, which is called when that state is on disk, and not if the commit fails. So a
+    /// connector can acknowledge a position to its source: the run never goes back behind it.
     ///
-    /// It is called on the thread that commits, which the next commit waits for: it should note or
-    /// send what it has to say, and return.
+    /// The function runs on the thread that commits, and the next commit waits for it: it should
+    /// store or send the position, and return.
     ///
     /// ```
     /// use squall::testing::spout_contract;
@@ -102,7 +102,7 @@ impl States<'_> {
     /// use std::sync::atomic::{AtomicU64, Ordering};
     /// use std::sync::Arc;
     ///
-    /// /// Three words; the server is told up to which one they need not be kept.
+    /// /// Three words; the server learns how many of them are committed.
     /// struct Words { next: Value<u64>, acknowledged: Arc<AtomicU64> }
     ///
     /// impl Spout for Words {
@@ -156,8 +156,7 @@ impl States<'_> {
     }
 }
 
-/// Something that can be kept: the kinds of this crate, and those of bolts whose state is
-/// laid out for speed.
+/// A kind of state: those of this crate, and those of bolts whose state is laid out for speed.
 pub trait State: Send {
     /// What it is; stored state of another shape is refused.
     fn shape(&self) -> Shape;

@@ -66,7 +66,7 @@ impl PartialBackup {
         if source.is_some_and(|source| to.starts_with(source)) {
             return Err(StoreError::NotADataDirectory {
                 dir: to,
-                why: "a backup cannot lie in the directory that it is a copy of: give another one",
+                why: "a backup cannot be inside of the directory that it copies: give another one",
             });
         }
         let is_there = dir::has_room(&to)?;
@@ -296,7 +296,7 @@ mod tests {
         for to in paths {
             let error = back_up(&store, &to, false).unwrap_err().to_string();
             assert!(
-                error.contains("cannot lie in the directory"),
+                error.contains("cannot be inside of the directory"),
                 "{}: {error}",
                 to.display()
             );

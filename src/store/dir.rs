@@ -239,7 +239,7 @@ mod tests {
         let file = root.path().join("letter.txt");
         let error = refused(&file);
         assert!(
-            error.contains("letter.txt` is no data directory: it is a file"),
+            error.contains("letter.txt` is not a data directory: it is a file"),
             "{error}"
         );
     }

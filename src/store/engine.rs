@@ -428,7 +428,7 @@ impl View {
             .filter(|(value, stored)| checksum(key, value) == *stored)
             .ok_or_else(|| {
                 let key = key.escape_ascii();
-                let what = format!("the value of the key `{key}` differs from its checksum");
+                let what = format!("the value of the key `{key}` does not match its checksum");
                 StoreError::damaged(&self.file, what)
             })
     }
@@ -474,7 +474,7 @@ mod tests {
             ] {
                 let error = error.to_string();
                 assert!(error.contains("(in memory)` is damaged"), "{error}");
-                assert!(error.contains("the key `a` differs"), "{error}");
+                assert!(error.contains("the key `a` does not match"), "{error}");
             }
         }
     }

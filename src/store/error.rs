@@ -21,7 +21,7 @@ pub enum StoreError {
         holder: String,
     },
     /// The path is something else, and stays untouched.
-    #[error("`{dir}` is no data directory: {why}", dir = dir.display())]
+    #[error("`{dir}` is not a data directory: {why}", dir = dir.display())]
     NotADataDirectory {
         /// The path that was given.
         dir: PathBuf,
@@ -61,8 +61,8 @@ pub enum StoreError {
     },
     /// The file is not at its path any more.
     #[error(
-        "`{file}` is not there any more: the data directory was deleted, moved or replaced while \
-         it was in use, and what was committed is lost with it",
+        "`{file}` is gone: the data directory was deleted, moved or replaced while it was in use, \
+         and its commits are lost with it",
         file = file.display()
     )]
     Gone {

@@ -1,8 +1,8 @@
 //! The test kit: one bolt, one spout, one sink, or a whole topology, without threads and
 //! without waiting.
 //!
-//! Time is virtual everywhere. The kit runs the same operators and tasks as a real run; what
-//! it does by itself is the delivery: on one thread, in an order that a seed chooses.
+//! Time is virtual. The kit runs the same operators and tasks as a real run. Only the delivery
+//! differs: it is on one thread, in an order that a seed chooses.
 
 mod collect;
 mod events;

@@ -1,4 +1,5 @@
-//! What every sink owes: killed wherever it may be, the target ends as if nothing had happened.
+//! The contract of a sink: killed at any point and started again, it leaves the same content in its
+//! target as without a failure.
 
 use std::fmt;
 
@@ -8,8 +9,8 @@ use crate::error::{BoxError, Result};
 use crate::sink::Sink;
 use crate::time::Timestamp;
 
-/// Puts a sink through what a run with a data directory may do to it, and gives the content
-/// of the target after a run without a failure.
+/// Tests a sink against the failures of a run with a data directory. Returns the content of the
+/// target after a run without a failure.
 ///
 /// `target` makes an empty target (a folder, a database), `sink` a sink that writes to it, and
 /// `content` reads what readers of the target see. `epochs` are the tuples of the epochs in

@@ -1,5 +1,5 @@
-//! What every spout owes: killed wherever it may be, and gone on with by any number of tasks, it
-//! emits what it would have emitted.
+//! The contract of a spout: killed at any point and continued by any number of tasks, it emits the
+//! same tuples as without a failure.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ const STEPS_IN_VAIN: [usize; 2] = [0, 3];
 
 type Emitted<S> = <<S as Spout>::Output as StreamAt<0>>::Item;
 
-/// Puts a spout through what a run with a data directory may do to it, and gives the tuples of a run
+/// Tests a spout against the failures of a run with a data directory. Returns the tuples of a run
 /// without a failure: those of the main stream, task after task.
 ///
 /// `spout` makes the spout of one task, as a topology's factory does; its input must have an end,
-/// and be the same each time. Of `tasks` each is a number of tasks to run it with, as `&[1, 3]`.
+/// and be the same each time. `tasks` has the numbers of tasks to run it with, such as `&[1, 3]`.
 ///
 /// The tasks take turns of one [`Spout::next`] each. After some of these their states are stored,
 /// as by a commit, and who waits for the commit is told. Then they go on for a few turns, are

@@ -306,7 +306,8 @@ fn a_panic_of_a_factory_after_a_failure_is_tried_again_and_named() {
     let error = topology.run(options).unwrap_err().to_string();
     assert_eq!(
         error,
-        "gave up after 3 restarts within a minute; the first was because once[0] failed: not now"
+        "gave up after 3 restarts within a minute; the cause of the first one: once[0] failed: \
+         not now"
     );
 }
 

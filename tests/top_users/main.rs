@@ -368,7 +368,7 @@ fn totals_that_do_not_fit_the_ranking_are_refused_with_both_sides() {
     let reasons: Vec<_> = reasons.collect();
     assert_eq!(reasons.len(), 2);
     assert!(
-        reasons[0].contains("b[0] are monotonic") && reasons[0].contains("exact"),
+        reasons[0].contains("b[0] have the mode monotonic") && reasons[0].contains("exact"),
         "{reasons:?}"
     );
     assert!(

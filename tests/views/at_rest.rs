@@ -173,7 +173,7 @@ fn an_inspection_says_whose_state_it_is_and_how_much() {
     let data_dir = DataDir::at(dir.path().join("bank"));
     let error = data_dir.inspect().unwrap_err();
     assert!(
-        error.is_wrong_use() && error.to_string().contains("is no data directory"),
+        error.is_wrong_use() && error.to_string().contains("is not a data directory"),
         "{error}"
     );
     run(&data_dir, TRANSFERS);

@@ -126,9 +126,7 @@ fn what_cannot_be_edited_is_named() {
     see(&data_dir, &["a"]);
     let error = data_dir.edit_table("seen", "sean", nothing).unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("`seen.sean`: there are seen.seen"),
+        error.to_string().contains("the tables are seen.seen"),
         "{error}"
     );
     let error = data_dir.edit_table("seen", "seen", |table: &mut Table<Text, i64>| {

@@ -129,7 +129,7 @@ fn a_socket_that_was_left_over_is_replaced() {
     fs::remove_file(dir.join("socket")).unwrap();
     let error = data_dir.inspect().unwrap_err();
     assert!(
-        error.is_wrong_use() && error.to_string().contains("answers no questions"),
+        error.is_wrong_use() && error.to_string().contains("does not answer"),
         "{error}"
     );
     assert!(error.to_string().contains("in use by process"), "{error}");

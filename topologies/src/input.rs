@@ -12,16 +12,16 @@ use crate::wrong::WrongUse;
 pub(crate) const INPUT: &str = "What to read: a file, a folder (its files in name order), a quoted glob, or - for standard input";
 
 /// The help of `--format` where lines of text are nothing.
-pub(crate) const FORMAT: &str = "How the input is cut into records [default: by suffix]";
+pub(crate) const FORMAT: &str = "The format of the input [default: by suffix]";
 
 /// What to read, whatever is read of it.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Input {
-    /// What to read: a file, a folder (its files in name order), a quoted glob, or - for
-    /// standard input [default: made at random]
+    /// What to read: a file, a folder (its files in name order), a quoted glob, or - for standard
+    /// input [default: random input]
     #[arg(long, value_name = "PATH", group = "source")]
     pub input: Option<String>,
-    /// How the input is cut into records [default: by suffix; text where it says nothing]
+    /// The format of the input [default: by suffix; text for an unknown suffix]
     #[arg(long, value_name = "text|csv|ndjson", requires = "input")]
     pub format: Option<Format>,
     /// The character between CSV columns, `tab`, or `blank` for one or more spaces and tabs
@@ -32,16 +32,16 @@ pub struct Input {
     /// [default: utf-8]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub encoding: Option<Encoding>,
-    /// The columns of lines of text: each named group of this regular expression is one, and a
-    /// line that does not match is a dead letter
+    /// Cut lines of text into columns: each named group of this regular expression is a column, and
+    /// a line that does not match is a dead letter
     #[arg(long, value_name = "REGEX", requires = "input")]
     pub columns: Option<Columns>,
     /// Wait for more at the end of files and folders, until the run is stopped; logs may be
-    /// rotated and files copied in meanwhile
+    /// rotated, and files copied in
     #[arg(long, requires = "input")]
     pub follow: bool,
-    /// Take the end of the input for a pause: windows stay open, and a later run on the same
-    /// data directory goes on with what was appended
+    /// Leave windows open at the end of the input: a later run on the same data directory goes on
+    /// with the records that were appended
     #[arg(long, requires = "input", conflicts_with = "follow")]
     pub keep_open: bool,
 }

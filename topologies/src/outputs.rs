@@ -17,14 +17,14 @@ pub const STDOUT: &str = "json";
 /// Where results and refused records go.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
-    /// Print each ranking as a line of JSON on standard output
+    /// Print each ranking as a line of JSON to standard output
     #[arg(long)]
     pub json: bool,
-    /// Write the same lines of JSON into a file
+    /// Write the rankings to a file, as the same lines of JSON
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Write records that cannot be read into a file, as lines of JSON with source, line and
-    /// reason; without it they are logged
+    /// Write records that cannot be read to a file, as lines of JSON with source, line and reason;
+    /// without this option they are logged
     #[arg(long, value_name = "PATH")]
     pub dead_letters: Option<PathBuf>,
 }

@@ -30,8 +30,8 @@ pub struct Purchases {
     /// What to read.
     #[command(flatten)]
     pub input: Input,
-    /// The CSV column, or the dotted path of the JSON value, with the user: a record without
-    /// one is left out and counted in the log, and 17850.0 is the user 17850
+    /// The CSV column, or the dotted path of the JSON value, with the user. A record without a user
+    /// is left out, and the log says how many there were; 17850.0 is the user 17850
     #[arg(long, value_name = "NAME", requires = "source")]
     pub user_field: Option<String>,
     /// The column or path with the amount in whole cents
@@ -42,22 +42,22 @@ pub struct Purchases {
         conflicts_with_all = ["price_field", "quantity_field"]
     )]
     pub cents_field: Option<String>,
-    /// The column or path with the price of one, as a decimal number: the amount is the price
-    /// times the quantity, rounded to cents, a half away from zero
+    /// The column or path with the unit price, a decimal number: the amount is the price times the
+    /// quantity, rounded to cents, a half away from zero
     #[arg(long, value_name = "NAME", requires_all = ["source", "quantity_field"])]
     pub price_field: Option<String>,
-    /// The column or path with the quantity, as a decimal number
+    /// The column or path with the quantity, a decimal number
     #[arg(long, value_name = "NAME", requires_all = ["source", "price_field"])]
     pub quantity_field: Option<String>,
-    /// Leave out what is below zero: cancellations, and what is given back
+    /// Leave out negative amounts: cancellations and returns
     #[arg(long, requires = "source")]
     pub skip_negative: bool,
-    /// Read this depot of the data directory instead, which `squall depot append` fills, until
-    /// the run is stopped
+    /// Read this depot of the data directory instead of files, until the run is stopped; `squall
+    /// depot append` fills it
     #[arg(long, value_name = "NAME", group = "source", conflicts_with = "input")]
     pub depot: Option<String>,
-    /// Where a new topology begins to read the depot: where it ends, or at its first record; one
-    /// that began elsewhere is refused [default: end]
+    /// Where a new topology begins to read the depot; a topology that has begun elsewhere is
+    /// refused [default: end]
     #[arg(
         long,
         value_name = "end|beginning",
@@ -65,7 +65,7 @@ pub struct Purchases {
         conflicts_with = "input"
     )]
     pub from: Option<DepotFrom>,
-    /// Read the depot to where it ends now, and no further
+    /// Stop at the present end of the depot
     #[arg(long, requires = "depot", conflicts_with = "input")]
     pub until_end: bool,
 }
@@ -83,9 +83,9 @@ pub struct PurchasesMeaning<'p> {
 /// Where a new topology begins to read a depot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum DepotFrom {
-    /// With what is appended from now on.
+    /// At its end: with the records that are appended from now on.
     End,
-    /// With the first record that is kept.
+    /// At the first record that is kept.
     Beginning,
 }
 
@@ -213,7 +213,7 @@ enum Amount {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// There is a user, or another key, and no amount.
-    #[error("{field} is empty, and there is a {of}")]
+    #[error("{field} is empty, but there is a {of}")]
     Missing {
         /// The field, in backticks.
         field: String,
@@ -429,12 +429,12 @@ mod tests {
         let [price, quantity, product, good] = &read(&by_product(), rows)[..] else {
             panic!("four records");
         };
-        let parts = ["`price`: \"free\" is no decimal number"];
+        let parts = ["`price`: \"free\" is not a decimal number"];
         let error = price.as_ref().unwrap_err();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         assert_eq!(
             quantity.as_ref().unwrap_err(),
-            "`quantity` is empty, and there is a user"
+            "`quantity` is empty, but there is a user"
         );
         let error = product.as_ref().unwrap_err();
         assert!(error.starts_with("price times quantity: "), "{error}");
@@ -458,7 +458,7 @@ mod tests {
         );
         assert_eq!(
             half.as_ref().unwrap_err(),
-            "`cents`: 1.5 is no whole number"
+            "`cents`: 1.5 is not a whole number"
         );
 
         let no_negative = Purchases {

@@ -25,9 +25,10 @@ pub enum Ready {
     RollingTopWords(Box<rolling_top_words::Options>),
     /// The users who spent most, over everything so far
     TopUsers(Box<top_users::Options>),
-    /// The values of any field that occur most, or have the largest sums, over everything so far
+    /// The values of any field that occur most, or whose amounts have the largest sums, over
+    /// everything so far
     TopKeys(Box<top_keys::Options>),
-    /// Events rolled up into a cube of facts, to be queried by `squall query`
+    /// Events rolled up into a cube, which `squall query` reads
     #[cfg(feature = "cube")]
     Rollup(Box<rollup::Options>),
     /// A name that no topology has, with what followed it.
@@ -42,9 +43,10 @@ pub enum Planned {
     RollingTopWords(rolling_top_words::Shape),
     /// The users who spent most, over everything so far
     TopUsers(top_users::Shape),
-    /// The values of any field that occur most, or have the largest sums, over everything so far
+    /// The values of any field that occur most, or whose amounts have the largest sums, over
+    /// everything so far
     TopKeys(top_keys::Shape),
-    /// Events rolled up into a cube of facts, to be queried by `squall query`
+    /// Events rolled up into a cube, which `squall query` reads
     #[cfg(feature = "cube")]
     Rollup(rollup::Shape),
     /// A name that no topology has, with what followed it.
@@ -220,7 +222,7 @@ pub enum NotReady {
     #[error(transparent)]
     Options(#[from] WrongUse),
     /// No topology has this name.
-    #[error("there is no topology `{asked}`; {hint}")]
+    #[error("unknown topology `{asked}`; {hint}")]
     Unknown {
         /// The name that was asked for.
         asked: String,
@@ -270,7 +272,10 @@ fn unknown(words: &[String]) -> NotReady {
         .filter(|name| likeness(name) >= LIKE);
     let hint = match nearest {
         Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!("there are: {} (see `squall list`)", names.join(", ")),
+        None => format!(
+            "the topologies are {} (see `squall list`)",
+            names.join(", ")
+        ),
     };
     NotReady::Unknown { asked, hint }
 }

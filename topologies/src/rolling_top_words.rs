@@ -29,18 +29,18 @@ pub struct Options {
     /// What to read.
     #[command(flatten)]
     pub words: Words,
-    /// The length of the window, or `all` for one over everything [default: 60s]
+    /// The length of the window, or `all` for one window over everything [default: 60s]
     #[arg(long, value_name = "DUR|all")]
     pub window: Option<Length>,
-    /// The distance between two rankings; must divide the window [default: 2s; where only
-    /// the window is given, its length]
+    /// The time between two rankings; it must divide the window [default: 2s; if only the window is
+    /// given, its length]
     #[arg(long, value_name = "DUR", value_parser = duration::parse_above_zero)]
     pub slide: Option<Duration>,
-    /// The places of a ranking
+    /// The number of places in a ranking
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
     pub top: usize,
-    /// Tuples per second over all spouts; 0 for no limit [default: 50 for the random words,
-    /// else no limit]
+    /// The limit of tuples per second over all spouts; 0 for none [default: 50 for the random
+    /// words, else no limit]
     #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
     /// The components and how many tasks they have.
@@ -64,24 +64,24 @@ impl Default for Options {
 /// The options that change the plan.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// The tasks that read words
+    /// The number of tasks that read words
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = tasks)]
     pub spouts: usize,
-    /// The tasks that count words
+    /// The number of tasks that count words
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
     pub counters: usize,
-    /// The tasks that rank the words of their shard
+    /// The number of tasks that rank the words of their shards
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
     pub rankers: usize,
-    /// The tasks that merge rankings; above 1 they are a level of their own before the last
+    /// The number of tasks that merge rankings; with more than 1, one last task merges theirs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = tasks)]
     pub mergers: usize,
-    /// Whether spouts count words before they send them: pays (each spout leaves it while it
-    /// finds too few equal words), always, or never; the rankings are the same
+    /// Whether spouts count words before they send them: pays (a spout stops while it finds too few
+    /// equal words), always, or never; the rankings are the same
     #[arg(long, value_name = "WHEN", default_value_t = When::Pays)]
     pub combine: When,
-    /// Whether counters and rankers of one number share a thread: pays, always, or never; the
-    /// rankings are the same
+    /// Whether a counter and the ranker of the same number share a thread: pays, always, or never;
+    /// the rankings are the same
     #[arg(long, value_name = "WHEN", default_value_t = When::Pays)]
     pub chain: When,
     /// Where the rankings go.

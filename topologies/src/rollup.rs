@@ -29,7 +29,7 @@ pub struct Options {
     /// What to read.
     #[command(flatten)]
     pub input: Input,
-    /// Events per second over all spouts; 0 for no limit [default: no limit]
+    /// The limit of events per second over all spouts; 0 for none [default: no limit]
     #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
     /// The components and how many tasks they have.
@@ -40,17 +40,18 @@ pub struct Options {
 /// The options that change the plan.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// What is kept of the events: an ingestion spec of Druid, as JSON
+    /// The spec: a Druid ingestion spec, as JSON
     #[arg(long, value_name = "PATH")]
     pub spec: PathBuf,
-    /// The tasks that read events, and roll them up
+    /// The number of tasks that read events and roll them up
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = tasks)]
     pub spouts: usize,
-    /// Keep the raw events in this directory, to roll them up in another way later
+    /// Keep the raw events in this directory, so that `squall reindex` can roll them up by another
+    /// spec
     #[arg(long, value_name = "DIR")]
     pub archive: Option<PathBuf>,
-    /// Write records that are no events of the spec into a file, as lines of JSON with source,
-    /// line and reason; without it they are logged
+    /// Write records that are not events of the spec to a file, as lines of JSON with source, line
+    /// and reason; without this option they are logged
     #[arg(long, value_name = "PATH")]
     pub dead_letters: Option<PathBuf>,
 }

@@ -28,26 +28,26 @@ pub struct Options {
     /// What to read.
     #[command(flatten)]
     pub input: Input,
-    /// The CSV column, or the dotted path of the JSON value, whose values are ranked; [] behind
-    /// an array stands for each element, as tags[]. Given more than once, a key is made of all of
-    /// them. A record without one is left out and counted in the log
+    /// The CSV column, or the dotted path of the JSON value, whose values are ranked; [] after an
+    /// array stands for each element, as in tags[]. If given more than once, the columns together
+    /// are the key. A record without a key is left out, and the log says how many there were
     #[arg(long, value_name = "NAME", requires = "input")]
     pub key: Vec<String>,
-    /// The column or path with the whole number that is summed by key; what is below zero is
-    /// subtracted [default: records are counted]
+    /// The column or path with the whole number to sum by key; negative ones are subtracted
+    /// [default: count records]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub amount: Option<String>,
-    /// Read the amount as a decimal number, and sum it in cents: each is rounded to cents, a half
+    /// Read the amount as a decimal number and sum it in cents; each is rounded to cents, a half
     /// away from zero
     #[arg(long, requires = "amount")]
     pub cents: bool,
-    /// The places of the ranking
+    /// The number of places in the ranking
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
     pub top: usize,
-    /// How often the ranking is shown; the last time at the end of the input
+    /// The time between two rankings; the last one comes at the end of the input
     #[arg(long, value_name = "DUR", default_value = "2s", value_parser = totals::every)]
     pub every: Duration,
-    /// Records per second over all spouts; 0 for no limit [default: no limit]
+    /// The limit of records per second over all spouts; 0 for none [default: no limit]
     #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
     /// The components and how many tasks they have.
@@ -73,10 +73,10 @@ impl Default for Options {
 /// The options that change the plan.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// The tasks that read records
+    /// The number of tasks that read records
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
     pub spouts: usize,
-    /// The tasks that keep the totals of keys
+    /// The number of tasks that keep the totals of keys
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
     pub counters: usize,
     /// Where the rankings go.
@@ -320,9 +320,9 @@ mod tests {
 
     #[test]
     fn amounts_are_whole_or_rounded_to_cents() {
-        let empty = Err("`n` is empty, and there is a key".to_owned());
+        let empty = Err("`n` is empty, but there is a key".to_owned());
         let whole = read(&of(&["a"], Some("n"), false), LINES);
-        assert_eq!(whole[0], Err("`n`: 2.505 is no whole number".to_owned()));
+        assert_eq!(whole[0], Err("`n`: 2.505 is not a whole number".to_owned()));
         assert_eq!(whole[1..3], [Ok(keys(&[("1.0", 3)])), Ok(keys(&[]))]);
         assert_eq!(whole[3], empty);
         let cents = read(&of(&["tags[]"], Some("n"), true), LINES);

@@ -28,18 +28,17 @@ pub struct Options {
     /// What to read.
     #[command(flatten)]
     pub purchases: Purchases,
-    /// The places of the ranking
+    /// The number of places in the ranking
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one)]
     pub top: usize,
-    /// How often the ranking is shown; the last time at the end of the input
+    /// The time between two rankings; the last one comes at the end of the input
     #[arg(long, value_name = "DUR", default_value = "2s", value_parser = totals::every)]
     pub every: Duration,
-    /// What is ranked: exact for all totals, which is right in any case; monotonic for those in
-    /// the ranking and those that change, which is right where no total falls
-    /// (--skip-negative)
+    /// How totals are ranked: exact is always right; monotonic ranks only the totals of the last
+    /// ranking and those that change, which is right if no total falls (--skip-negative)
     #[arg(long, value_name = "exact|monotonic", default_value_t = TopMode::Exact)]
     pub mode: TopMode,
-    /// Purchases per second over all spouts; 0 for no limit [default: 50 for the random
+    /// The limit of purchases per second over all spouts; 0 for none [default: 50 for the random
     /// purchases, else no limit]
     #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
@@ -64,10 +63,10 @@ impl Default for Options {
 /// The options that change the plan.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// The tasks that read purchases
+    /// The number of tasks that read purchases
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
     pub spouts: usize,
-    /// The tasks that keep the totals of users
+    /// The number of tasks that keep the totals of users
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = tasks)]
     pub counters: usize,
     /// Where the rankings go.

@@ -15,7 +15,7 @@ use crate::outputs::Outputs;
 /// What is ranked, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranked<'o> {
-    /// The places of the ranking.
+    /// The number of places in the ranking.
     pub(crate) top: usize,
     /// How often it is shown.
     pub(crate) every: Duration,
@@ -102,7 +102,7 @@ impl Drop for WithoutKey {
                 1 => (1, "record has"),
                 records => (records, "records have"),
             };
-            tracing::warn!("{records} {have} {first}: they are left out of the totals");
+            tracing::warn!("{records} {have} {first}: left out of the totals");
         }
     }
 }

@@ -17,30 +17,31 @@ pub struct Words {
     /// What to read.
     #[command(flatten)]
     pub input: Input,
-    /// The CSV column, or the dotted path of the JSON value, to read, as user.name; [] behind an
-    /// array stands for each element, as commits[].message; of text it is the line
+    /// The CSV column or the dotted path of the JSON value to read, such as user.name; [] after an
+    /// array stands for each element, as in commits[].message; without this option, a line of text
     #[arg(long, value_name = "NAME", requires = "input")]
     pub field: Option<String>,
-    /// How a text is cut into words: runs of letters, numbers and marks of any script in lower
-    /// case, runs of a-z and 0-9, or the text as it is [default: words]
+    /// How a text is split: words (letters, numbers and marks of any script, in lower case),
+    /// ascii-words (a-z and 0-9, in lower case), or none (the whole text) [default: words]
     #[arg(long, value_name = "words|ascii-words|none", requires = "input")]
     pub split: Option<Split>,
-    /// The column or path with each record's time; without it the time is that of reading
+    /// The column or path with the time of a record; without this option it is the time of reading
     #[arg(long, value_name = "NAME", requires = "input")]
     pub time_field: Option<String>,
-    /// How the time is written; STRFTIME is a pattern such as '%Y-%m-%d %H:%M:%S', read as
-    /// UTC unless it has %z [default: rfc3339]
+    /// The format of the time; STRFTIME is a pattern such as '%Y-%m-%d %H:%M:%S', in UTC unless it
+    /// has %z [default: rfc3339]
     #[arg(
         long,
         value_name = "rfc3339|unix|unix-ms|unix-us|unix-ns|STRFTIME",
         requires = "time_field"
     )]
     pub time_format: Option<TimeFormat>,
-    /// By how much a record may be older than the newest before it in its file [default: 0s]
+    /// How much older a record may be than the newest record before it in its file; an older one is
+    /// late [default: 0s]
     #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
     pub lateness: Option<Duration>,
-    /// After how much silence a pipe, standard input or a followed file no longer holds up the
-    /// windows of the other files [default: never]
+    /// How long a pipe, standard input or a followed file may be silent before it no longer holds
+    /// up the windows of the other files [default: never]
     #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
     pub idle: Option<Duration>,
 }

@@ -18,7 +18,7 @@ pub enum WrongUse {
     Window(#[from] WindowError),
     /// A CSV file was given without saying which column to read.
     #[error(
-        "`{}` has columns: say which one to read by {option}; they are {columns}",
+        "`{}` has columns: name the one to read with {option}; they are {columns}",
         Shown(name)
     )]
     NoColumn {
@@ -31,7 +31,7 @@ pub enum WrongUse {
     },
     /// A source with fields was given without saying which to read.
     #[error(
-        "`{}` is read as {format}: say which field to read by {option}",
+        "`{}` is read as {format}: name the field to read with {option}",
         Shown(name)
     )]
     NoField {
@@ -43,15 +43,15 @@ pub enum WrongUse {
         format: String,
     },
     /// It is not said which field to read, and the input does not show yet what there is.
-    #[error("say which field to read by {option}")]
+    #[error("name the field to read with {option}")]
     NothingNamed {
         /// The option that is missing.
         option: &'static str,
     },
     /// A field was asked of plain text.
     #[error(
-        "`{}` is read as plain text, which has no field `{}`; if it is something else, \
-         say so by --format csv or --format ndjson",
+        "`{}` is read as plain text, which has no field `{}`; if it has another format, give \
+         --format csv or --format ndjson",
         Shown(name),
         Shown(field)
     )]
@@ -63,8 +63,8 @@ pub enum WrongUse {
     },
     /// Fields are needed, and plain text has none.
     #[error(
-        "`{}` is read as plain text, which has no fields; if it is something else, say so \
-         by --format csv or --format ndjson",
+        "`{}` is read as plain text, which has no fields; if it has another format, give --format \
+         csv or --format ndjson",
         Shown(name)
     )]
     TextWithoutFields {
@@ -73,7 +73,7 @@ pub enum WrongUse {
     },
     /// A delimiter was given, and nothing is CSV.
     #[error(
-        "--delimiter is for CSV, but `{}` is read as {format}; say so by --format csv",
+        "--delimiter is for CSV, but `{}` is read as {format}; give --format csv",
         Shown(name)
     )]
     DelimiterWithoutCsv {
@@ -84,7 +84,7 @@ pub enum WrongUse {
     },
     /// Columns of lines were given, and a source is no text.
     #[error(
-        "--columns is for lines of text, but `{}` is read as {format}; say so by --format text",
+        "--columns is for lines of text, but `{}` is read as {format}; give --format text",
         Shown(name)
     )]
     ColumnsOfOther {
@@ -95,16 +95,16 @@ pub enum WrongUse {
     },
     /// Standard input was given with a data directory.
     #[error(
-        "standard input cannot be read again after a crash, so it cannot be used with \
-         --data-dir: write it to a file and read that with --follow"
+        "standard input cannot be read again after a crash, so it cannot be used with --data-dir: \
+         write it to a file and read the file with --follow"
     )]
     StdinWithDataDir,
     /// Windows are to stay open, and there is nothing to keep them in.
-    #[error("--keep-open keeps the windows for a later run, which needs --data-dir")]
+    #[error("--keep-open leaves windows to a later run, so it needs --data-dir")]
     KeepOpenWithoutDataDir,
     /// An output file is also something else.
     #[error(
-        "{option} would write over `{}`, which is also {also}; give another path",
+        "{option} would overwrite `{}`, which is also {also}; give another path",
         Shown(path)
     )]
     WritesOver {
@@ -117,8 +117,7 @@ pub enum WrongUse {
     },
     /// An output is inside a folder that is read, or that is the run's own.
     #[error(
-        "{option} would write `{}`, which is inside of `{}`, the folder of {of}; give a path \
-         outside of it",
+        "{option} would write `{}` inside of `{}`, the folder of {of}; give a path outside of it",
         Shown(path),
         Shown(folder)
     )]
@@ -133,11 +132,12 @@ pub enum WrongUse {
         folder: String,
     },
     /// A depot is to be read, and nothing says where it is.
-    #[error("--depot names a depot of a data directory: name that by --data-dir")]
+    #[error("--depot names a depot of a data directory: give --data-dir")]
     DepotWithoutDataDir,
     /// A depot is to be read out of a directory that is not there.
     #[error(
-        "there is no directory `{}`, and so no depot in it: fill one by `squall depot append`",
+        "the directory `{}` does not exist, so it has no depot: fill one with `squall depot \
+         append`",
         Shown(dir)
     )]
     NoDepotThere {
@@ -146,7 +146,7 @@ pub enum WrongUse {
     },
     /// A depot is to be read, and nothing says what of it.
     #[error(
-        "the records of the depot `{}` have fields: say which to read by {option}",
+        "the records of the depot `{}` have fields: name the one to read with {option}",
         Shown(depot)
     )]
     NoFieldOfDepot {
@@ -174,14 +174,14 @@ pub enum WrongUse {
     #[error(transparent)]
     Spec(#[from] squall_cube::spec::SpecErrors),
     /// There is no input, and none is made.
-    #[error("there is nothing to read: name a file, a folder or a quoted glob by --input")]
+    #[error("there is nothing to read: give a file, a folder or a quoted glob with --input")]
     NoRecords,
     /// A rollup has nothing to read.
     #[cfg(feature = "cube")]
-    #[error("there is nothing to roll up: name a file, a folder or a quoted glob by --input")]
+    #[error("there is nothing to roll up: give a file, a folder or a quoted glob with --input")]
     NoEvents,
     /// A rollup has nowhere to keep its segments.
     #[cfg(feature = "cube")]
-    #[error("a rollup keeps its segments in a data directory: name one by --data-dir")]
+    #[error("a rollup keeps its segments in a data directory: give one with --data-dir")]
     RollupWithoutDataDir,
 }

@@ -166,7 +166,7 @@ fn what_is_not_there_is_said_with_what_is() {
         &["reset", &absent],
         &["backup", &absent, "b"],
     ] {
-        refused(command, 2, &[&absent, "is no data directory"]);
+        refused(command, 2, &[&absent, "is not a data directory"]);
     }
     assert!(!std::path::Path::new(&absent).exists());
     refused(
@@ -194,7 +194,11 @@ fn what_is_not_there_is_said_with_what_is() {
         2,
         &["`count`", "counts, words"],
     );
-    refused(&["backup", &dir, &dir], 2, &["cannot lie in the directory"]);
+    refused(
+        &["backup", &dir, &dir],
+        2,
+        &["cannot be inside of the directory"],
+    );
     refused(&["view", &dir], 2, &["TABLE"]);
 }
 
@@ -237,7 +241,7 @@ fn a_copy_and_a_reset_do_what_they_say() {
     counted(&dir, "storm squall storm");
     output(&mut squall(&["backup", &dir, &copy]));
     output(&mut squall(&["reset", &dir, "--component", "counts"]));
-    refused(&["view", &dir, "totals"], 2, &["there are words."]);
+    refused(&["view", &dir, "totals"], 2, &["the tables are words."]);
     let (text, _) = output(&mut squall(&["view", &copy, "totals"]));
     assert_eq!(text, "squall  1\nstorm   2\n");
 }

@@ -377,11 +377,11 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
     for (arguments, wanted) in [
         (
             vec!["append", "said", "--input", &csv, "--key", "said"],
-            "`squall depot delete` gives it up",
+            "`squall depot delete` deletes it",
         ),
         (
             vec!["append", "sad", "--input", &csv],
-            "no depot `sad`: there are said",
+            "depot `sad`: known are said",
         ),
         (
             vec!["append", "sad", "--input", &csv, "--key", "who"],
@@ -389,7 +389,7 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         ),
         (
             vec!["append", "said", "--input", &text],
-            "--format csv or --format ndjson",
+            "--format csv, --format ndjson",
         ),
         (
             vec!["append", "said", "--input", "nowhere.csv"],
@@ -397,7 +397,7 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         ),
         (
             vec!["append", "said", "--input", &csv, "--ack", "processed"],
-            "nobody reads the depot",
+            "no durable topology reads the depot",
         ),
         (vec!["retain", "said"], "--age or --bytes"),
         (vec!["forget", "said", "totals"], "no reader `totals`"),
@@ -425,7 +425,7 @@ fn what_cannot_be_appended_is_refused_with_a_reason() {
         (vec!["make", "many", "--key", ""], "--key"),
         (
             vec!["make", "said", "--key", "user", "--partitions", "8"],
-            "2 partitions by `user` and not 8",
+            "2 partitions by `user` instead of 8",
         ),
     ] {
         let mut command = squall(&["depot", arguments[0], &dir]);

@@ -35,7 +35,7 @@ fn a_refused_append_makes_no_depot() {
         assert!(!std::fs::exists(&dir).unwrap(), "{input}");
     }
     for (name, more, wanted) in [
-        ("said", vec![], "--key says by what to make it"),
+        ("said", vec![], "name its key with --key"),
         ("", vec!["--key", "said"], "1 to 255 bytes"),
     ] {
         let mut command = squall(&["depot", "append", &dir, name, "--input", &csv]);
@@ -92,7 +92,7 @@ fn an_input_that_does_not_begin_with_what_its_id_has_appended_is_refused() {
     };
     output(&mut append("p.csv"));
     for (input, wanted) in [
-        ("other.csv", "begins with others"),
+        ("other.csv", "begins with other records"),
         ("short.csv", "now has 1: "),
     ] {
         let refused = append(input).output().unwrap();
@@ -115,10 +115,10 @@ fn a_record_without_the_key_is_told_once() {
     let mut append = squall(&["depot", "append", &dir, "said", "--key", "user"]);
     let (_, logged) = output(append.args(["--input", &input]));
     assert!(
-        logged.contains("a.ndjson:2: the record has nothing in `user`"),
+        logged.contains("a.ndjson:2: the record has no value in `user`"),
         "{logged}"
     );
-    assert_eq!(logged.matches("nothing in").count(), 1, "{logged}");
+    assert_eq!(logged.matches("no value in").count(), 1, "{logged}");
 }
 
 /// Waits until the depot has so many records, asked through whoever has it.

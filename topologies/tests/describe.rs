@@ -10,8 +10,8 @@ fn the_topologies_are_listed_with_their_purpose() {
     let lines = "\
 rolling-top-words  The words, or values of a field (--split none), that occur most in a rolling window
 top-users          The users who spent most, over everything so far
-top-keys           The values of any field that occur most, or have the largest sums, over everything so far
-rollup             Events rolled up into a cube of facts, to be queried by `squall query`
+top-keys           The values of any field that occur most, or whose amounts have the largest sums, over everything so far
+rollup             Events rolled up into a cube, which `squall query` reads
 ";
     assert_eq!(stdout, lines);
 }

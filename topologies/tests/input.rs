@@ -142,7 +142,7 @@ fn bad_rows_go_to_the_dead_letters_and_the_rest_is_counted_right() {
         (
             "a.csv",
             7,
-            "`text` is not valid UTF-8 after its first byte: say in which encoding",
+            "`text` is not valid UTF-8 after its first byte: name the encoding",
         ),
         ("a.csv", 8, "the row has 3 columns, the header has 2"),
         ("a.csv", 9, "it has no time"),

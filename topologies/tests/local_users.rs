@@ -200,7 +200,7 @@ fn a_pipe_or_link_in_place_of_a_kept_file_is_refused_at_once() {
             for arguments in [&run[..], &["inspect", &data], &["backup", &data, &copy]] {
                 let (status, logged) = refused(arguments);
                 assert_eq!(status, Some(2), "{arguments:?} {kind}: {logged}");
-                let wanted = format!("{name}` is not used: it is {found}, and not a file");
+                let wanted = format!("{name}` is not used: it is {found}, not a file");
                 assert!(logged.contains(&wanted), "{arguments:?}: {logged}");
             }
             assert_eq!(folder.read("elsewhere"), "of somebody else");
@@ -235,7 +235,7 @@ fn nothing_is_written_through_a_link_in_segments_or_archive() {
     let (status, logged) = refused(&run);
     assert!(status != Some(0), "{logged}");
     assert!(
-        logged.contains("segments") && logged.contains("a symbolic link, and not a directory"),
+        logged.contains("segments") && logged.contains("a symbolic link, not a directory"),
         "{logged}"
     );
     assert_eq!(folder.read("elsewhere"), "of somebody else");

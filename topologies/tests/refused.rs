@@ -56,7 +56,7 @@ fn options_of_a_data_directory_want_one() {
     let durable = durable();
     let input = durable.folder.path("input.csv");
     for (more, part) in [
-        (&["--keep-open"][..], "which needs --data-dir"),
+        (&["--keep-open"][..], "so it needs --data-dir"),
         (&["--commit", "1s"], "--data-dir"),
         (&["--restarts", "3"], "--data-dir"),
     ] {
@@ -78,11 +78,11 @@ fn a_directory_that_is_something_else_stays_as_it_is() {
     std::fs::write(&file, "Dear reader").unwrap();
     durable.is_refused(
         &["--data-dir", &folder],
-        &["is no data directory: it holds other files"],
+        &["is not a data directory: it holds other files"],
     );
     durable.is_refused(
         &["--data-dir", &file],
-        &["is no data directory: it is a file"],
+        &["is not a data directory: it is a file"],
     );
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
 }
@@ -133,7 +133,7 @@ fn an_output_that_was_removed_or_cut_is_named() {
     durable.is_refused(&[], &[&out, &length, &found]);
     assert_eq!(durable.written(), written[..written.len() - 1]);
     std::fs::remove_file(&out).unwrap();
-    durable.is_refused(&[], &[&out, &length, "there is no such file"]);
+    durable.is_refused(&[], &[&out, &length, "it does not exist"]);
     std::fs::write(&out, &written).unwrap();
     goes_on(&durable);
 }

@@ -359,12 +359,12 @@ fn what_is_no_number_in_a_double_sum_goes_to_the_dead_letters() {
 #[test]
 fn the_help_of_a_rollup_promises_no_input_that_it_refuses() {
     let help = output(&mut squall(&["run", "rollup", "--help"])).0;
-    assert!(!help.contains("at random"), "{help}");
+    assert!(!help.contains("random input"), "{help}");
     assert!(help.contains("--format <csv|ndjson>"), "{help}");
     assert!(!help.contains("[default: by suffix; text"), "{help}");
     let words = output(&mut squall(&["run", "rolling-top-words", "--help"])).0;
     assert!(
-        words.contains("at random") && words.contains("<text|csv|ndjson>"),
+        words.contains("random input") && words.contains("<text|csv|ndjson>"),
         "{words}"
     );
 }

@@ -285,7 +285,7 @@ fn a_run_that_lost_more_than_a_tenth_says_so_in_its_last_line() {
         "500 of 2000 tuples of `counts` (25.0 %) are late",
         &format!("such as {input}:5: its time is too long before"),
         "(`6403000,w3`)",
-        "--lateness 59m59s takes all",
+        "--lateness 59m59s admits all",
     ] {
         assert!(last.contains(part), "no {part:?} in {last}");
     }
@@ -309,7 +309,7 @@ fn a_limit_of_losses_ends_the_run_with_status_1_and_what_was_seen() {
             "broken.csv",
             "--max-dead-letters",
             "5",
-            "6 are dead letters, and the limit is 5; ",
+            "6 are dead letters, but the limit is 5; ",
         ),
         (
             "broken.csv",
@@ -321,13 +321,13 @@ fn a_limit_of_losses_ends_the_run_with_status_1_and_what_was_seen() {
             "late.csv",
             "--max-late",
             "20%",
-            " are late, and the limit is 20%; most often",
+            " are late, but the limit is 20%; most often",
         ),
         (
             "late.csv",
             "--max-late",
             "0",
-            " are late, and the limit is 0; most often",
+            " are late, but the limit is 0; most often",
         ),
     ] {
         let (status, logged) = limited(file, option, limit);
@@ -498,7 +498,7 @@ fn a_run_that_goes_on_from_a_moment_to_come_says_so_with_both_times() {
     };
     for part in [
         "was made at 2100-01-01T00:00:0",
-        "and it is 20",
+        "but it is 20",
         "squall reset",
     ] {
         assert!(told.contains(part), "no {part} in {told}");

@@ -129,7 +129,7 @@ fn a_bad_number_is_a_dead_letter_with_its_file_and_line() {
     assert!(logged.contains("3 dead letters"), "{logged}");
     let letters = json(&folder.read("letters"));
     let expected = [
-        (3, "`price`: \"one\" is no decimal number"),
+        (3, "`price`: \"one\" is not a decimal number"),
         (5, "`quantity` is empty"),
         (
             6,
@@ -397,7 +397,7 @@ fn a_depot_that_cannot_be_read_is_refused() {
     let fields = ["--user-field", "user", "--cents-field", "cents"];
     refused(&fields, "--data-dir");
     let dir = ["--data-dir", &data];
-    refused(&[&dir[..], &fields].concat(), "no directory");
+    refused(&[&dir[..], &fields].concat(), "does not exist");
     std::fs::create_dir(&data).unwrap();
     refused(&dir, "--user-field");
     refused(

@@ -36,7 +36,7 @@ fn a_mistyped_topology_is_answered_with_the_nearest_name() {
         refused(&mut squall(&[command, "Rolling-Top-Wrods"]), &parts);
         let parts = ["`top-user`", "did you mean `top-users`?"];
         refused(&mut squall(&[command, "top-user"]), &parts);
-        let parts = ["`xyz`", "there are: rolling-top-words, top-users"];
+        let parts = ["`xyz`", "the topologies are rolling-top-words, top-users"];
         refused(&mut squall(&[command, "xyz"]), &parts);
     }
 }

@@ -155,17 +155,17 @@ fn what_is_no_granularity_is_told_with_what_there_is() {
             "there is no granularity `dya`; did you mean `day`? there are all, none, second",
         ),
         ("fortnight", "periods such as `P1D`"),
-        ("P1X", "`P1X` is no period"),
-        ("P", "`P` is no period"),
-        ("P0D", "`P0D` is no length for buckets"),
+        ("P1X", "`P1X` is not a period"),
+        ("P", "`P` is not a period"),
+        ("P0D", "`P0D` is not a length for buckets"),
         ("PT0.0001S", "give whole milliseconds"),
         (
             "P1D in Mars/Olympus",
             "there is no time zone `Mars/Olympus`",
         ),
         ("P1D in Europe/Prag", "did you mean `Europe/Prague`?"),
-        ("P1D from then", "the origin `then` is no moment"),
-        ("P99999999D", "`P99999999D` is no period"),
+        ("P1D from then", "the origin `then` is not a moment"),
+        ("P99999999D", "`P99999999D` is not a period"),
     ];
     for (asked, part) in table {
         let error = asked.parse::<Granularity>().unwrap_err().to_string();

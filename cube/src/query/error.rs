@@ -23,8 +23,8 @@ pub enum QueryError {
     },
     /// The rows do not say what happened when within their buckets.
     #[error(
-        "the granularity `{asked}` is finer than what is stored, which is `{stored}`, or lies across \
-         it: give `{stored}`, or what is made of it"
+        "the granularity `{asked}` is finer than the stored granularity `{stored}`, or its \
+         buckets cut stored ones: give `{stored}`, or a multiple of it"
     )]
     Finer {
         /// What was asked for.
@@ -33,7 +33,9 @@ pub enum QueryError {
         stored: String,
     },
     /// Rows are stored by several granularities, and none was asked for.
-    #[error("the rows are stored by `{one}` and by `{other}`: give the granularity of the answer")]
+    #[error(
+        "some rows are stored by `{one}`, others by `{other}`: name the granularity of the answer"
+    )]
     SeveralGranularities {
         /// One of them.
         one: String,
@@ -42,8 +44,8 @@ pub enum QueryError {
     },
     /// The query begins or ends where rows cannot be divided.
     #[error(
-        "the query's `{bound}` {moment} is within a stored bucket, which is of the granularity \
-         `{stored}`: {hint}"
+        "the query's `{bound}` {moment} is inside a stored bucket (the granularity is \
+         `{stored}`): {hint}"
     )]
     Within {
         /// `from` or `to`.
@@ -65,14 +67,14 @@ pub enum QueryError {
     },
     /// Two columns of the answer would have one name.
     #[error(
-        "the answer would have `{}` twice: ask for it once, and not for a dimension of a metric's name",
+        "the answer would have `{}` twice: ask for it once, as a dimension or as a metric",
         Shown(.0)
     )]
     SameName(String),
     /// A metric is not the same everywhere.
     #[error(
-        "the metric `{}` is a {one} in some rows and a {other} in others, which cannot be \
-         put together: ask for a time in which it is one of them",
+        "the metric `{}` is a {one} in some rows and a {other} in others, which cannot be added: \
+         ask for a time range with one of them",
         Shown(metric)
     )]
     Kinds {
@@ -99,9 +101,9 @@ pub enum QueryError {
     Source(BoxError),
 }
 
-/// A text that is no moment; see [`moment`](super::moment).
+/// A text that is not a moment; see [`moment`](super::moment).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no moment: {reason}")]
+#[error("`{text}` is not a moment: {reason}")]
 #[non_exhaustive]
 pub struct MomentError {
     /// The text.

@@ -74,7 +74,7 @@ pub use source::{Portion, RowSource, Stored};
 ///
 /// let finer = Query { granularity: Some("minute".parse()?), ..Query::default() };
 /// let error = finer.run(&cube[..]).unwrap_err().to_string();
-/// assert!(error.starts_with("the granularity `minute` is finer than what is stored, which is `hour`"));
+/// assert!(error.starts_with("the granularity `minute` is finer than the stored granularity `hour`"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,7 +100,7 @@ pub struct Query {
     pub order: Option<String>,
     /// Whether those with the least of it come first; those without any are the last in any case.
     pub ascending: bool,
-    /// How many rows there are at most.
+    /// The most rows that the answer may have.
     pub limit: Option<usize>,
 }
 
@@ -153,7 +153,7 @@ impl FromStr for DimensionFilter {
 /// assert_eq!(moment("2015-03-20"), Ok(1_426_809_600_000));
 /// assert_eq!(moment("2015-03-20T18:00:00Z"), moment("2015-03-20T18"));
 /// let error = moment("now").unwrap_err().to_string();
-/// assert!(error.starts_with("`now` is no moment"));
+/// assert!(error.starts_with("`now` is not a moment"));
 /// ```
 pub fn moment(text: &str) -> Result<i64, MomentError> {
     crate::moment::iso(text).map_err(|reason| MomentError {

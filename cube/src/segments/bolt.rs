@@ -255,8 +255,8 @@ impl Segments {
             }
             if !context.durable {
                 let path = self.folder.file(&name);
-                let why = "the folder has segments already, and a run without a data directory \
-                           does not know them: give a data directory, or another folder";
+                let why = "the folder already has segments, which a run without a data directory \
+                           cannot continue: give a data directory, or another folder";
                 return Err(SegmentError::no_segment(&path, why));
             }
             self.folder.delete(&name)?;
@@ -272,9 +272,10 @@ impl Bolt for Segments {
     fn prepare(&mut self, context: &Context) -> Result {
         if context.parallelism > 1 {
             let tasks = context.parallelism;
-            return Err(
-                format!("{tasks} tasks would delete each other's files: give it one").into(),
-            );
+            return Err(format!(
+                "{tasks} tasks would delete each other's files: set its parallelism to 1"
+            )
+            .into());
         }
         self.folder.make()?;
         self.tidy(context)?;

@@ -55,7 +55,7 @@ pub enum SegmentError {
     },
     /// It is not there.
     #[error(
-        "`{}` is missing, which has {rows} rows of this cube: put it back from a backup",
+        "`{}`, with {rows} rows of this cube, is missing: restore it from a backup",
         path.display()
     )]
     Missing {
@@ -66,8 +66,8 @@ pub enum SegmentError {
     },
     /// Its bytes are not those that were written.
     #[error(
-        "`{}` is not as it was written ({found} instead of {expected}): somebody has changed it, \
-         or the disk is damaged; put it back from a backup",
+        "`{}` is not as it was written ({found} instead of {expected}): it was changed, or the \
+         disk is damaged; restore it from a backup",
         path.display()
     )]
     Changed {
@@ -79,7 +79,7 @@ pub enum SegmentError {
         found: String,
     },
     /// It cannot be read or written as Parquet.
-    #[error("`{}` is no segment: {why}", path.display())]
+    #[error("`{}` is not a segment: {why}", path.display())]
     NoSegment {
         /// The file.
         path: PathBuf,

@@ -56,7 +56,10 @@ impl Sink for CubeManifest {
     fn prepare(&mut self, context: &Context) -> Result {
         if context.parallelism > 1 {
             let tasks = context.parallelism;
-            return Err(format!("{tasks} tasks would write over each other: give it one").into());
+            return Err(format!(
+                "{tasks} tasks would overwrite each other's output: set its parallelism to 1"
+            )
+            .into());
         }
         Ok(self.folder.make()?)
     }

@@ -286,7 +286,7 @@ impl Made<'_> {
         let event = decoder.decode(record)?;
         if !self.time.contains(&event.time.millis()) {
             let time = event.time;
-            return Err(format!("its time is {time}, which is not made again").into());
+            return Err(format!("its time {time} is outside of the rebuilt range").into());
         }
         self.rolled.add_event(&event)
     }

@@ -6,12 +6,12 @@ use squall::Timestamp;
 #[derive(Debug, thiserror::Error)]
 pub enum ReindexError {
     /// No events were archived.
-    #[error("there is no archive of this cube: it was not run with one")]
+    #[error("this cube has no archive: its runs had no `--archive`")]
     NoArchive,
     /// The time ends within a segment.
     #[error(
-        "the time from {from} to {to} is not made of whole segments: it cuts the one from {start} to \
-         {end} of {whose}"
+        "the time from {from} to {to} cuts the segment from {start} to {end} of {whose}: give \
+         whole segments"
     )]
     CutsSegment {
         /// When the time begins.
@@ -26,21 +26,23 @@ pub enum ReindexError {
         whose: &'static str,
     },
     /// The new spec takes nothing.
-    #[error("the new spec takes none of the archived events, and nothing was changed: {first}")]
+    #[error(
+        "the new spec refuses all archived events, so nothing was changed; the first one: {first}"
+    )]
     NothingTaken {
         /// Why the first one was refused.
         first: String,
     },
     /// The archive may not have everything.
     #[error(
-        "the cube had rows before it had an archive, and nothing counts its events: what is not \
-         archived would be lost"
+        "the cube had rows before it had an archive, and the events in them are not counted: \
+         those that are not archived would be lost"
     )]
     NotKnown,
     /// Not everything is in the archive.
     #[error(
-        "the cube has {stored} events from {from} to {to}, and the archive has {archived} of them: \
-         what is missing would be lost"
+        "the cube has {stored} events from {from} to {to}, but the archive has only {archived} of \
+         them: the others would be lost"
     )]
     NotArchived {
         /// When the time begins.

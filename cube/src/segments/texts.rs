@@ -201,7 +201,7 @@ fn plain(mut bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], ParquetError>> 
 }
 
 fn text(value: Result<&[u8], ParquetError>) -> Result<Text, ParquetError> {
-    let value = str::from_utf8(value?).map_err(|_| other("a value is no text"))?;
+    let value = str::from_utf8(value?).map_err(|_| other("a value is not text"))?;
     Ok(value.into())
 }
 

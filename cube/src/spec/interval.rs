@@ -14,7 +14,7 @@ use crate::moment;
 pub(super) fn interval(text: &str) -> Result<Range<i64>, String> {
     let (from, to) = text
         .split_once('/')
-        .ok_or("give two moments, or a moment and a period, with `/` between them")?;
+        .ok_or("give two moments, or a moment and a period, separated by `/`")?;
     let is_period = |text: &str| text.trim_start().starts_with(['P', 'p']);
     let (from, to) = match (is_period(from), is_period(to)) {
         (true, true) => return Err("of its two parts one must be a moment".to_owned()),
@@ -36,7 +36,7 @@ pub(super) fn interval(text: &str) -> Result<Range<i64>, String> {
 
 /// The moment that is as far from another one as this period is long.
 fn beside(millis: i64, period: &str, before: bool) -> Result<i64, String> {
-    let wrong = |error: jiff::Error| format!("`{period}` is no period, as `P1D` is one: {error}");
+    let wrong = |error: jiff::Error| format!("`{period}` is not a period such as `P1D`: {error}");
     let span: Span = SpanParser::new().parse_span(period.trim()).map_err(wrong)?;
     let moment = jiff::Timestamp::from_millisecond(millis).map_err(wrong)?;
     let civil: DateTime = Offset::UTC.to_datetime(moment);
@@ -87,8 +87,8 @@ mod tests {
             ("2015-09-12", "give two moments"),
             ("P1D/P1D", "one must be a moment"),
             ("P1D/", "give one such as"),
-            ("2015-09-12/P1X", "`P1X` is no period"),
-            ("P/2015-09-12", "`P` is no period"),
+            ("2015-09-12/P1X", "`P1X` is not a period"),
+            ("P/2015-09-12", "`P` is not a period"),
             ("2015-09-13/2015-09-12", "ends before it begins"),
             ("2015-09-12/P0D", "ends before it begins"),
             ("2015-09-12/-P1D", "give one such as"),

@@ -81,7 +81,7 @@ impl<'t> Node<'t> {
     pub(super) fn of(text: &'t Text<'t>) -> Result<Self, (usize, String)> {
         if let Some(place) = text.too_deep() {
             let what = format!(
-                "lists and objects lie more than {MAX_DEEP} deep in each other here: write it flatter"
+                "lists and objects are nested more than {MAX_DEEP} deep here: flatten them"
             );
             return Err((text.line(place), what));
         }
@@ -96,7 +96,7 @@ impl<'t> Node<'t> {
                 let column = error.column();
                 Err((
                     error.line().max(1),
-                    format!("this is no JSON: {what}, at byte {column} of the line"),
+                    format!("this is not JSON: {what}, at byte {column} of the line"),
                 ))
             }
         }

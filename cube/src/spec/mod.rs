@@ -149,9 +149,9 @@ impl std::error::Error for SpecErrors {}
 /// Reads an ingestion spec of Druid: its `dataSchema`, at the top level or inside of `spec`, or
 /// the members of it alone. `name` says in messages which spec it is.
 ///
-/// What does not change results (`ioConfig`, `tuningConfig`, what is unknown) is left aside with a
-/// warning. What would change them and cannot be done is a mistake, and so is a name that is unknown
-/// and near to a known one.
+/// What does not change results (`ioConfig`, `tuningConfig`, what is unknown) is ignored with a
+/// warning. What would change them and cannot be done is a mistake, and so is a name that is
+/// unknown and near to a known one.
 ///
 /// # Errors
 /// All mistakes at once, each with its line.

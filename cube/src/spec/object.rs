@@ -8,7 +8,7 @@ use squall::text::{self, Shown};
 
 use super::json::{Member, Node};
 
-/// What is wrong with a spec, and what of it is left aside, each with its line.
+/// What is wrong with a spec, and what of it is ignored, each with its line.
 #[derive(Default)]
 pub(super) struct Notes {
     pub mistakes: Vec<(usize, String)>,
@@ -149,7 +149,7 @@ impl<'t> Object<'t> {
                 None => {
                     notes.warning(
                         line,
-                        format!("`{}` of {} is left aside", Shown(name), self.name),
+                        format!("`{}` of {} is ignored", Shown(name), self.name),
                     );
                 }
             }

@@ -65,7 +65,7 @@ fn left_aside(object: &mut Object<'_>, notes: &mut Notes) {
             {
                 as_it_stands(&mut format, notes);
             }
-            let what = format!("`{name}` is left aside: what is read is given with the run");
+            let what = format!("`{name}` is ignored: the options of the run say what to read");
             notes.warning(node.line(), what);
         }
     }
@@ -76,11 +76,8 @@ fn as_it_stands(format: &mut Object<'_>, notes: &mut Notes) {
     let harmless = ["type", "useFieldDiscovery"];
     refuse(format, "flattenSpec", &harmless, notes);
     let changing = [
-        ("listDelimiter", "a value is one text, and not a list"),
-        (
-            "skipHeaderRows",
-            "rows before the header are not passed over",
-        ),
+        ("listDelimiter", "a value is one text, not a list"),
+        ("skipHeaderRows", "rows before the header are not skipped"),
         ("pattern", "records are CSV or JSON"),
         ("function", "records are CSV or JSON"),
     ];
@@ -89,15 +86,15 @@ fn as_it_stands(format: &mut Object<'_>, notes: &mut Notes) {
             && holds(node)
             && !["0", "\"\""].contains(&node.raw())
         {
-            let what = format!("`{name}` cannot be followed: {why}; change the input beforehand");
+            let what = format!("`{name}` is not supported: {why}; change the input first");
             notes.mistake(node.line(), what);
         }
     }
     if let Some(node) = format.take("delimiter")
         && holds(node)
     {
-        let what = "`delimiter` is left aside: it is a tab for .tsv, a comma otherwise, or what the \
-                    run is given by --delimiter";
+        let what = "`delimiter` is ignored: it is a tab for .tsv, else a comma, or the \
+                    --delimiter of the run";
         notes.warning(node.line(), what);
     }
     if let Some(node) = format.take("hasHeaderRow")
@@ -111,7 +108,7 @@ fn as_it_stands(format: &mut Object<'_>, notes: &mut Notes) {
         && !of_file
         && holds(columns)
     {
-        let what = "`columns` cannot be followed: the first row of a CSV file names its columns, so \
+        let what = "`columns` is not supported: the first row of a CSV file names its columns, so \
                     write them there, and leave `columns` out";
         notes.mistake(columns.line(), what);
     }
@@ -135,7 +132,7 @@ fn data_schema(mut object: Object<'_>, notes: &mut Notes) -> Option<Spec> {
         if let (Some(inner), Some(_)) = (&inner, &outer) {
             notes.mistake(
                 inner.line,
-                format!("`{name}` is given here and beside `parser`: give one"),
+                format!("`{name}` is given both here and beside `parser`: give one"),
             );
         }
         outer.or(inner)
@@ -157,7 +154,7 @@ fn data_schema(mut object: Object<'_>, notes: &mut Notes) -> Option<Spec> {
     let aggregators = object.list("aggregators", notes);
     if let (Some(_), Some(aggregators)) = (&metrics, &aggregators) {
         let line = aggregators.first().map_or(object.line, |node| node.line());
-        let what = "`aggregators` are given as well as `metricsSpec`: give one of them";
+        let what = "both `aggregators` and `metricsSpec` are given: give one of them";
         notes.mistake(line, what);
     }
     let metrics = metrics.or(aggregators);
@@ -192,7 +189,7 @@ fn refuse(object: &mut Object<'_>, name: &'static str, harmless: &[&str], notes:
     let mut members = members.filter(|member| !harmless.contains(&member.name.as_str()));
     if let Some(member) = members.find(|member| holds(member.value)) {
         let what = format!(
-            "`{name}` cannot be followed: `{}` would change what is read, so change it beforehand",
+            "`{name}` is not supported: `{}` would change the events, so change the input first",
             Shown(&member.name)
         );
         notes.mistake(member.line, what);
@@ -226,7 +223,7 @@ fn timestamp_spec(object: Option<Object<'_>>, notes: &mut Notes) -> TimestampSpe
             Ok(moment) => time.missing = Some(moment),
             Err(why) => notes.mistake(
                 line,
-                format!("`missingValue` {} is no time: {why}", Shown(missing)),
+                format!("`missingValue` {} is not a time: {why}", Shown(missing)),
             ),
         }
     }
@@ -258,16 +255,17 @@ fn dimensions_spec(object: Option<Object<'_>>, notes: &mut Notes) -> (Dimensions
             excluded.extend(scalar(node, "names", "an exclusion", notes));
         }
         for node in object.list("spatialDimensions", notes).unwrap_or_default() {
-            notes.mistake(node.line(), "there are no spatial dimensions");
+            notes.mistake(node.line(), "spatial dimensions are not supported");
         }
         if !listed.is_empty() && !excluded.is_empty() {
-            let what = "`dimensionExclusions` is left aside, since `dimensions` are listed";
+            let what = "`dimensionExclusions` is ignored, since `dimensions` are listed";
             notes.warning(object.line, what);
         }
         for name in ["useSchemaDiscovery", "includeAllDimensions"] {
             if object.boolean(name, notes) == Some(true) && !listed.is_empty() {
-                let what =
-                    format!("`{name}` with `dimensions` is not known: list all of them, or none");
+                let what = format!(
+                    "`{name}` with `dimensions` is not supported: list all dimensions, or none"
+                );
                 notes.mistake(object.line, what);
             }
         }
@@ -331,7 +329,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 fn check_name(name: &str, line: usize, notes: &mut Notes) {
     if is_reserved(name) {
         let what = format!(
-            "`{}` cannot be a name: it is not empty, not `__time`, which cubes have for themselves, \
+            "`{}` cannot be a name: a name is not empty, not `__time` (which squall uses itself), \
              and does not end in `#low`",
             Shown(name)
         );
@@ -369,7 +367,7 @@ fn metrics_spec(
         let taken = dimensions.contains(&error) || names.contains(&error);
         if metric.kind == Kind::HyperUnique && taken {
             let what = format!(
-                "answers have the error of `{}` as `{}`, so nothing else can have this name",
+                "the error of `{}` is called `{}` in answers, so nothing else can have this name",
                 Shown(&metric.name),
                 Shown(error)
             );
@@ -395,7 +393,10 @@ fn metric(node: Node<'_>, notes: &mut Notes) -> Option<(Metric, usize)> {
         _ => Some(object.required("fieldName", notes)?.0),
     };
     if let Some(node) = object.take("expression") {
-        notes.mistake(node.line(), "expressions are not known: give a `fieldName`");
+        notes.mistake(
+            node.line(),
+            "expressions are not supported: give a `fieldName`",
+        );
     }
     if kind == Kind::HyperUnique {
         // Estimates are whole anyway.
@@ -454,7 +455,7 @@ fn granularity_spec(mut object: Object<'_>, notes: &mut Notes) -> Granularities 
         if let Err(why) = &interval {
             notes.mistake(
                 node.line(),
-                format!("`{}` is no interval: {why}", Shown(text)),
+                format!("`{}` is not an interval: {why}", Shown(text)),
             );
         }
         interval.ok()
@@ -513,7 +514,10 @@ pub(super) fn granularity(node: Node<'_>, name: &str, notes: &mut Notes) -> Opti
                     .value()
                     .or_else(|| node.value::<String>()?.parse().ok());
                 if number.is_none() {
-                    let what = format!("the duration {} is no number of milliseconds", node.raw());
+                    let what = format!(
+                        "the duration {} is not a number of milliseconds",
+                        node.raw()
+                    );
                     notes.mistake(node.line(), what);
                 }
                 number

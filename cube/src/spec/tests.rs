@@ -59,8 +59,8 @@ fn druids_tutorial_is_read() {
     assert_eq!(
         warnings,
         [
-            "s:29: `ioConfig` is left aside: what is read is given with the run",
-            "s:33: `tuningConfig` is left aside: what is read is given with the run",
+            "s:29: `ioConfig` is ignored: the options of the run say what to read",
+            "s:33: `tuningConfig` is ignored: the options of the run say what to read",
         ]
     );
     let metric = |name: &str, kind| Metric {
@@ -186,11 +186,11 @@ fn what_does_not_change_results_is_left_aside_with_its_line() {
     assert_eq!(
         warnings,
         [
-            "s:3: `dimensionExclusions` is left aside, since `dimensions` are listed",
-            "s:4: `createBitmapIndex` of the dimension `a` is left aside",
-            "s:5: `multiValueHandling` of the dimension `a` is left aside",
-            "s:9: `comment` of the metric `f` is left aside",
-            "s:11: `mystery` of the spec is left aside",
+            "s:3: `dimensionExclusions` is ignored, since `dimensions` are listed",
+            "s:4: `createBitmapIndex` of the dimension `a` is ignored",
+            "s:5: `multiValueHandling` of the dimension `a` is ignored",
+            "s:9: `comment` of the metric `f` is ignored",
+            "s:11: `mystery` of the spec is ignored",
         ]
     );
     assert_eq!(spec.schema.metrics[1].kind, Kind::DoubleMax);
@@ -242,13 +242,13 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
         "s:16: the metric `s` is given twice",
         "s:17: `a` is both a dimension and a metric",
         "s:18: `x#low` cannot be a name",
-        "s:19: expressions are not known",
+        "s:19: expressions are not supported",
         "s:20: sketches cannot be read: `isInputHyperUnique` must be false",
-        "s:20: answers have the error of `h` as `h_error`, so nothing else can have this name",
+        "s:20: the error of `h` is called `h_error` in answers, so nothing else can have this name",
         "s:24: there is no granularity `dayy`; did you mean `day`? there are all, none",
         "s:28: there is no time zone `Europe/Prag`; did you mean `Europe/Prague`?",
-        "s:30: `2018` is no interval: give two moments",
-        "s:30: `2018/2017` is no interval: it ends before it begins",
+        "s:30: `2018` is not an interval: give two moments",
+        "s:30: `2018/2017` is not an interval: it ends before it begins",
     ];
     let found = bad(text);
     for (found, expected) in found.iter().zip(expected) {
@@ -270,10 +270,10 @@ fn a_member_that_is_given_twice_is_told_once_with_both_lines() {
 #[test]
 fn a_spec_that_cannot_be_followed_is_refused() {
     let table = [
-        ("", "s:1: this is no JSON"),
+        ("", "s:1: this is not JSON"),
         (
             "{\n\"granularitySpec\": {},\n}",
-            "s:3: this is no JSON: key must be a string",
+            "s:3: this is not JSON: key must be a string",
         ),
         ("[]", "s:1: the spec is a list: give an object"),
         ("{}", "s:1: the spec needs `granularitySpec`"),
@@ -305,11 +305,11 @@ fn a_spec_that_cannot_be_followed_is_refused() {
         ),
         (
             r#"{"granularitySpec":{"queryGranularity":{"type":"duration","duration":"x"}}}"#,
-            "is no number of milliseconds",
+            "is not a number of milliseconds",
         ),
         (
             r#"{"granularitySpec":{"queryGranularity":{"type":"duration","duration":0}}}"#,
-            "0 is no length",
+            "0 is not a length",
         ),
         (
             r#"{"granularitySpec":{"rollup":"yes"}}"#,
@@ -329,31 +329,31 @@ fn a_spec_that_cannot_be_followed_is_refused() {
         ),
         (
             r#"{"granularitySpec":{},"transformSpec":{"transforms":[{"type":"expression"}]}}"#,
-            "`transformSpec` cannot be followed: `transforms` would change what is read",
+            "`transformSpec` is not supported: `transforms` would change the events",
         ),
         (
             "{\"spec\":{\"granularitySpec\":{},\"ioConfig\":{\"inputFormat\":{\n\"flattenSpec\":{\"fields\":[1]}}}}}",
-            "s:2: `flattenSpec` cannot be followed: `fields` would change what is read",
+            "s:2: `flattenSpec` is not supported: `fields` would change the events",
         ),
         (
             "{\"granularitySpec\":{},\"ioConfig\":{\"inputFormat\":{\n\"columns\":[\"a\"]}}}",
-            "s:2: `columns` cannot be followed",
+            "s:2: `columns` is not supported",
         ),
         (
             "{\"granularitySpec\":{},\"parser\":{\"parseSpec\":{\n\"columns\":[\"a\"]}}}",
-            "s:2: `columns` cannot be followed",
+            "s:2: `columns` is not supported",
         ),
         (
             r#"{"granularitySpec":{},"timestampSpec":{},"parser":{"parseSpec":{"timestampSpec":{}}}}"#,
-            "`timestampSpec` is given here and beside `parser`",
+            "`timestampSpec` is given both here and beside `parser`",
         ),
         (
             r#"{"granularitySpec":{},"dimensionsSpec":{"spatialDimensions":[{"dimName":"x"}]}}"#,
-            "there are no spatial dimensions",
+            "spatial dimensions are not supported",
         ),
         (
             r#"{"granularitySpec":{},"timestampSpec":{"missingValue":"never"}}"#,
-            "`missingValue` never is no time",
+            "`missingValue` never is not a time",
         ),
     ];
     for (text, part) in table {
@@ -470,7 +470,7 @@ fn a_granularity_alone_is_written_as_in_a_spec() {
     }
     for (text, part) in [
         ("dya", "did you mean `day`?"),
-        ("{\"type\":", "this is no JSON"),
+        ("{\"type\":", "this is not JSON"),
         (r#"{"type":"period"}"#, "`granularity` needs a `period`"),
         (
             r#"{"type":"period","period":"P1D","timezone":"Asia/Tokyo"}"#,

@@ -262,7 +262,7 @@ fn an_overflow_is_a_dead_letter_with_key_and_numbers() {
         number: i64::MAX,
         part: 0.0,
     };
-    let reason = "of the key 7 the sum of 9223372036854775807 and 2 is out of range";
+    let reason = "for the key 7 the sum of 9223372036854775807 and 2 is out of range";
     let sum = || LongSum.of(Row::NUMBER);
     let out = BoltTest::keyed(Aggregate::of((CountAll::new(), sum())), Row::KEY)
         .send(most(7))
@@ -343,11 +343,7 @@ fn late_tuples_and_those_of_no_window_are_told_apart() {
     assert_eq!(out.late(), 1);
     let late = out.emitted_to(RollingAggregate::<u8, CountAll<Row>>::LATE);
     assert_eq!(late, [row(1, 2)]);
-    assert!(
-        out.dead_letters()[0]
-            .reason
-            .contains("it belongs to no window")
-    );
+    assert!(out.dead_letters()[0].reason.contains("it is in no window"));
 }
 
 #[test]

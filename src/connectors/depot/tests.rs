@@ -177,7 +177,7 @@ fn a_record_that_was_dropped_before_it_was_read_is_an_error() {
     let error = listen(&data_dir, all(), 1, 2).unwrap_err();
     let cause = error.source().unwrap().to_string();
     assert!(
-        cause.contains("begins at offset 6, and is to be read from 3"),
+        cause.contains("begins at offset 6, but the reader goes on at 3"),
         "{cause}"
     );
 }
@@ -197,7 +197,7 @@ fn a_depot_that_was_made_again_under_its_name_is_another_one() {
     let error = listen(&other, all(), 3, 2).unwrap_err();
     let cause = error.source().unwrap().to_string();
     assert!(
-        cause.contains("is not the one that was read so far"),
+        cause.contains("is not the depot that was read so far"),
         "{cause}"
     );
 }
@@ -207,7 +207,7 @@ fn positions_that_do_not_fit_are_refused() {
     let store = Store::in_memory().unwrap();
     let depot = depot(&store);
     for (positions, what) in [
-        (vec![0; 3], "has 4 partitions, and 3 positions"),
+        (vec![0; 3], "has 4 partitions, but 3 positions"),
         (vec![1; 4], "ends at offset 0"),
     ] {
         let spout = depot

@@ -262,7 +262,8 @@ impl Files {
         self.watched()
     }
 
-    /// By how much a record may be older than the newest before it in its file.
+    /// How much older a record may be than the newest record before it in its file; an older one is
+    /// late.
     #[must_use]
     pub fn lateness(mut self, lateness: Duration) -> Self {
         self.lateness = lateness;

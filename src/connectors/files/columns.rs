@@ -50,7 +50,8 @@ pub enum ColumnsError {
     Syntax(String),
     /// It has no named group.
     #[error(
-        "it has no named group, and each column is one: write (?<user>\\S+) for the column `user`"
+        "it has no named group, and each named group is a column: write (?<user>\\S+) for the \
+         column `user`"
     )]
     NoColumn,
 }

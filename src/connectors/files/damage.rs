@@ -38,7 +38,7 @@ pub(super) fn not_of(encoding: Encoding, what: &str, bytes: Option<usize>) -> St
         Some(bytes) => format!(" after its first {bytes} bytes"),
     };
     let instead = if encoding == Encoding::UTF_8 {
-        "say in which encoding the input is, as by --encoding latin1"
+        "name the encoding of the input, such as --encoding latin1"
     } else {
         "is the input in another encoding?"
     };

@@ -29,7 +29,7 @@ pub(super) enum Path {
 impl Path {
     /// Brackets with other text in them, as in `speed [km/h]`, belong to the name.
     pub(super) fn of(name: &str) -> Self {
-        const ALONE: Path = Path::Wrong("a bracket is without its other half");
+        const ALONE: Path = Path::Wrong("a bracket has no other half");
         let (mut path, mut at) = (Self::Keys, 0);
         while let Some(bracket) = name[at..].find(['[', ']']) {
             let (before, rest) = name.split_at(at + bracket);
@@ -49,11 +49,15 @@ impl Path {
                     None => behind.is_empty() || behind.starts_with('['),
                 };
                 if !goes_on {
-                    return Self::Wrong("behind `[]` stands nothing, or a dot and a key");
+                    return Self::Wrong(
+                        "after `[]` the path ends, or goes on with a dot and a key",
+                    );
                 }
                 path = Self::Elements;
             } else if inside.bytes().all(|byte| b"0123456789-:*".contains(&byte)) {
-                return Self::Wrong("`[]` stands for each element, and nothing for a single one");
+                return Self::Wrong(
+                    "`[]` stands for each element; there is no path to a single element",
+                );
             }
             at = name.len() - behind.len();
         }

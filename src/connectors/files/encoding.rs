@@ -24,7 +24,7 @@ use crate::text::Shown;
 /// let latin: Encoding = "Latin1".parse()?;
 /// assert_eq!(latin.to_string(), "windows-1252");
 /// let error = "latin-one".parse::<Encoding>().unwrap_err();
-/// assert!(error.to_string().starts_with("there is no encoding `latin-one`"));
+/// assert!(error.to_string().starts_with("unknown encoding `latin-one`"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,13 +36,16 @@ pub struct Encoding(&'static encoding_rs::Encoding);
 pub enum EncodingError {
     /// No encoding has this name.
     #[error(
-        "there is no encoding `{}`; there are, among others, utf-8, latin1, windows-1252, \
-         iso-8859-2, shift_jis, gbk, utf-16le and utf-16be",
+        "unknown encoding `{}`; known are, among others, utf-8, latin1, windows-1252, iso-8859-2, \
+         shift_jis, gbk, utf-16le and utf-16be",
         Shown(.0)
     )]
     Unknown(String),
     /// What a byte means depends on bytes far before it, so lines cannot be told apart.
-    #[error("input in `{0}` cannot be cut into lines: convert it to UTF-8 first, as by `iconv`")]
+    #[error(
+        "input in `{0}` cannot be cut into lines: convert it to UTF-8 first, for example with \
+         `iconv`"
+    )]
     Stateful(String),
 }
 

@@ -80,7 +80,7 @@ impl fmt::Display for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             From::Field(field, _) => field.fmt(f),
-            From::Made(_) => f.write_str("what the program makes of it"),
+            From::Made(_) => f.write_str("the program's own time"),
         }
     }
 }

@@ -28,7 +28,7 @@ fn told(nearest: Option<&String>) -> String {
 pub enum FieldError {
     /// Plain text has no fields.
     #[error(
-        "plain text has no field `{}`; ask for no field to get the whole line",
+        "plain text has no field `{}`; without a field the whole line is read",
         Shown(field)
     )]
     NoFields {
@@ -62,7 +62,7 @@ pub enum FieldError {
         instead: String,
     },
     /// What is asked for is inside of an array or an object, and the JSON value is another one.
-    #[error("`{}` is {kind}, and {needed} is asked for", Shown(field))]
+    #[error("`{}` is {kind}, but {needed} is needed", Shown(field))]
     Unfit {
         /// The path of the value.
         field: String,
@@ -73,8 +73,8 @@ pub enum FieldError {
     },
     /// One value is needed, and the path leads to each element of an array.
     #[error(
-        "`{}` has a value for each element of an array, and one value of a record is needed \
-         here: name a field without `[]`",
+        "`{}` has a value for each element of an array, but one value per record is needed here: \
+         name a field without `[]`",
         Shown(field)
     )]
     Several {

@@ -40,7 +40,7 @@ pub enum FormatError {
     )]
     NotOneCharacter(String),
     /// The delimiter has another meaning in CSV.
-    #[error("the delimiter cannot be {0}, which has another meaning in CSV")]
+    #[error("the delimiter cannot be {0}, which has its own meaning in CSV")]
     Reserved(&'static str),
 }
 

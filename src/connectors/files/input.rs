@@ -46,7 +46,7 @@ pub enum InputError {
     /// The folder holds no regular, visible file.
     #[error(
         "input `{input}`: the folder has no files; hidden files and folders inside it are not \
-         read, a glob such as `{input}/*/*` reaches the latter",
+         read, but a glob such as `{input}/*/*` finds those inside folders",
         input = Shown(input)
     )]
     EmptyFolder {
@@ -68,7 +68,7 @@ pub enum InputError {
     },
     /// The glob is not well-formed.
     #[error(
-        "input `{}`: no file has this name, and as a pattern it is not valid",
+        "input `{}`: no file has this name, and it is not a valid pattern",
         Shown(input)
     )]
     BadPattern {
@@ -396,7 +396,7 @@ mod tests {
         let empty = format!("{root}/sub/");
         assert!(message(&empty).starts_with(&format!("input `{root}/sub`: the folder has no")));
         let broken = format!("{root}/a***");
-        assert!(message(&broken).contains("as a pattern it is not valid"));
+        assert!(message(&broken).contains("it is not a valid pattern"));
         let below_a_file = format!("{root}/sub/.hidden/x");
         assert!(message(&below_a_file).starts_with("cannot open `"));
     }

@@ -1,5 +1,4 @@
-//! Records out of files, folders, globs and standard input: what every command that reads data
-//! stands on.
+//! Records from files, folders, globs and standard input.
 //!
 //! Plain synchronous readers, and on top of them one spout. In the order in which data
 //! flows:

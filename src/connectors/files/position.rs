@@ -78,7 +78,7 @@ pub(super) fn beginning_of(place: &str) -> u64 {
 pub enum PositionError {
     /// It is shorter than what was read of it.
     #[error(
-        "`{}` was read up to byte {stored}, and now it has only {found}: {}",
+        "`{}` was read up to byte {stored}, but now it has only {found}: {}",
         Shown(path),
         what_to_do(component)
     )]
@@ -94,8 +94,8 @@ pub enum PositionError {
     },
     /// What was read of it is not what stands there now.
     #[error(
-        "`{}` was read up to byte {stored}, and what stands before that has changed since \
-         (the hashes of its beginning and its end were {before}, and are {now}): {}",
+        "`{}` was read up to byte {stored}, but the content before that has changed (the hashes \
+         of its beginning and its end were {before}, and are {now}): {}",
         Shown(path),
         what_to_do(component)
     )]
@@ -113,9 +113,9 @@ pub enum PositionError {
     },
     /// It is a stream.
     #[error(
-        "{} is a stream, which cannot be read again from where a run has left it, so it \
-         cannot be read by a run with a data directory: write it to a file and read (or follow) \
-         that, or run without a data directory",
+        "{} is a stream, which cannot be read again after a crash, so a run with a data directory \
+         refuses it: write it to a file and read (or follow) the file, or run without a data \
+         directory",
         Shown(name)
     )]
     Stream {
@@ -134,9 +134,9 @@ pub enum PositionError {
 
 fn what_to_do(component: &str) -> String {
     format!(
-        "restore it; or follow it (a log that was rotated goes on, and what is there now is read \
-         from its beginning); or forget what was stored of `{component}` with `squall reset`, with \
-         that of what reads it, or all that was read so far is counted once more"
+        "restore it; or follow it (a rotated log goes on, and the present file is read from its \
+         beginning); or delete the state of `{component}` with `squall reset`, together with the \
+         state of its readers, which would count everything twice"
     )
 }
 

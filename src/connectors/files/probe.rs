@@ -109,7 +109,9 @@ pub enum ProbeError {
         error: FieldError,
     },
     /// None of the first records has a time.
-    #[error("none of the first {records} records has a time in {field}; the first one: {first}")]
+    #[error(
+        "none of the first {records} records has a readable time in {field}; the first one: {first}"
+    )]
     NoTime {
         /// How many records were looked at.
         records: u64,
@@ -491,8 +493,8 @@ mod tests {
         let first = format!("t\n\"\"\n{rows}");
         let files = files(&[("a.csv", &first), ("b.csv", &format!("t\n{rows}7\n"))]);
         let error = files.probe(&[], Some(("t", "unix"))).unwrap_err();
-        let start = "none of the first 100 records has a time in `t`; the first one: a.csv:3: `x` \
-                     is not a time of the format unix: ";
+        let start = "none of the first 100 records has a readable time in `t`; the first one: \
+                     a.csv:3: `x` is not a time of the format unix: ";
         assert!(error.starts_with(start), "{error}");
     }
 
@@ -513,8 +515,8 @@ mod tests {
         let error = files.probe(&[], Some(("t", "rfc3339"))).unwrap_err();
         assert_eq!(
             error,
-            "none of the first 2 records has a time in `t`; the first one: a.ndjson:2: it has no \
-             field `t`; the fields are `x`"
+            "none of the first 2 records has a readable time in `t`; the first one: a.ndjson:2: \
+             it has no field `t`; the fields are `x`"
         );
     }
 

@@ -71,9 +71,9 @@ impl fmt::Display for ReadAs {
 /// A file of which a part was read would be read on in another format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` was read as {stored} so far, and would be read on as {found}. Results of both would be \
-     mixed: go back to {stored}; or give another data directory; or give up all state by \
-     `squall reset`, after which it is read from its beginning",
+    "`{}` was read as {stored} so far, and would be read as {found} from now on, which would mix \
+     the results of both: go back to {stored}; or give another data directory; or delete all \
+     state with `squall reset`, so that it is read from its beginning",
     Shown(path)
 )]
 pub struct ReadOtherwise {

@@ -81,7 +81,7 @@ pub struct BadRecord {
 pub enum ReadError {
     /// The input could not be read further. Every record that was complete has been given out;
     /// of damaged gzip data also some that are garbage, as its checksum comes last.
-    #[error("cannot read `{}` beyond line {line}{hint}", Shown(name))]
+    #[error("cannot read `{}` after line {line}{hint}", Shown(name))]
     Io {
         /// The name of the source.
         name: Arc<str>,
@@ -456,8 +456,8 @@ impl RecordReader {
                 Err(ReadError::Foreign {
                     name: Arc::clone(&self.name),
                     what: format!(
-                        "cannot be cut at `{delimiter}`, which is a part of characters in \
-                         {encoding}: convert it to UTF-8, as by `iconv`"
+                        "cannot be cut at `{delimiter}`, which is part of other characters in \
+                         {encoding}: convert it to UTF-8, for example with `iconv`"
                     ),
                 })
             }

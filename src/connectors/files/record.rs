@@ -354,8 +354,8 @@ mod tests {
             assert_eq!(field("a"), Ok(Some("x".into())));
             assert_eq!(
                 field("b").unwrap_err().to_string(),
-                "`b` is not valid UTF-8 after its first 3 bytes: say in which encoding the input \
-                 is, as by --encoding latin1"
+                "`b` is not valid UTF-8 after its first 3 bytes: name the encoding of the input, \
+                 such as --encoding latin1"
             );
             for name in record.names().filter(|name| !["a", "b"].contains(name)) {
                 let error = field(name).unwrap_err();

@@ -58,16 +58,19 @@ impl fmt::Display for Foreign {
                 label: Some(label),
             } => write!(
                 f,
-                "looks like {name}: say so by --encoding {label}, or convert it to UTF-8; if it is \
-                 UTF-8 after all, give --encoding utf-8"
+                "looks like {name}: give --encoding {label}, or convert it to UTF-8; if it is \
+                 UTF-8, give --encoding utf-8"
             ),
             Self::Encoding { name, label: None } => {
-                write!(f, "looks like {name}: convert it to UTF-8, as by `iconv`")
+                write!(
+                    f,
+                    "looks like {name}: convert it to UTF-8, for example with `iconv`"
+                )
             }
             Self::Mark { name, label, given } => write!(
                 f,
-                "begins with the mark of {name}, and --encoding says {given}: give --encoding \
-                 {label}, or take the mark away"
+                "begins with the byte order mark of {name}, but --encoding is {given}: give \
+                 --encoding {label}, or remove the mark"
             ),
         }
     }
@@ -75,9 +78,9 @@ impl fmt::Display for Foreign {
 
 impl std::error::Error for Foreign {}
 
-const UNPACK: &str = "unpack it first, or pack it with gzip, which is read as it is";
-const EXTRACT: &str = "extract its files, and read these";
-const EXPORT: &str = "write it as CSV or as lines of JSON, and read that";
+const UNPACK: &str = "unpack it first, or pack it with gzip, which can be read";
+const EXTRACT: &str = "extract its files, and read them";
+const EXPORT: &str = "convert it to CSV or to lines of JSON";
 
 /// How files begin that are no text. None of them has a line end in its beginning, so that to wait
 /// for the rest of it keeps back no record.

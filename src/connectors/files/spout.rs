@@ -427,7 +427,8 @@ where
     fn open(&mut self, context: &Context, out: &mut SpoutOut<S>) -> Result {
         if D::TIMES && self.files.time.is_some() {
             return Err(
-                "the times of the records are given twice: by `decode_at`, and for all files"
+                "the times of the records are given twice, by `decode_at` and by `event_time`: \
+                 give them once"
                     .into(),
             );
         }

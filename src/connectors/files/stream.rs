@@ -99,7 +99,7 @@ impl StreamReader {
                 }
                 Err(TryRecvError::Empty) => return Ok(self.nothing()),
                 Err(TryRecvError::Disconnected) => {
-                    return Err("the thread that reads the input has ended without a word".into());
+                    return Err("the thread that reads the input has ended without an error".into());
                 }
             }
         }

@@ -16,9 +16,8 @@ const COMPARED_BYTES: usize = 64 * 1024;
 pub enum OutputError {
     /// It has less than what was written into it.
     #[error(
-        "`{}` was written up to byte {stored}, and now it has only {found}: restore it, or \
-         forget what was stored of `{}` with `squall reset`, and it is written anew \
-         from here on",
+        "`{}` was written up to byte {stored}, but now it has only {found}: restore it, or delete \
+         the state of `{}` with `squall reset`, so that it is written again from here on",
         Shown(path),
         Shown(component)
     )]
@@ -34,9 +33,8 @@ pub enum OutputError {
     },
     /// It is not there.
     #[error(
-        "`{}` was written up to byte {stored}, and now there is no such file: restore it, or \
-         forget what was stored of `{}` with `squall reset`, and it is written anew \
-         from here on",
+        "`{}` was written up to byte {stored}, but now it does not exist: restore it, or delete \
+         the state of `{}` with `squall reset`, so that it is written again from here on",
         Shown(path),
         Shown(component)
     )]

@@ -133,12 +133,12 @@ fn a_file_that_has_lost_what_was_written_is_refused() {
     let path = folder.path().join("out.ndjson");
     let name = path.display();
     let error = resumed(&path, 4).err().unwrap().to_string();
-    let start = format!("`{name}` was written up to byte 4, and now there is no such file:");
+    let start = format!("`{name}` was written up to byte 4, but now it does not exist:");
     assert!(error.starts_with(&start), "{error}");
     assert!(error.contains("of `out` with `squall reset`"), "{error}");
     fs::write(&path, "one").unwrap();
     let error = resumed(&path, 4).err().unwrap().to_string();
-    let start = format!("`{name}` was written up to byte 4, and now it has only 3: restore it");
+    let start = format!("`{name}` was written up to byte 4, but now it has only 3: restore it");
     assert!(error.starts_with(&start), "{error}");
     assert_eq!(read(&path), "one");
 }

@@ -142,7 +142,7 @@ fn a_line_of_records_that_is_not_whole_in_time_is_refused() {
     // Nothing is not late, however long it takes.
     answering.is_answered();
     slow.send("[");
-    slow.hears("what is to be appended was not whole after");
+    slow.hears("the records to append was not whole after");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn connections_that_ask_nothing_give_way_to_who_asks() {
         answering.is_answered();
     }
     for refused in &mut idle[..190] {
-        refused.hears("and asked nothing yet either: try again");
+        refused.hears("and have asked nothing yet: try again");
         assert_eq!(refused.hear(), "");
     }
     assert!(answering.serving().connected() <= 8);
@@ -185,7 +185,7 @@ fn a_line_of_records_without_end_is_cut_off() {
     endless.send(APPEND);
     endless.hears("\"appending\"");
     let _ = endless.0.get_mut().write_all(&vec![b'['; 2 << 20]);
-    endless.hears("what is to be appended is longer than 1048576 bytes");
+    endless.hears("the records to append is longer than 1048576 bytes");
     let depot = Depot::open(&answering.store, "said").unwrap();
     assert_eq!(depot.records(), 0);
 }
@@ -377,7 +377,7 @@ fn an_appender_without_an_id_says_how_far_it_came() {
     } = answering;
     drop((socket, reading, depot, store));
     let (error, appended) = appending.join().unwrap();
-    let wanted = "2 records are acknowledged, and whether the next 3 are appended is not known";
+    let wanted = "2 records are acknowledged, and the next 3 may be appended or not";
     assert!(error.to_string().contains(wanted), "{error}");
     assert!(!error.is_wrong_use() && appended == 2);
     drop(root);
@@ -415,7 +415,7 @@ fn what_acts_is_asked_again_only_where_nothing_was_done() {
     let error = forget().unwrap_err();
     assert!(matches!(error, DataDirError::BrokenOff { .. }), "{error}");
     assert!(
-        error.to_string().contains("its answer broke off"),
+        error.to_string().contains("its answer ended too early"),
         "{error}"
     );
     assert!(

@@ -58,39 +58,39 @@ pub(crate) fn verify(dir: &Path, archive: Option<&Path>) -> Result<(), Ending> {
 pub(crate) struct Query {
     #[command(flatten)]
     dir: Dir,
-    /// How finely time is divided: `hour`, `day`, `all`; an ISO period (`P1D`), also in a zone
-    /// (`P1D in Europe/Prague`), and from a moment on (`P2W from 2015-01-05`); or as Druid's JSON
-    /// says it (`{"type":"period","period":"P1D","timeZone":"Europe/Prague"}`). As it is stored,
-    /// or more coarsely [default: as it is stored]
+    /// The length of the time buckets: `hour`, `day`, `all`; an ISO period (`P1D`), also in a time
+    /// zone (`P1D in Europe/Prague`) or from a moment on (`P2W from 2015-01-05`); or Druid's JSON
+    /// (`{"type":"period","period":"P1D","timeZone":"Europe/Prague"}`). Not finer than the stored
+    /// granularity [default: the stored one]
     #[arg(long, value_name = "G", value_parser = spec::granularity)]
     granularity: Option<Granularity>,
     /// The dimensions to group by
     #[arg(long, value_name = "DIM,...", value_delimiter = ',')]
     by: Vec<String>,
-    /// What rows must have, all of it where there are several: DIM=VALUE, DIM= for the empty
-    /// string, DIM alone for null
+    /// Keep only rows with this value: DIM=VALUE, DIM= for the empty string, DIM alone for null. If
+    /// given more than once, rows must match all
     #[arg(long, value_name = "DIM=VALUE")]
     filter: Vec<DimensionFilter>,
-    /// The metrics; `count`, where none is stored by this name, is how many rows are stored
+    /// The metrics; `count`, if no stored metric has this name, is the number of stored rows
     /// [default: all]
     #[arg(long, value_name = "METRIC,...", value_delimiter = ',')]
     metrics: Vec<String>,
-    /// The first moment: a date, or a date and a time, in UTC unless it says otherwise
+    /// The first moment: a date, or a date and a time; UTC, unless it has an offset
     #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
     from: Option<i64>,
-    /// The first moment after the last one
+    /// The end: the first moment that is not included
     #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
     to: Option<i64>,
-    /// Rows with the most of this metric come first [default: by time and dimensions]
+    /// Sort by this metric, greatest first [default: by time and dimensions]
     #[arg(long, value_name = "METRIC")]
     order: Option<String>,
-    /// Rows with the least of it come first
+    /// Sort by it, least first
     #[arg(long, requires = "order")]
     ascending: bool,
-    /// How many rows there are at most
+    /// Print at most this number of rows
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Print one JSON object a row
+    /// Print each row as a line of JSON
     #[arg(long)]
     json: bool,
 }
@@ -145,16 +145,16 @@ impl Compact {
 pub(crate) struct Reindex {
     #[command(flatten)]
     dir: Dir,
-    /// What is kept of the events from now on: an ingestion spec of Druid, as JSON
+    /// The new spec: a Druid ingestion spec, as JSON
     #[arg(long, value_name = "PATH")]
     spec: PathBuf,
-    /// Where the first segment begins
+    /// The begin of the first segment to rebuild
     #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
     from: i64,
-    /// Where the last segment ends
+    /// The end of the last segment to rebuild
     #[arg(long, value_name = "T", value_parser = query::moment, allow_hyphen_values = true)]
     to: i64,
-    /// Where the archive is [default: where it was when it was written]
+    /// The directory of the archive [default: the one it was written in]
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
 }
@@ -171,7 +171,9 @@ impl Reindex {
         let done = done.map_err(Ending::of_cube)?;
         if let Some(first) = done.first_refused {
             let refused = done.refused;
-            tracing::warn!("{refused} archived events are none of the new spec: {first}");
+            tracing::warn!(
+                "{refused} archived events do not fit the new spec; the first one: {first}"
+            );
         }
         tracing::info!(
             "{} archived events are {} rows, in place of {} files",

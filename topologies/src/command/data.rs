@@ -11,7 +11,7 @@ use super::{print, print_all};
 /// The directory that all of these take.
 #[derive(Args)]
 struct Dir {
-    /// The data directory; a run that has it open answers
+    /// The data directory; if a process has it open, that process answers
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Inspect {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Where the archive of the cube is [default: where it was when it was written]
+    /// The directory of the cube's archive [default: the one it was written in]
     #[cfg(feature = "cube")]
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
@@ -51,32 +51,30 @@ impl Inspect {
 }
 
 /// What stands under the help of `inspect`.
-const WHAT_IS_CHECKED: &str = "\
-Everything that is stored is read and compared with its checksums, of a cube also the files of its \
-segments and of its archive. The exit status is 1 where one is missing or not as it was written; \
-each is named.";
+const WHAT_IS_CHECKED: &str = "Reads everything in the store and compares it with its checksums; \
+for a cube also the files of its segments and its archive. If a file is missing or damaged, it is \
+named, and the exit status is 1.";
 
 /// What stands under the help of `view`.
-const KEY_STATUS: &str = "\
-All entries are as of one commit, also while a run goes on; of a large table most wait in a \
-temporary file (TMPDIR says where), so that a slow reader holds nothing up. The exit status is 1 \
-where there is no such key, as for a search that finds nothing.";
+const KEY_STATUS: &str = "All entries are from one commit, even while a run goes on. A large \
+table is copied to a temporary file (in TMPDIR) first, so that a slow reader does not hold up the \
+run. The exit status is 1 if the table does not have the key.";
 
 #[derive(Args)]
 #[command(after_help = KEY_STATUS)]
 pub(crate) struct View {
     #[command(flatten)]
     dir: Dir,
-    /// The table: COMPONENT.STATE, COMPONENT where it has one state, or STATE where no other
-    /// component has one of that name
+    /// The table: COMPONENT.STATE, COMPONENT if it has only one state, or STATE if only one
+    /// component has a state of that name
     table: String,
-    /// Show this key alone: as text, or as JSON where it is not text
+    /// Print only the entry of this key, which is text, or JSON if the keys are not text
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     key: Option<String>,
-    /// Show only the first so many entries
+    /// Print at most this number of entries
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Print one JSON object a line
+    /// Print each entry as a line of JSON
     #[arg(long)]
     json: bool,
 }
@@ -104,7 +102,7 @@ impl View {
 pub(crate) struct Backup {
     #[command(flatten)]
     dir: Dir,
-    /// The directory to make: empty or absent
+    /// The directory of the copy: it must be empty, or not exist
     #[arg(value_name = "TO")]
     to: PathBuf,
 }
@@ -128,18 +126,17 @@ impl Backup {
 }
 
 /// What stands under the help of `reset`.
-const WHAT_STAYS: &str = "\
-Without --component everything goes but the depots, with what they know of their readers. With it \
-the rest stays, the positions of the spouts included: a bolt that is reset begins with nothing \
-and sees only what comes from now on; a spout that is reset reads its input again, and what is \
-not reset counts it twice.";
+const WHAT_STAYS: &str = "Without --component all state is deleted. Depots stay, with the \
+positions of their readers. With --component all other state stays. A bolt that is reset begins \
+empty and sees only later input, since the positions of the spouts stay. A spout that is reset \
+reads its input again, so bolts that are not reset count it twice.";
 
 #[derive(Args)]
 #[command(after_help = WHAT_STAYS)]
 pub(crate) struct Reset {
     #[command(flatten)]
     dir: Dir,
-    /// Give up the state of this component alone
+    /// Delete only the state of this component
     #[arg(long, value_name = "ID")]
     component: Option<String>,
 }
@@ -150,9 +147,9 @@ impl Reset {
         self.dir.data_dir().reset(component)?;
         let dir = self.dir.dir.display();
         if let Some(id) = component {
-            tracing::info!("`{dir}` holds nothing of `{id}` any more");
+            tracing::info!("deleted the state of `{id}` in `{dir}`");
         } else {
-            tracing::info!("`{dir}` holds no state any more");
+            tracing::info!("deleted all state in `{dir}`");
         }
         self.tell_readers()
     }
@@ -167,8 +164,9 @@ impl Reset {
             for reader in readers.filter(|reader| component.is_none_or(|id| *id == reader.name)) {
                 let (depot, reader) = (&depot.name, &reader.name);
                 tracing::info!(
-                    "the depot `{depot}` still keeps what its reader `{reader}` has not read: \
-                     where that does not come back, `squall depot forget {dir} {depot} {reader}`"
+                    "the depot `{depot}` still keeps the records that its reader `{reader}` has \
+                     not read: if that does not come back, run `squall depot forget {dir} {depot} \
+                     {reader}`"
                 );
             }
         }

@@ -28,17 +28,17 @@ pub(crate) struct Depot {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a depot; one that is there and is the same stays
+    /// Make a depot; if there is the same one already, it stays
     Make(Make),
-    /// Append the records of files to a depot, which is made where there is none
+    /// Append the records of files to a depot; make it if it does not exist
     Append(Append),
-    /// Say what is in the depots of a data directory, and who reads them
+    /// Show the depots of a data directory and their readers
     Show(Show),
     /// Drop the oldest records of a depot
     Retain(Retain),
-    /// Forget a reader that will not come back, which then holds nothing back
+    /// Forget a reader that will not come back, so that its records can be dropped
     Forget(Forget),
-    /// Give up a depot in a data directory that nobody has open
+    /// Delete a depot in a data directory that no process has open
     Delete(Delete),
 }
 
@@ -58,7 +58,7 @@ impl Depot {
 /// The depot that most of these take.
 #[derive(Args)]
 struct Which {
-    /// The data directory; a process that has it open does what is asked
+    /// The data directory; if a process has it open, that process does the work
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// The depot
@@ -89,10 +89,10 @@ fn partitions() -> RangedI64ValueParser<u16> {
 struct Make {
     #[command(flatten)]
     which: Which,
-    /// How many partitions it has, for ever [default: 8 for a new one]
+    /// The number of partitions, which cannot be changed later [default: 8]
     #[arg(long, value_name = "N", value_parser = partitions())]
     partitions: Option<u16>,
-    /// The field by which records are dealt to partitions
+    /// The field whose hash chooses the partition of a record
     #[arg(long, value_name = "FIELD", value_parser = NonEmptyStringValueParser::new())]
     key: String,
 }
@@ -117,10 +117,10 @@ impl Make {
 
 #[derive(Args)]
 struct Show {
-    /// The data directory; a process that has it open answers
+    /// The data directory; if a process has it open, that process answers
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// Print one JSON object a line
+    /// Print each entry as a line of JSON
     #[arg(long)]
     json: bool,
 }
@@ -140,25 +140,24 @@ impl Show {
 }
 
 /// What stands under the help of `retain`.
-const WHOLE_BLOCKS: &str = "\
-What a commit has brought for a partition goes or stays as a whole. What a topology that reads \
-the depot has not committed stays, with all that was appended later.";
+const WHOLE_BLOCKS: &str = "Records that came to a partition with one commit are dropped together \
+or not at all. Records that a reader has not committed stay, and so do all later ones.";
 
 #[derive(Args)]
 #[command(after_help = WHOLE_BLOCKS)]
 struct Retain {
     #[command(flatten)]
     which: Which,
-    /// Drop what was appended longer ago
+    /// Drop records that were appended longer ago than this
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]
     age: Option<Duration>,
-    /// Drop the oldest until the rest has no more bytes
+    /// Drop the oldest records until the rest has at most this number of bytes
     #[arg(long, value_name = "N")]
     bytes: Option<u64>,
-    /// Keep to it from now on: looked at while something is appended
+    /// Apply this limit from now on, whenever records are appended
     #[arg(long)]
     always: bool,
-    /// Drop also what topologies have not read yet, which they end with an error for
+    /// Drop also records that topologies have not read yet; these topologies then end with an error
     #[arg(long, conflicts_with = "always")]
     force: bool,
 }
@@ -169,7 +168,7 @@ impl Retain {
             which, age, bytes, ..
         } = self;
         if age.is_none() && bytes.is_none() && !self.always {
-            let what = "say what to drop, by --age or --bytes";
+            let what = "name a limit with --age or --bytes";
             return Err(Ending::input(what.to_owned()));
         }
         let keep = Retention {
@@ -182,7 +181,7 @@ impl Retain {
         tracing::info!("{records_are} dropped, of {bytes} bytes");
         if !dropped.kept_for.is_empty() {
             let readers = dropped.kept_for.join(" and ");
-            tracing::info!("more is kept, since it was not read by {readers}");
+            tracing::info!("more records are kept, since they were not read by {readers}");
         }
         Ok(())
     }
@@ -200,10 +199,7 @@ impl Forget {
     fn run(&self) -> Result<(), Ending> {
         let Self { which, reader } = self;
         if which.data_dir().forget_reader(&which.name, reader)? {
-            tracing::info!(
-                "the depot `{}` knows nothing of `{reader}` any more",
-                which.name
-            );
+            tracing::info!("the depot `{}` has forgotten `{reader}`", which.name);
             return Ok(());
         }
         Err(Ending::input(format!(
@@ -222,7 +218,7 @@ struct Delete {
 impl Delete {
     fn run(&self) -> Result<(), Ending> {
         self.which.data_dir().delete_depot(&self.which.name)?;
-        tracing::info!("there is no depot `{}` any more", self.which.name);
+        tracing::info!("deleted the depot `{}`", self.which.name);
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn start() {
     let levels = if levels.is_empty() { LEVELS } else { &levels };
     let filter = EnvFilter::builder().parse(levels).unwrap_or_else(|error| {
         line(&format!(
-            "RUST_LOG={levels:?} is not understood ({error}): {LEVELS} holds"
+            "RUST_LOG={levels:?} is not understood ({error}): {LEVELS} is used"
         ));
         EnvFilter::new(LEVELS)
     });

@@ -54,37 +54,37 @@ const REMEDIES: [Remedy; 7] = [
     Remedy {
         parts: &["is not a time of the format", "it has no time"],
         topologies: &["rolling-top-words"],
-        told: "--time-field says where the time is, and --time-format how it is written",
+        told: "--time-field names the time, and --time-format its format",
     },
     Remedy {
         parts: &["is no time of the format", "the event has no time"],
         topologies: &["rollup"],
-        told: "the timestampSpec of --spec says where the time is, and how it is written",
+        told: "the timestampSpec of --spec names the time and its format",
     },
     Remedy {
         parts: &["columns, the header has", "column, the header has", "quote"],
         topologies: ANY,
-        told: "--delimiter says what stands between columns",
+        told: "--delimiter names the character between columns",
     },
     Remedy {
         parts: &["not a JSON object"],
         topologies: ANY,
-        told: "--format says how records are written",
+        told: "--format names the format of the records",
     },
     Remedy {
         parts: &["is not valid"],
         topologies: ANY,
-        told: "--encoding says in which encoding the input is",
+        told: "--encoding names the encoding of the input",
     },
     Remedy {
-        parts: &["decimal number", "whole number", "and there is a user"],
+        parts: &["decimal number", "whole number", "but there is a user"],
         topologies: &["top-users"],
-        told: "--cents-field, or --price-field and --quantity-field, say where the amount is",
+        told: "--cents-field, or --price-field and --quantity-field, name the amount",
     },
     Remedy {
-        parts: &["decimal number", "whole number", "and there is a key"],
+        parts: &["decimal number", "whole number", "but there is a key"],
         topologies: &["top-keys"],
-        told: "--amount says where the amount is, and --cents that it is a decimal number",
+        told: "--amount names the amount, and --cents reads it as a decimal number",
     },
 ];
 
@@ -107,17 +107,19 @@ impl Remedy {
 fn remedies(topology: &str, losses: &Losses) -> String {
     let fitting = REMEDIES.iter();
     let fitting = fitting.filter(|remedy| remedy.mends(topology, &losses.reasons));
-    let all = "--dead-letters PATH writes all of them into a file";
+    let all = "--dead-letters PATH writes all of them to a file";
     let remedies = fitting.map(|remedy| remedy.told).chain([all]);
     remedies.collect::<Vec<_>>().join("; ")
 }
 
 fn more_lateness(behind_ms: Option<u64>) -> String {
-    let waits = "--lateness DUR takes them in, and closes windows later by so much";
+    let waits = "--lateness DUR admits them, and closes windows that much later";
     match behind_ms {
         Some(behind_ms) => {
             let behind = duration::written(Duration::from_millis(behind_ms));
-            format!("The latest was {behind} behind: {waits}; --lateness {behind} takes all")
+            format!(
+                "The latest was {behind} behind: {waits}; --lateness {behind} admits all of them"
+            )
         }
         None => waits.to_owned(),
     }

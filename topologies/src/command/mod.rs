@@ -21,11 +21,11 @@ use status::Ending;
 
 /// What stands under the help.
 const STREAMS_AND_STATUS: &str = "\
-Results go to standard output, logs to standard error; RUST_LOG sets what is logged. The \
-exit status is 0 for a run that ended well or was stopped, 2 for wrong use or wrong input, \
-1 for a failure at run time.";
+Results go to standard output, logs to standard error; RUST_LOG sets the log levels. The exit \
+status is 0 if the run ended well or was stopped, 2 for wrong use or wrong input, and 1 for a \
+failure at run time.";
 
-/// Topologies of spouts and bolts: exact rolling counts and rankings
+/// An embedded stream processor: runs topologies with exact rolling counts and rankings
 #[derive(Parser)]
 #[command(name = "squall", version, after_help = STREAMS_AND_STATUS)]
 struct Squall {
@@ -37,30 +37,30 @@ struct Squall {
 enum Command {
     /// List the ready topologies
     List,
-    /// Draw a topology: its components, their parallelism and groupings
+    /// Draw a topology: its components, with parallelism and groupings
     Describe(Describe),
     /// Run a topology until its input ends, Ctrl-C, or --for
     Run(run::Run),
-    /// Say what is in a data directory, and check that it is whole
+    /// Show what is in a data directory, and check it for damage
     Inspect(data::Inspect),
-    /// Show the entries of a table in a data directory, in the order of their keys
+    /// Print the entries of a table in a data directory, in key order
     View(data::View),
-    /// Ask a cube that `run rollup` has made: time series, groups, the top of them
+    /// Query a cube that `run rollup` has made: time series, groups, top groups
     #[cfg(feature = "cube")]
     Query(cube::Query),
-    /// Merge the segments of a cube until each is one file
+    /// Merge the files of each segment of a cube into one
     #[cfg(feature = "cube")]
     Compact(cube::Compact),
-    /// Make segments of a cube again from its archive, by another spec
+    /// Rebuild segments of a cube from its archive, by another spec
     #[cfg(feature = "cube")]
     Reindex(cube::Reindex),
-    /// Copy a data directory, also while a run goes on
+    /// Copy a data directory, even while a run uses it
     Backup(data::Backup),
-    /// Give up what is stored in a data directory that no run has open
+    /// Delete the state in a data directory that no process has open
     Reset(data::Reset),
-    /// Make depots, append to them, look at them: logs that topologies read
+    /// Make, fill and inspect depots: durable logs that topologies read
     Depot(depot::Depot),
-    /// Print a script by which a shell completes commands and options
+    /// Print a script with which a shell completes commands and options
     Completions(shell::Completions),
     /// Write a man page of each command into a directory
     Man(shell::Man),
@@ -83,7 +83,7 @@ struct Describe {
         default_value_t = PlanFormat::Text
     )]
     format: PlanFormat,
-    /// Print what a run of it is made of: tasks, the shards of each, threads, channels
+    /// Print the parts of a run instead: tasks with their shards, threads, channels
     #[arg(long, global = true, conflicts_with = "format")]
     physical: bool,
 }

@@ -46,7 +46,7 @@ struct Settings {
     /// Stop after this time, as Ctrl-C does
     #[arg(long = "for", global = true, value_name = "DUR", value_parser = duration::parse)]
     run_for: Option<Duration>,
-    /// The interval of epochs; results become visible at each
+    /// The time between two epochs; results become visible at each epoch
     #[arg(
         long,
         global = true,
@@ -64,7 +64,7 @@ struct Settings {
         value_parser = clap::value_parser!(u64).range(1..=MAX_BATCH_TUPLES)
     )]
     batch: u64,
-    /// How long stopping may take before the run ends with an error
+    /// How long a stop may take before the run ends with an error
     #[arg(
         long,
         global = true,
@@ -73,12 +73,12 @@ struct Settings {
         value_parser = duration::parse_above_zero
     )]
     drain: Duration,
-    /// Keep the state in this directory: after a stop, a failure or a crash the run goes on
-    /// from its last commit, as if nothing had happened
+    /// Keep the state in this directory: after a stop, a failure or a crash the run goes on from
+    /// its last commit, and each record counts once
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The time between two commits: about so much is read again after a crash, and so long
-    /// --json and --out wait for their lines
+    /// The time between two commits: the input of about this time is read again after a crash, and
+    /// --json and --out get their lines this much later
     #[arg(
         long,
         global = true,
@@ -88,7 +88,8 @@ struct Settings {
         value_parser = duration::parse_above_zero
     )]
     commit: Duration,
-    /// How often within a minute a failed run is restored from its last commit
+    /// How often a failed run is restored from its last commit within a minute; one more failure
+    /// ends it
     #[arg(
         long,
         global = true,
@@ -97,14 +98,14 @@ struct Settings {
         requires = "data_dir"
     )]
     restarts: u32,
-    /// End the run with status 1 when there are more dead letters: so many, or such a share of
-    /// what a component has read, judged from 1,000 records on and at the end
+    /// End the run with status 1 if there are more dead letters than this: a number, or a share of
+    /// the records that a component has read, which is checked after 1,000 records and at the end
     #[arg(long, global = true, value_name = "N|P%")]
     max_dead_letters: Option<LossLimit>,
     /// The same for late tuples
     #[arg(long, global = true, value_name = "N|P%")]
     max_late: Option<LossLimit>,
-    /// Write what each component has done: a line every few seconds, a table at the end
+    /// Log statistics: a line every few seconds, and a table of the components at the end
     #[arg(long, global = true)]
     stats: bool,
 }

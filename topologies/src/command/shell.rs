@@ -11,7 +11,7 @@ use super::status::Ending;
 
 /// What stands under the help of `completions`.
 const WHERE_COMPLETIONS_GO: &str = "\
-A shell reads them at its start. For bash:
+A shell reads the script when it starts. For bash:
   squall completions bash > ~/.local/share/bash-completion/completions/squall";
 
 #[derive(Args)]
@@ -31,13 +31,13 @@ impl Completions {
 
 /// What stands under the help of `man`.
 const WHERE_PAGES_GO: &str = "\
-`man` finds the pages below its path, for one user in:
+`man` finds the pages in the folders of its path. For one user:
   squall man ~/.local/share/man/man1";
 
 #[derive(Args)]
 #[command(after_help = WHERE_PAGES_GO)]
 pub(crate) struct Man {
-    /// The directory; it is made where it does not exist
+    /// The directory; it is made if it does not exist
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }

@@ -27,10 +27,7 @@ fn the_words_of_each_element_are_counted() {
     assert_eq!(letters.len(), 2, "{letters:?}");
     for (line, reason) in [
         (5, "`payload.commits[].message` is an object; a field is"),
-        (
-            7,
-            "`payload.commits` is a string, and an array is asked for",
-        ),
+        (7, "`payload.commits` is a string, but an array is needed"),
     ] {
         let told = |(at, why): &(_, serde_json::Value)| {
             *at == serde_json::json!(line) && why.as_str().unwrap().starts_with(reason)
@@ -118,7 +115,7 @@ fn elements_are_refused_where_one_value_is_needed() {
         let told = format!("a.ndjson`: `{path}` has a value for each element of an array");
         for part in [
             &told,
-            "one value of a record is needed",
+            "one value per record is needed",
             "name a field without `[]`",
         ] {
             assert!(stderr.contains(part), "{command:?} {more:?}: {stderr}");
@@ -139,10 +136,16 @@ fn brackets_that_mean_nothing_are_refused_unless_a_key_has_them() {
         "all",
     ];
     for (field, part) in [
-        ("payload.commits[", "a bracket is without its other half"),
-        ("payload.commits[0].message", "nothing for a single one"),
+        ("payload.commits[", "a bracket has no other half"),
+        (
+            "payload.commits[0].message",
+            "there is no path to a single element",
+        ),
         ("[]", "`[]` needs the name of an array before it"),
-        ("payload.commits[]message", "nothing, or a dot and a key"),
+        (
+            "payload.commits[]message",
+            "ends, or goes on with a dot and a key",
+        ),
     ] {
         for (input, stdin) in [(&*input, &b""[..]), ("-", PUSHES)] {
             let run = run(

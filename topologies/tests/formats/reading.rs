@@ -159,7 +159,7 @@ fn what_is_no_text_in_utf8_is_told_before_anything_runs() {
         "a.csv",
         &utf16("\u{feff}w,v\na,1\n"),
         &[],
-        "say so by --encoding utf-16le",
+        "give --encoding utf-16le",
     );
     refused_by_all(
         "a.csv.gz",
@@ -229,8 +229,8 @@ fn only_the_columns_that_are_asked_for_are_decoded() {
     assert_eq!((dead.len(), &dead[0]["line"]), (1, &Value::from(3)));
     assert_eq!(
         dead[0]["reason"],
-        "`user` is not valid UTF-8 after its first 3 bytes: say in which encoding the input is, \
-         as by --encoding latin1"
+        "`user` is not valid UTF-8 after its first 3 bytes: name the encoding of the input, such \
+         as --encoding latin1"
     );
     for label in ["latin1", "iso-8859-1", "Windows-1252"] {
         let found = users("a.csv", csv, &["--encoding", label]);

@@ -44,12 +44,9 @@ fn what_a_spec_says_twice_or_cannot_be_followed_is_told_by_its_lines() {
     for (member, told) in [
         (
             "\"listDelimiter\":\"|\"",
-            "`listDelimiter` cannot be followed",
+            "`listDelimiter` is not supported",
         ),
-        (
-            "\"skipHeaderRows\":2",
-            "`skipHeaderRows` cannot be followed",
-        ),
+        ("\"skipHeaderRows\":2", "`skipHeaderRows` is not supported"),
         ("\"hasHeaderRow\":false", "`hasHeaderRow` cannot be false"),
     ] {
         let spec = format!(

@@ -34,7 +34,7 @@ fn each_remedy_of_a_refusal_works() {
     let said = refused(&folder, &data, "other");
     let parts = [
         "`words`: field is \"word\" there, and \"other\" in this topology",
-        "go back to what is stored",
+        "go back to the stored ones",
         "another data directory",
         &format!("`squall reset {data}`"),
     ];

@@ -235,11 +235,11 @@ fn what_cannot_be_answered_is_refused_with_what_there_is() {
     let table = [
         (
             query("minute", &[]),
-            "the granularity `minute` is finer than what is stored, which is `hour`",
+            "the granularity `minute` is finer than the stored granularity `hour`",
         ),
         (
             query("PT90M", &[]),
-            "the granularity `PT1H30M` is finer than what is stored, which is `hour`",
+            "the granularity `PT1H30M` is finer than the stored granularity `hour`",
         ),
         (
             query("hour", &["campaign"]),
@@ -275,8 +275,8 @@ fn what_cannot_be_answered_is_refused_with_what_there_is() {
                 from: Some(at("2015-03-20T18:30")),
                 ..base()
             },
-            "the query's `from` 2015-03-20T18:30:00Z is within a stored bucket, which is of the \
-             granularity `hour`: give 2015-03-20T18:00:00Z or 2015-03-20T19:00:00Z",
+            "the query's `from` 2015-03-20T18:30:00Z is inside a stored bucket (the granularity \
+             is `hour`): give 2015-03-20T18:00:00Z or 2015-03-20T19:00:00Z",
         ),
         (
             Query {
@@ -284,14 +284,14 @@ fn what_cannot_be_answered_is_refused_with_what_there_is() {
                 to: Some(at("2015-03-20T18:45")),
                 ..base()
             },
-            "the query's `from` 2015-03-20T18:15:00Z is within",
+            "the query's `from` 2015-03-20T18:15:00Z is inside",
         ),
         (
             Query {
                 to: Some(at("2015-03-20T19:00:01")),
                 ..base()
             },
-            "the query's `to` 2015-03-20T19:00:01Z is within",
+            "the query's `to` 2015-03-20T19:00:01Z is inside",
         ),
         (
             Query {
@@ -362,7 +362,7 @@ fn a_query_over_specs_that_differ() {
     );
     let found = refused(&Query::default(), &cube);
     assert!(
-        found.contains("stored by `hour` and by `minute`"),
+        found.contains("stored by `hour`, others by `minute`"),
         "{found}"
     );
     let found = refused(&query("day", &[]), &cube);
@@ -411,7 +411,7 @@ fn a_cube_of_one_bucket_is_asked_without_bounds() {
     };
     let said = refused(&query, &stored);
     assert!(
-        said.ends_with("the granularity `all`: leave it out"),
+        said.ends_with("the granularity is `all`): leave it out"),
         "{said}"
     );
 }
@@ -443,7 +443,7 @@ fn a_stored_bucket_that_lies_across_two_of_the_answer_is_refused() {
     let days = query("P1D in America/New_York", &[]);
     assert_eq!(json(&days, &of("1880-06-01T04:55:00Z")).len(), 1);
     let found = refused(&days, &of("1880-06-01T04:56:00Z"));
-    assert!(found.contains("or lies across it"), "{found}");
+    assert!(found.contains("or its buckets cut stored ones"), "{found}");
 }
 
 #[test]

@@ -57,13 +57,10 @@ fn each_element_is_a_value() {
 fn what_the_path_does_not_ask_for_is_told_by_its_path() {
     let line = LINE.replace('\n', "");
     let table = [
-        ("text[]", "`text` is a string, and an array is asked for"),
-        ("o[]", "`o` is an object, and an array is asked for"),
-        (
-            "tags[].x",
-            "`tags[]` is a string, and an object is asked for",
-        ),
-        ("n[].x", "`n[]` is a number, and an object is asked for"),
+        ("text[]", "`text` is a string, but an array is needed"),
+        ("o[]", "`o` is an object, but an array is needed"),
+        ("tags[].x", "`tags[]` is a string, but an object is needed"),
+        ("n[].x", "`n[]` is a number, but an object is needed"),
         ("o.p[]", "`o.p[]` is an object; a field is"),
         ("tags", "`tags` is an array: ask for `tags[]` to read"),
         ("o.p[].q", "`o.p[].q` is an array: ask for `o.p[].q[]` to"),
@@ -126,10 +123,10 @@ fn brackets_that_mean_nothing_are_told() {
         ("a[]b", "a dot and a key"),
         ("a[].", "a dot and a key"),
         ("a[]..b", "a dot and a key"),
-        ("a[0]", "a single one"),
-        ("a[*].b", "a single one"),
-        ("a[-1]", "a single one"),
-        ("a[][1:2]", "a single one"),
+        ("a[0]", "a single element"),
+        ("a[*].b", "a single element"),
+        ("a[-1]", "a single element"),
+        ("a[][1:2]", "a single element"),
     ];
     for (name, part) in table {
         let error = fields_of(r#"{"a":["x"]}"#, name).unwrap_err();

@@ -49,8 +49,8 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 #[test]
 fn bad_utf8_costs_one_line_of_text_and_no_other_record() {
     let found = read(b"a\n\xffb\nc".to_vec(), Format::Text);
-    let bad = "in:2: the record is not valid UTF-8 after its first 0 bytes: say in which encoding \
-               the input is, as by --encoding latin1";
+    let bad = "in:2: the record is not valid UTF-8 after its first 0 bytes: name the encoding of \
+               the input, such as --encoding latin1";
     assert_eq!(found, ["1@0 a", bad, "3@5 c"]);
     let found = read(b"h\nab\xc3\nc\n\"\xc3\"\xa9\nd".to_vec(), Format::Csv);
     let marked = "4@8 \"\u{fffd}\"\u{fffd}";
@@ -115,7 +115,8 @@ fn a_delimiter_that_is_a_part_of_characters_is_refused() {
         reader.encoding(label.parse().ok())
     };
     for label in ["shift_jis", "gbk", "big5", "gb18030"] {
-        let told = format!("`in` cannot be cut at `|`, which is a part of characters in {label}");
+        let told =
+            format!("`in` cannot be cut at `|`, which is part of other characters in {label}");
         let error = open(label, "|").look().unwrap_err().to_string();
         assert!(error.starts_with(&told), "{error}");
         assert!(open(label, "|").next(&mut Record::new()).is_err());
@@ -131,7 +132,7 @@ fn what_is_no_text_is_told_with_what_to_do() {
         (
             b"\xff\xfew\0,\0v\0",
             "",
-            "`in` looks like UTF-16 (little-endian): say so by --encoding utf-16le",
+            "`in` looks like UTF-16 (little-endian): give --encoding utf-16le",
         ),
         (
             b"w\0,\0v\0\n\0",
@@ -147,7 +148,7 @@ fn what_is_no_text_is_told_with_what_to_do() {
         (
             b"\xfe\xff\0a",
             "utf-16le",
-            "`in` begins with the mark of UTF-16 (big-endian), and --encoding says",
+            "`in` begins with the byte order mark of UTF-16 (big-endian), but --encoding is",
         ),
     ];
     for format in [Format::Text, Format::Csv, Format::NdJson] {
@@ -269,7 +270,7 @@ fn a_gzip_cut_short_gives_its_whole_records_and_then_names_the_source() {
     }
     let message = error.unwrap().to_string();
     let line = out.len() + 1;
-    let expected = format!("cannot read `in` beyond line {line}: the gzip data is cut short");
+    let expected = format!("cannot read `in` after line {line}: the gzip data is cut short");
     assert_eq!(message, expected);
 }
 

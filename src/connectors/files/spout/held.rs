@@ -106,8 +106,8 @@ where
                 let (name, of) = (Shown(&name), Shown(path_of(&held.of)));
                 let bytes = position.text.length;
                 let told = format!(
-                    "`{name}` begins as `{of}`, of which {bytes} bytes were read: it is read from \
-                     its beginning, as a file of its own"
+                    "`{name}` begins like `{of}`, of which {bytes} bytes were read: it is read \
+                     from its beginning, as another file"
                 );
                 self.warn(&told);
             }

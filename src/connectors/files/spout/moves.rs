@@ -385,7 +385,10 @@ where
                 input = Some(self.input(found.source, to.clone(), found.stamp.id, None, out)?);
             }
         }
-        tracing::debug!("`{old_path}` is read on as `{}`", path_of(&to));
+        tracing::debug!(
+            "`{old_path}` was renamed, and is read on as `{}`",
+            path_of(&to)
+        );
         let origin = input.as_ref().and_then(|input| input.origin.clone());
         let origin = origin.unwrap_or(old_path);
         self.take_in_rotated(&origin, path_of(&to), out)?;
@@ -556,8 +559,8 @@ where
             return true;
         }
         self.warn(&format!(
-            "`{}` is plain text by its name, which has no fields: it is left out until it has \
-             another name; --format says what it is",
+            "`{}` is plain text by its name, and plain text has no fields: it is left out until \
+             it is renamed; or give --format",
             Shown(&name)
         ));
         true

@@ -85,7 +85,11 @@ where
                 if path_of(&at) == found.path {
                     position.split.get_or_insert(at);
                 } else {
-                    tracing::debug!("`{}` is read on as `{}`", path_of(&at), found.path);
+                    tracing::debug!(
+                        "`{}` was renamed, and is read on as `{}`",
+                        path_of(&at),
+                        found.path
+                    );
                     position.move_from(&at, found.stamp.id, || Ok(found.open()?))?;
                 }
                 renamed.push((to, position));

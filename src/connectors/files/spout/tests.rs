@@ -291,7 +291,7 @@ fn refused(change: impl FnOnce(&World), content: impl AsRef<[u8]>) -> String {
     let error = world.run(&files, 1).unwrap_err().to_string();
     let name = world.path("a.txt").display().to_string();
     assert!(
-        error.contains("forget what was stored of `lines` with `squall reset`"),
+        error.contains("delete the state of `lines` with `squall reset`"),
         "{error}"
     );
     error.replace(&name, "FILE")
@@ -300,7 +300,7 @@ fn refused(change: impl FnOnce(&World), content: impl AsRef<[u8]>) -> String {
 #[test]
 fn a_file_that_has_become_shorter_is_refused() {
     let error = refused(|world| world.write("a.txt", "a\n"), "a\nb\n");
-    let start = "`FILE` was read up to byte 4, and now it has only 2: restore it; or follow";
+    let start = "`FILE` was read up to byte 4, but now it has only 2: restore it; or follow";
     assert!(error.starts_with(start), "{error}");
 }
 
@@ -309,13 +309,13 @@ fn a_file_that_was_replaced_is_refused_where_its_beginning_or_its_end_differs() 
     let long = "0123456\n".repeat(10_000);
     let first = format!("x{}", &long[1..]);
     let error = refused(|world| world.write("a.txt", &first), &long);
-    let start = "`FILE` was read up to byte 80000, and what stands before that has changed since";
+    let start = "`FILE` was read up to byte 80000, but the content before that has changed";
     assert!(error.starts_with(start), "{error}");
     let last = format!("{}x\nmore\n", &long[..long.len() - 2]);
     let error = refused(|world| world.write("a.txt", &last), &long);
     assert!(error.starts_with(start), "{error}");
     let error = refused(|world| world.write("a.txt", "b\na\n"), "a\n");
-    assert!(error.contains("changed since (the hashes"), "{error}");
+    assert!(error.contains("changed (the hashes"), "{error}");
 }
 
 #[test]

@@ -23,8 +23,8 @@ where
         let name = found.source.name();
         let (of, name) = (Shown(path_of(at)), Shown(&name));
         tracing::info!(
-            "`{name}` holds the {bytes} bytes that were read of `{of}`, which is not there any \
-             more: it is read on from there"
+            "`{name}` has the {bytes} bytes that were read of `{of}`, which is gone: it is read \
+             on after them"
         );
     }
 
@@ -33,8 +33,9 @@ where
         let name = found.source.name();
         let (of, name) = (Shown(path_of(of)), Shown(&name));
         self.warn(&format!(
-            "`{name}` begins as `{of}`, which was read and is not there any more: it is read from \
-             its beginning, as a file of its own, for it is newer and is not called after it"
+            "`{name}` begins like `{of}`, which was read and is gone: it is read from its \
+             beginning, as another file, since it is newer and its name is not made from the old \
+             one"
         ));
     }
 
@@ -46,11 +47,11 @@ where
             Some(FilePosition { offset, line, .. }) => {
                 format!("was read up to byte {offset} (line {line})")
             }
-            None => "was found, and nothing of it was read".to_owned(),
+            None => "was found, but not read yet,".to_owned(),
         };
         self.warn(&format!(
-            "`{name}` {read}, and now that file is neither there nor found in its folder by another \
-             name: what is left of it is not read, unless it is there again"
+            "`{name}` {read} and is now gone, and no file in its folder has its content: the rest \
+             of it is not read, unless it comes back"
         ));
     }
 
@@ -59,8 +60,8 @@ where
         let name = Shown(name);
         self.warn(&format!(
             "`{name}` was emptied, overwritten or replaced after it was read up to byte {offset} \
-             (line {line}), and the rest of it is not found in its folder: what was appended after \
-             that is not read, and what is there now is read from its beginning"
+             (line {line}), and no file in its folder has the rest: records appended after that \
+             byte are lost, and the present file is read from its beginning"
         ));
     }
 
@@ -71,7 +72,7 @@ where
             tracing::warn!("{text}");
         }
         if self.warned == MAX_WARNINGS {
-            tracing::warn!("further warnings of this task about its files are not logged");
+            tracing::warn!("this task logs no further warnings about files");
         }
     }
 }

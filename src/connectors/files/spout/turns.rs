@@ -179,8 +179,8 @@ where
             if input.quiet_looks == LOOKS_BEFORE_TOLD {
                 let name = input.source.name();
                 self.warn(&format!(
-                    "`{}` ends within a gzip member: what is whole of it was read, and the \
-                     rest is waited for",
+                    "`{}` ends inside a gzip member: the whole part was read, and the task waits \
+                     for the rest",
                     Shown(&name)
                 ));
             }

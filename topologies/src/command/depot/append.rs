@@ -37,23 +37,23 @@ const MAX_TOLD: u64 = 10;
 /// When an append is acknowledged.
 #[derive(Clone, Copy, ValueEnum)]
 enum Ack {
-    /// When it waits to be written
+    /// When the record waits to be written
     None,
-    /// When it is on disk
+    /// When the record is on disk
     Appended,
-    /// When every topology that reads the depot has committed what it has made of it
+    /// When every topology that reads the depot has committed its results from the record
     Processed,
 }
 
 /// What stands under the help of `append`.
-const AGAIN: &str = "\
-Where another process has the data directory, that process appends. When it ends, this one goes \
-on by itself or through the next one. With --id the depot keeps how many records came from it, and \
-a hash of them: nothing is appended twice or left out then, and the same command, \
-given again after a crash or when the file has grown, appends what is not there yet, and refuses \
-an input that does not begin with what is there. Rows of CSV become JSON objects of text. A \
-record that cannot be read is told and left out. Of standard input a record is appended at most \
-200 ms after it has come; Ctrl-C and SIGTERM append what was read as a whole, and end.";
+const AGAIN: &str = "If another process has the data directory open, that process appends. When \
+it ends, this one goes on by itself, or through the next one. With --id the depot keeps the \
+number of records that came from this id, and a hash of them, so no record is appended twice or \
+left out. The same command, given again after a crash or when the file has grown, appends the \
+missing records; it refuses an input that does not begin with the appended ones. Rows of CSV \
+become JSON objects of text. A record that cannot be read is logged and left out. From standard \
+input a record is appended at most 200 ms after it has come. Ctrl-C and SIGTERM append the \
+records that were read completely, and end.";
 
 #[derive(Args)]
 #[command(after_help = AGAIN)]
@@ -64,7 +64,7 @@ pub(super) struct Append {
     /// standard input
     #[arg(long, value_name = "PATH")]
     input: String,
-    /// How the input is cut into records [default: by suffix]
+    /// The format of the input [default: by suffix]
     #[arg(long, value_name = "csv|ndjson")]
     format: Option<Format>,
     /// The character between CSV columns, `tab`, or `blank` for one or more spaces and tabs
@@ -75,15 +75,15 @@ pub(super) struct Append {
     /// [default: utf-8]
     #[arg(long, value_name = "NAME")]
     encoding: Option<Encoding>,
-    /// The columns of lines of text: each named group of this regular expression is one, and a
-    /// line that does not match is a dead letter
+    /// Cut lines of text into columns: each named group of this regular expression is a column, and
+    /// a line that does not match is a dead letter
     #[arg(long, value_name = "REGEX")]
     columns: Option<Columns>,
-    /// The CSV column, or the dotted path of the JSON value, by which records are dealt to
-    /// partitions [default: that of the depot]
+    /// The CSV column, or the dotted path of the JSON value, whose hash chooses the partition of a
+    /// record [default: that of the depot]
     #[arg(long, value_name = "FIELD", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
-    /// How many partitions the depot has [default: 8 for a new one]
+    /// The number of partitions, if the depot is new [default: 8]
     #[arg(long, value_name = "N", value_parser = partitions())]
     partitions: Option<u16>,
     /// When records are acknowledged
@@ -101,10 +101,10 @@ pub(super) struct Append {
         value_parser = duration::parse_above_zero
     )]
     patience: Duration,
-    /// Who appends: what comes again from the same one is not appended again
+    /// The name of this appender: a record that it sends again is not appended again
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// How many records are appended, and acknowledged, as one
+    /// The number of records that are appended and acknowledged together
     #[arg(
         long,
         value_name = "N",
@@ -112,8 +112,8 @@ pub(super) struct Append {
         value_parser = clap::value_parser!(u64).range(1..=MAX_BATCH_RECORDS)
     )]
     batch: u64,
-    /// Print one JSON object for each acknowledgement: how many records are appended so far.
-    /// Where nobody reads that any more, the rest is appended all the same
+    /// Print a line of JSON for each acknowledgement, with the number of records appended so far.
+    /// If the reader of these lines ends, the rest is appended all the same
     #[arg(long)]
     json: bool,
 }
@@ -135,7 +135,7 @@ impl Append {
         if self.id.is_some() && sources.len() > 1 {
             // The records of an id are told from each other by their number alone.
             return Err(Ending::input(format!(
-                "--id goes with one file, and `{}` is {}: append each with an id of its own",
+                "--id goes with one file, but `{}` is {}: append each file with its own id",
                 self.input,
                 sources.len()
             )));
@@ -196,7 +196,7 @@ impl Append {
             let all = seen + bad;
             tracing::warn!(
                 "a large share of the input was lost: {bad} of {all} records cannot be read; the \
-                 first of them are told above"
+                 first ones are logged above"
             );
         }
         Ok(())
@@ -220,8 +220,7 @@ impl Append {
             Err(DataDirError::Store(none @ StoreError::NotADataDirectory { .. }))
                 if self.key.is_none() =>
             {
-                let what =
-                    format!("{none}; where there is no depot, --key says by what to make it");
+                let what = format!("{none}; to make a new depot, name its key with --key");
                 Err(Ending::input(what))
             }
             appender => Ok(appender?),
@@ -232,9 +231,9 @@ impl Append {
     fn other_input(&self, error: &DataDirError) -> Ending {
         let input = &self.input;
         Ending::input(format!(
-            "{error}: `{input}` is another input, or was changed, or is read with another --format \
-             or --delimiter; nothing of it is appended. Give it an --id of its own to append all \
-             of it"
+            "{error}: `{input}` is another input, or was changed, or is read with another \
+             --format or --delimiter. Nothing was appended; give it its own --id to append all of \
+             it"
         ))
     }
 
@@ -243,8 +242,8 @@ impl Append {
         let name = source.name();
         match self.format.unwrap_or_else(|| Format::from_name(&name)) {
             Format::Text if self.columns.is_none() => Err(Ending::input(format!(
-                "`{name}` would be read as plain text, and a depot takes records with fields: say \
-                 --format csv or --format ndjson, or give --columns"
+                "`{name}` would be read as plain text, but a depot takes records with fields: \
+                 give --format csv, --format ndjson or --columns"
             ))),
             _ => Ok(()),
         }
@@ -274,7 +273,7 @@ fn stop_at_signals(stopped: &Arc<AtomicBool>) -> io::Result<()> {
     let stopped = Arc::clone(stopped);
     squall::run::at_stop_signals(move || {
         if stopped.swap(true, Ordering::SeqCst) {
-            tracing::warn!("stopped at once: of what was read not everything may be appended");
+            tracing::warn!("stopped at once: some records that were read may not be appended");
             std::process::exit(1);
         }
         tracing::info!("stopping");
@@ -359,7 +358,7 @@ impl Appending<'_> {
             let records_are = records_are(appended);
             let again = match &self.options.id {
                 Some(_) => "the same command appends the rest",
-                None => "the same command appends them again: with --id it would go on",
+                None => "the same command appends them again; with --id it would go on after them",
             };
             tracing::warn!("{records_are} acknowledged before it broke off: {again}");
         }

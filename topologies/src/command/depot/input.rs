@@ -189,8 +189,8 @@ impl Input {
         if key.is_none() && self.watch.is_complete() && !mem::replace(&mut self.told, true) {
             let (place, key) = (place(), &self.key);
             tracing::warn!(
-                "{place}: the record has nothing in {key}, by which the depot deals records to \
-                 partitions: all such records go to one partition, and are not told one by one"
+                "{place}: the record has no value in {key}, the key of the depot: records without \
+                 a key go to one partition, and only this first one is logged"
             );
         }
         Item::Record {

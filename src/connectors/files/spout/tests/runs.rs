@@ -126,6 +126,6 @@ fn what_an_open_quote_takes_is_lost_line_by_line() {
     };
     assert_eq!(run("51%").unwrap().stats.dead_letters(), 1);
     let error = run("49%").unwrap_err().to_string();
-    let told = "100 of 199 records of `lines` (50.3 %) are dead letters, and the limit is 49%";
+    let told = "100 of 199 records of `lines` (50.3 %) are dead letters, but the limit is 49%";
     assert!(error.contains(told), "{error}");
 }
