@@ -141,7 +141,8 @@ pub const fn task_of_shard(shard: usize, tasks: usize) -> usize {
     shard * tasks / SHARDS
 }
 
-/// The shards that `task` of `tasks` holds.
+/// The shards that `task` of `tasks` holds, where `task` is below `tasks`, and `tasks` at least 1 and at
+/// most [`SHARDS`].
 ///
 /// ```
 /// use squall::key::shards_of_task;

@@ -8,6 +8,8 @@
 // dependencies: without them trybuild only checks.
 #[path = "compile/pass/rolling_top_words.rs"]
 mod rolling_top_words;
+#[path = "compile/pass/strict_crate.rs"]
+mod strict_crate;
 #[path = "compile/pass/tuples.rs"]
 mod tuples;
 
@@ -24,4 +26,9 @@ fn a_topology_with_every_kind_of_wiring_compiles() {
 #[test]
 fn structs_enums_and_generic_types_are_tuples() {
     tuples::main();
+}
+
+#[test]
+fn tuples_of_a_strict_crate_compile_without_warnings() {
+    strict_crate::main();
 }

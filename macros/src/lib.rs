@@ -145,11 +145,15 @@ fn message_of_keys(
 
     quote! {
         const _: () = {
-            #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
-            #[allow(unreachable_pub)]
-            pub trait #marker<T> {
-                fn itself(tuple: &T) -> &Self;
+            // In a module of its own, where nobody else's `diagnostic` is in scope.
+            mod fields {
+                #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
+                #[allow(unreachable_pub, non_camel_case_types)]
+                pub trait #marker<T> {
+                    fn itself(tuple: &T) -> &Self;
+                }
             }
+            use fields::#marker;
 
             #[automatically_derived]
             impl #impl_generics #marker<Self> for #name #type_generics #bounds {

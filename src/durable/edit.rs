@@ -121,7 +121,7 @@ impl DataDir {
         let stored = layout::unit_epochs(component, state, UNIT);
         let end = layout::after(&stored);
         batch.delete_range(stored, end);
-        for image in changes.into_units() {
+        for image in changes.into_units().filter(|image| !image.is_empty()) {
             batch.put(layout::unit(component, state, UNIT, commit.epoch), image);
         }
         let record = serde_json::to_vec(&commit);

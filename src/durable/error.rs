@@ -31,11 +31,11 @@ pub enum DataDirError {
     },
     /// No component of this id has anything stored.
     #[error(
-        "no component `{asked}` has stored state: {are}",
+        "no component `{asked}` has stored state; {are}",
         are = if components.is_empty() {
-            "no component has".to_owned()
+            "nor has any other".to_owned()
         } else {
-            format!("these have: {}", components.join(", "))
+            format!("those that have: {}", components.join(", "))
         }
     )]
     UnknownComponent {

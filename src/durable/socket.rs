@@ -279,7 +279,7 @@ fn append(
             // What is not whole, or comes after the end has begun, is not appended.
             Ok(_) | Err(NotHeard::Gone) => return Ok(()),
             Err(error) => {
-                let _ = refuse(stream, &error, "the records to append");
+                let _ = refuse(stream, &error, "the request to append");
                 return Ok(());
             }
         };

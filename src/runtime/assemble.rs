@@ -258,7 +258,7 @@ fn work(component: &Definition, limit: Option<Arc<RateLimit>>) -> Work {
 /// Connects the tasks by the channels of the plan.
 fn wire(program: &Program) -> Result<Vec<Wiring>, RunError> {
     let components = &program.parts.components;
-    let PhysicalPlan { tasks, wires, .. } = &program.physical;
+    let PhysicalPlan { tasks, inputs, .. } = &program.physical;
     let unwired = tasks.iter().map(|task| {
         let mut wiring = Wiring::default();
         let streams = components[task.component].outputs.len() + 1;
@@ -266,20 +266,20 @@ fn wire(program: &Program) -> Result<Vec<Wiring>, RunError> {
         wiring
     });
     let mut wirings: Vec<Wiring> = unwired.collect();
-    for wire in wires {
-        let (number, place) = wire.input;
+    for planned in inputs {
+        let (number, place) = planned.input;
         let input = &components[number].inputs[place];
-        for sender in wire.senders.clone() {
+        for sender in planned.senders.clone() {
             let reader = || components[number].id.clone();
             let mut edge = guarded(reader, "the factory of its grouping", || (input.edge)())?;
-            let readers = wire.readers_of(sender);
-            let as_sender = match wire.exchange {
+            let readers = planned.readers_of(sender);
+            let as_sender = match planned.exchange {
                 Exchange::Chained => 0,
-                _ => sender - wire.senders.start,
+                _ => sender - planned.senders.start,
             };
             let first = wirings[sender].readers.len();
             edge.connect(first, readers.len(), as_sender);
-            wirings[sender].edges[wire.stream.0].push(edge);
+            wirings[sender].edges[planned.stream_at].push(edge);
             for reader in readers {
                 let out = wirings[sender].readers.len();
                 let into = wirings[reader].senders.len();
@@ -304,14 +304,14 @@ fn combine(program: &Program, tasks: &mut [Task]) {
     let always = program.parts.combines_always();
     // How many edges each stream has so far, in the order in which they were wired.
     let mut edges: BTreeMap<(TaskId, usize), usize> = BTreeMap::new();
-    for wire in &program.physical.wires {
-        let stream = wire.stream.0;
-        let edge = edges.entry((wire.senders.start, stream)).or_default();
-        if wire.exchange == Exchange::Combined {
-            let window = tasks[wire.readers.start].windows();
+    for input in &program.physical.inputs {
+        let stream = input.stream_at;
+        let edge = edges.entry((input.senders.start, stream)).or_default();
+        if input.exchange == Exchange::Combined {
+            let window = tasks[input.readers.start].windows();
             let pane_ms = window.and_then(WindowShape::slide_ms);
             let combining = Combining { pane_ms, always };
-            for sender in &mut tasks[wire.senders.clone()] {
+            for sender in &mut tasks[input.senders.clone()] {
                 sender.combine(stream, *edge, combining);
             }
         }

@@ -115,10 +115,13 @@ impl Keeper {
         let unit = usize::from(unit);
         let shape = state.shape();
         let by_shard = self.is_by_shard(&shape);
-        let sizes = stored.values.iter().map(Vec::len);
-        let entries = stored.epochs.iter().copied().zip(sizes);
-        let ledger = &mut self.kept(name, &shape).ledger;
-        ledger.loaded(if by_shard { unit } else { 0 }, entries);
+        if by_shard || unit == self.task {
+            let sizes = stored.values.iter().map(Vec::len);
+            let entries = stored.epochs.iter().copied().zip(sizes);
+            let ledger = &mut self.kept(name, &shape).ledger;
+            ledger.loaded(if by_shard { unit } else { 0 }, entries);
+        }
+        // Else it is another task's, who writes it: this one shares what is in it.
         Ok(())
     }
 
@@ -188,7 +191,7 @@ impl Keeper {
             }
             let number = number(if by_shard { unit } else { task });
             let key = |epoch| layout::unit(&component, name, number, epoch);
-            // Entry by entry, and not as a range: a log that is compacted by key knows no ranges.
+            // Entry by entry, and not as a range: a store that is a compacted log has no ranges.
             for replaced in ledger.saved(unit, whole[unit], epoch.number, bytes.len()) {
                 batch.delete(key(replaced));
             }
@@ -227,4 +230,70 @@ impl Keeper {
 /// are keyed, and never so many threads elsewhere.
 fn number(unit: usize) -> u16 {
     u16::try_from(unit).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Value;
+    use crate::store::Store;
+    use crate::time::Timestamp;
+
+    /// What is stored, by unit.
+    fn stored(store: &Store) -> BTreeMap<u16, InEpochs> {
+        let mut units: BTreeMap<u16, InEpochs> = BTreeMap::new();
+        let reader = store.read().unwrap();
+        let read = reader.prefix(&layout::state("bolt", "value"), &mut |key, value| {
+            let key = layout::read_unit(key)?;
+            let unit = units.entry(key.unit).or_default();
+            unit.epochs.push(key.epoch);
+            unit.values.push(value.to_vec());
+            Ok(())
+        });
+        read.unwrap();
+        units
+    }
+
+    /// Each task is given the units of all; the ledger noted those that came last, so that the next
+    /// image deleted entries of another unit, and left its own.
+    #[test]
+    fn tasks_that_share_a_state_replace_their_own_entries_over_restarts() {
+        let store = Store::in_memory().unwrap();
+        let mut number = 0;
+        for life in 0..12 {
+            let units = stored(&store);
+            let tasks = (0..2).map(|task| {
+                let mut keeper = Keeper::new("bolt", task, 2, false);
+                let mut value = Value::new(0_u64).shared(|one, other| *one.max(other));
+                for (place, (unit, stored)) in units.iter().enumerate() {
+                    let loaded = keeper.load("value", &mut value, *unit, stored, place > 0);
+                    loaded.unwrap();
+                }
+                State::track(&mut value);
+                (keeper, value)
+            });
+            let mut tasks: Vec<(Keeper, Value<u64>)> = tasks.collect();
+            assert!(tasks.iter().all(|(_, value)| **value == number));
+            for _ in 0..30 + life {
+                number += 1;
+                let epoch = Epoch {
+                    number,
+                    time: Timestamp::from_millis(0),
+                    last: false,
+                    closes: false,
+                    commit: true,
+                };
+                // The one changes three times as often as the other.
+                let (keeper, value) = &mut tasks[usize::from(number % 4 == 0)];
+                **value = number;
+                let mut batch = Batch::default();
+                keeper.save("value", value, &epoch, &mut batch).unwrap();
+                store.commit(batch).unwrap();
+            }
+            for (unit, stored) in stored(&store) {
+                let entries = stored.epochs.len();
+                assert!(entries < 10, "life {life}, unit {unit}: {entries} entries");
+            }
+        }
+    }
 }

@@ -4,8 +4,8 @@
 const MAX_COMPARED_BYTES: usize = 64;
 
 /// The known name that the fewest typing mistakes turn into `asked`, whatever the case of the
-/// letters; the first of equally near ones. None where more than every third letter would be
-/// mistyped, and among names of more than 64 bytes.
+/// letters; the first of equally near ones. None where more than every third letter (of short
+/// names: one) would be mistyped, and among names of more than 64 bytes.
 ///
 /// ```
 /// use squall::text::nearest;

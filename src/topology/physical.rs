@@ -50,7 +50,7 @@ pub struct PhysicalPlan {
     /// All tasks: those of the component that was declared first come first.
     pub tasks: Vec<PhysicalTask>,
     /// The inputs of all components, in the order of their readers.
-    pub wires: Vec<PhysicalInput>,
+    pub inputs: Vec<PhysicalInput>,
     /// The tasks of each thread, as positions in `tasks`, each before those that read it.
     pub threads: Vec<Vec<usize>>,
 }
@@ -63,7 +63,7 @@ pub struct PhysicalTask {
     pub component: usize,
     /// The task as people name it: `counts[2]`.
     pub name: String,
-    /// The shards whose keys come to it, where its inputs are grouped by fields.
+    /// The shards whose keys it holds: of a bolt whose inputs are all grouped by fields.
     pub shards: Option<Range<usize>>,
 }
 
@@ -75,12 +75,15 @@ pub struct PhysicalInput {
     pub senders: Range<usize>,
     /// The tasks that read.
     pub readers: Range<usize>,
-    /// Position and name of the stream among those of the sender, the dead letters last.
-    pub stream: (usize, String),
+    /// The name of the stream.
+    pub stream: String,
     /// Which reader gets which tuple.
     pub grouping: Grouping,
     /// How it gets there.
     pub exchange: Exchange,
+    /// The position of the stream among those of the sender, the dead letters last.
+    #[serde(skip)]
+    pub(crate) stream_at: usize,
     /// The position of the reader in the plan, and of the input among its inputs.
     #[serde(skip)]
     pub(crate) input: (usize, usize),
@@ -88,10 +91,12 @@ pub struct PhysicalInput {
 
 impl PhysicalInput {
     /// The tasks that one of the senders sends to: in a chain there is only the one of the same
-    /// number.
+    /// number. None where it is no sender.
     #[must_use]
     pub fn readers_of(&self, sender: usize) -> Range<usize> {
-        if self.exchange == Exchange::Chained {
+        if !self.senders.contains(&sender) {
+            0..0
+        } else if self.exchange == Exchange::Chained {
             let reader = self.readers.start + (sender - self.senders.start);
             reader..reader + 1
         } else {
@@ -128,7 +133,7 @@ impl PhysicalPlan {
             }));
             tasks_of.push(first..tasks.len());
         }
-        let wires = components
+        let inputs = components
             .iter()
             .enumerate()
             .flat_map(|(reader, component)| {
@@ -143,20 +148,21 @@ impl PhysicalPlan {
                             // The check refuses streams of other topologies.
                             senders: tasks_of[input.source?].clone(),
                             readers: tasks_of[reader].clone(),
-                            stream: (input.stream, planned.stream.clone()),
+                            stream: planned.stream.clone(),
+                            stream_at: input.stream,
                             grouping: planned.grouping.clone(),
                             exchange: planned.exchange,
                             input: (reader, place),
                         })
                     })
             });
-        let wires: Vec<PhysicalInput> = wires.collect();
-        let chains = chains(components, order, &tasks_of, &wires);
+        let inputs: Vec<PhysicalInput> = inputs.collect();
+        let chains = chains(components, order, &tasks_of, &inputs);
         Self {
             topology: plan.name.clone(),
             threads: on_threads(chains, threads.unwrap_or_else(cores)),
             tasks,
-            wires,
+            inputs,
         }
     }
 
@@ -174,7 +180,7 @@ impl PhysicalPlan {
 
 impl fmt::Display for PhysicalPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let channels: usize = self.wires.iter().map(PhysicalInput::channels).sum();
+        let channels: usize = self.inputs.iter().map(PhysicalInput::channels).sum();
         let counted = |count: usize, what: &str| {
             format!("{count} {what}{}", if count == 1 { "" } else { "s" })
         };
@@ -198,7 +204,7 @@ impl fmt::Display for PhysicalPlan {
             )?;
         }
         writeln!(f)?;
-        for wire in &self.wires {
+        for input in &self.inputs {
             let component = |tasks: &Range<usize>| {
                 let name = &self.tasks[tasks.start].name;
                 plain(
@@ -206,16 +212,16 @@ impl fmt::Display for PhysicalPlan {
                         .map_or(name.as_str(), |(component, _)| component),
                 )
             };
-            let (sender, reader) = (component(&wire.senders), component(&wire.readers));
+            let (sender, reader) = (component(&input.senders), component(&input.readers));
             let mut line = format!(
                 "{sender} -> {reader}: {}",
-                counted(wire.channels(), "channel")
+                counted(input.channels(), "channel")
             );
-            if wire.stream.0 != 0 {
-                write!(line, ", stream {}", plain(&wire.stream.1))?;
+            if input.stream_at != 0 {
+                write!(line, ", stream {}", plain(&input.stream))?;
             }
-            write!(line, ", {}", wire.grouping.label(plain))?;
-            match wire.exchange {
+            write!(line, ", {}", input.grouping.label(plain))?;
+            match input.exchange {
                 Exchange::Sent => {}
                 Exchange::Combined => line.push_str(", combined"),
                 Exchange::Chained => line.push_str(", chained"),
@@ -256,17 +262,17 @@ fn chains(
     components: &[Definition],
     order: &[usize],
     tasks_of: &[Range<usize>],
-    wires: &[PhysicalInput],
+    inputs: &[PhysicalInput],
 ) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
     let mut chain_of = vec![0; tasks_of.last().map_or(0, |tasks| tasks.end)];
     for (position, &number) in order.iter().enumerate() {
-        let chained = wires
+        let chained = inputs
             .iter()
-            .find(|wire| wire.input.0 == number && wire.exchange == Exchange::Chained);
+            .find(|input| input.input.0 == number && input.exchange == Exchange::Chained);
         for (task, id) in tasks_of[number].clone().enumerate() {
             chain_of[id] = match chained {
-                Some(wire) => chain_of[wire.senders.start + task],
+                Some(input) => chain_of[input.senders.start + task],
                 None => chains.len(),
             };
             if chain_of[id] == chains.len() {
@@ -335,9 +341,9 @@ mod tests {
             let plan = topology(tasks).physical_plan(Some(threads)).unwrap();
             let mut placed: Vec<usize> = plan.threads.concat();
             for thread in &plan.threads {
-                for wire in &plan.wires {
-                    for sender in wire.senders.clone() {
-                        for reader in wire.readers_of(sender) {
+                for input in &plan.inputs {
+                    for sender in input.senders.clone() {
+                        for reader in input.readers_of(sender) {
                             let place = |task| thread.iter().position(|other| *other == task);
                             if let (Some(sender), Some(reader)) = (place(sender), place(reader)) {
                                 assert!(sender < reader, "{plan}");
@@ -377,11 +383,11 @@ mod tests {
         let topology = topology(3);
         topology.chain(When::Never);
         let plan = topology.physical_plan(None).unwrap();
-        let channels: Vec<usize> = plan.wires.iter().map(PhysicalInput::channels).collect();
+        let channels: Vec<usize> = plan.inputs.iter().map(PhysicalInput::channels).collect();
         assert_eq!(channels, [4, 6, 9, 3]);
         topology.chain(When::Pays);
         let plan = topology.physical_plan(None).unwrap();
-        let channels: Vec<usize> = plan.wires.iter().map(PhysicalInput::channels).collect();
+        let channels: Vec<usize> = plan.inputs.iter().map(PhysicalInput::channels).collect();
         assert_eq!(channels, [2, 6, 3, 3]);
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 ///
 /// A tuple has one by [`Tuple::wire`](crate::Tuple::wire): the derive gives [`Wire::serde`] to a
 /// struct that is `Serialize` and `DeserializeOwned`. Bytes are read by the version of the type that
-/// wrote them, or by a later one that serde reads them into.
+/// wrote them, or by one that serde reads them into: fields are known by their names.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -70,11 +70,12 @@ impl<T> Wire<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Wire<T> {
-    /// By serde, as `rmp_serde` writes it: a struct is an array of its fields.
+    /// By serde, as `rmp_serde` writes it: a struct is a map from the names of its fields. An array of
+    /// its fields would be shorter, and wrong without an error where serde leaves one out.
     #[must_use]
     pub const fn serde() -> Self {
         Self::by(
-            |tuple, into| Ok(rmp_serde::encode::write(into, tuple)?),
+            |tuple, into| Ok(rmp_serde::encode::write_named(into, tuple)?),
             |bytes| {
                 let mut from = rmp_serde::Deserializer::new(bytes);
                 Ok(T::deserialize(&mut from)?)

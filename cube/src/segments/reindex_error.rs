@@ -6,7 +6,7 @@ use squall::Timestamp;
 #[derive(Debug, thiserror::Error)]
 pub enum ReindexError {
     /// No events were archived.
-    #[error("this cube has no archive: its runs had no `--archive`")]
+    #[error("this cube has no archive: its runs kept no raw events")]
     NoArchive,
     /// The time ends within a segment.
     #[error(

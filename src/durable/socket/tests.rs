@@ -142,7 +142,7 @@ fn a_line_of_records_that_is_not_whole_in_time_is_refused() {
     // Nothing is not late, however long it takes.
     answering.is_answered();
     slow.send("[");
-    slow.hears("the records to append was not whole after");
+    slow.hears("the request to append was not whole after");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_line_of_records_without_end_is_cut_off() {
     endless.send(APPEND);
     endless.hears("\"appending\"");
     let _ = endless.0.get_mut().write_all(&vec![b'['; 2 << 20]);
-    endless.hears("the records to append is longer than 1048576 bytes");
+    endless.hears("the request to append is longer than 1048576 bytes");
     let depot = Depot::open(&answering.store, "said").unwrap();
     assert_eq!(depot.records(), 0);
 }
