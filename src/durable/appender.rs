@@ -8,7 +8,7 @@ use super::append_to::AppendTo;
 use super::data_dir::patiently_for;
 use super::data_dir::{DataDir, patiently};
 use super::error::DataDirError;
-use super::protocol::AppendingTo;
+use super::socket::AppendingTo;
 use crate::depot::{Appended, Appender, Depot, DepotError, Digest, PARTITIONS};
 use crate::store::StoreError;
 
@@ -36,7 +36,7 @@ pub struct DepotAppender {
 enum To {
     Here(Here),
     #[cfg(unix)]
-    There(super::asking::Appending),
+    There(super::socket::Appending),
     /// The process is gone, and another place was not found yet.
     Nowhere,
 }
@@ -127,7 +127,7 @@ impl DataDir {
         to: &AppendTo,
         from: Option<u64>,
     ) -> Result<(To, AppendingTo), DataDirError> {
-        use super::asking::Appending;
+        use super::socket::Appending;
         let Some(dir) = self.path() else {
             return Err(in_use.into());
         };
@@ -274,7 +274,7 @@ impl DepotAppender {
         records: Vec<(String, String)>,
         known: Appended,
     ) -> Result<(), DataDirError> {
-        use super::asking::NotAppended;
+        use super::socket::NotAppended;
         let count = records.len() as u64;
         for _ in 0..MAX_TRIES {
             let done = match &mut self.to {

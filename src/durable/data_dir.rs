@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::contents::Contents;
 use super::error::DataDirError;
-use super::inspect::Inspection;
+use super::inspection::Contents;
+use super::inspection::Inspection;
+use super::inspection::Row;
+use super::inspection::{Rows, Sorter};
 use super::layout;
-use super::protocol::{Line, Question, answer};
-use super::row::Row;
-use super::sorted::{Rows, Sorter};
+use super::socket::{Line, Question, answer};
 use super::views::Views;
 use crate::depot::{Depot, DepotError, Dropped, Retention};
 use crate::error::BoxError;
@@ -100,7 +100,7 @@ fn waiting(
     open: impl FnMut() -> Result<Store, StoreError>,
 ) -> Result<Store, StoreError> {
     #[cfg(unix)]
-    let is_moment = || !super::asking::answers(path);
+    let is_moment = || !super::socket::answers(path);
     #[cfg(not(unix))]
     let is_moment = || {
         let _ = path;
@@ -460,7 +460,7 @@ impl DataDir {
         question: &Question,
         hear: &mut dyn FnMut(Line) -> Result<(), DataDirError>,
     ) -> Result<(), DataDirError> {
-        use super::asking::ask;
+        use super::socket::ask;
         let Some(dir) = self.path() else {
             return Err(in_use.into());
         };

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::contents::{Contents, damaged};
 use super::data_dir::DataDir;
 use super::error::DataDirError;
+use super::inspection::{Contents, damaged};
 use super::layout;
 use crate::error::Result;
 use crate::key::KeyValue;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::heard::{Heard, NotHeard, Room, Within};
-use super::json;
-use super::protocol::{Line, Question};
+use super::inspection::json;
+use super::socket::{Heard, NotHeard, Room, Within};
+use super::socket::{Line, Question};
 
 /// The longest line that is heard.
 const MAX_BYTES: usize = 1_000;

@@ -23,7 +23,6 @@ mod rate;
 mod report;
 mod restore;
 mod running;
-mod saving;
 mod signals;
 mod single;
 mod supervisor;

@@ -462,9 +462,9 @@ impl Component<'_> {
             task.context.resumed_from = self.commit.map(|commit| commit.epoch);
             // One process runs all tasks: where it goes on, none has run.
             task.context.interrupted = self.commit.is_some();
-            task.committed = self.commit.map_or(0, |commit| commit.epoch);
-            task.passed = task.committed;
-            task.metrics.restore_counts(task.committed);
+            task.saving.committed = self.commit.map_or(0, |commit| commit.epoch);
+            task.passed = task.saving.committed;
+            task.metrics.restore_counts(task.saving.committed);
             kept.map_err(|cause| RunError::Restore {
                 task: name,
                 state: at,

@@ -4,8 +4,10 @@
 //! An actor drives it in a real run, the test kit on one thread with virtual time; both
 //! run this code and no other.
 
+mod saving;
 mod sending;
 mod taking;
+mod telling;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +17,6 @@ use super::alignment::{Others, PAUSE};
 use super::channels::Channels;
 use super::credit_window::CreditWindow;
 use super::inputs::Inputs;
-use super::keeper::Keeper;
 use super::losses::JUDGED_FROM;
 use super::message::{Outgoing, Report, TaskId, TaskInput};
 use super::metrics::{Activity, Metrics};
@@ -26,7 +27,9 @@ use crate::error::Result;
 use crate::operator::AnyEdge;
 use crate::spout::Next;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
+use saving::Saving;
 use taking::Begun;
+use telling::Telling;
 
 /// What a spout is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,13 +47,6 @@ enum Reading {
     /// The last epoch was put into the output.
     Stopped,
 }
-
-/// A window's end is told to the readers at most this often.
-const TELL_INTERVAL: Duration = Duration::from_millis(1);
-
-/// Up to so many tasks on a thread tell that often, twice as many half as often: each one tells
-/// every reader, and what is combined for a reader is cut short by that.
-const TELL_IN_TURN: usize = 4;
 
 pub(crate) struct Task {
     pub(crate) id: TaskId,
@@ -73,11 +69,7 @@ pub(crate) struct Task {
     told_finished: bool,
     /// When buffered tuples must be sent.
     flush_at: Option<Duration>,
-    /// When readers were told of a window's end last.
-    told_at: Option<Duration>,
-    tell_interval: Duration,
-    /// The next flush tells the watermark too.
-    tell_later: bool,
+    telling: Telling,
     blocked_since: Option<Duration>,
     /// What a bolt goes on with before it takes anything else.
     begun: Option<Begun>,
@@ -87,14 +79,7 @@ pub(crate) struct Task {
     of_a_window: usize,
     /// What is being executed; after a panic it is still there.
     pub(super) in_hand: Option<Box<dyn AnyBatch>>,
-    /// Set where the run is durable.
-    pub(super) keeper: Option<Keeper>,
-    /// The epoch that has passed and is to be saved before anything else happens.
-    pub(super) saving: Option<Epoch>,
-    /// The last epoch that is known to be committed.
-    pub(super) committed: u64,
-    /// The last one that has passed and is going to be.
-    pub(super) committing: u64,
+    pub(super) saving: Saving,
 }
 
 impl Task {
@@ -129,18 +114,13 @@ impl Task {
             finished: false,
             told_finished: false,
             flush_at: None,
-            told_at: None,
-            tell_interval: TELL_INTERVAL,
-            tell_later: false,
+            telling: Telling::new(),
             blocked_since: None,
             begun: None,
             waits_until: None,
             of_a_window: 0,
             in_hand: None,
-            keeper: None,
-            saving: None,
-            committed: 0,
-            committing: 0,
+            saving: Saving::default(),
         }
     }
 
@@ -190,8 +170,7 @@ impl Task {
 
     /// So many tasks share the thread, this one among them.
     pub(super) fn set_turns(&mut self, tasks: usize) {
-        let turns = u32::try_from(tasks.div_ceil(TELL_IN_TURN)).unwrap_or(u32::MAX);
-        self.tell_interval = TELL_INTERVAL.saturating_mul(turns.max(1));
+        self.telling.take_turns(tasks);
     }
 
     pub(super) fn set_others(&mut self, others: Vec<(TaskId, Arc<Metrics>)>) {
@@ -215,7 +194,7 @@ impl Task {
                 let told = self.channels.taken(channel);
                 if told.is_some_and(|told| self.passes_an_end(told)) {
                     // A window has ended while it was on its way.
-                    self.tell_later = true;
+                    self.telling.later = true;
                     self.flush_at = Some(self.shared.clock.elapsed());
                 }
             }
@@ -238,7 +217,7 @@ impl Task {
 
     /// Whether a step would do something at this time, which is now.
     pub(crate) fn can_step(&self, now: Duration) -> bool {
-        if self.saving.is_some() || self.flush_at.is_some_and(|at| at <= now) {
+        if self.saving.due.is_some() || self.flush_at.is_some_and(|at| at <= now) {
             return true;
         }
         if self.channels.blocked() {
@@ -275,10 +254,10 @@ impl Task {
     /// Does the next piece of work: one message or a part of it, one slice of a spout, or a flush.
     pub(crate) fn step(&mut self) -> Result {
         let now = self.shared.clock.elapsed();
-        if self.saving.is_some() {
+        if self.saving.due.is_some() {
             self.save_now()?;
         } else if self.flush_at.is_some_and(|at| at <= now) {
-            if self.tell_later {
+            if self.telling.later {
                 self.tell(now);
             } else {
                 self.flush();

@@ -156,7 +156,7 @@ fn an_import_that_goes_down_passes() {
             "connectors/files/json.rs",
             "use super::super::random_words::FIVE;",
         ),
-        ("runtime/actors.rs", "use ractor::Actor;"),
+        ("runtime/actors/task_actor.rs", "use ractor::Actor;"),
         ("bolt.rs", "//! See [`crate::topology::Topology`]."),
         (
             "bolt.rs",

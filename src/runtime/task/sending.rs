@@ -47,7 +47,7 @@ impl Task {
             }
         }
         let buffered = self.edges.iter().flatten().any(|edge| !edge.is_empty());
-        self.flush_at = match (buffered || self.tell_later, self.flush_at) {
+        self.flush_at = match (buffered || self.telling.later, self.flush_at) {
             (false, _) => None,
             (true, Some(at)) => Some(at),
             (true, None) => Some(
@@ -157,11 +157,10 @@ impl Task {
             return;
         }
         let now = self.shared.clock.elapsed();
-        match self.told_at {
-            Some(at) if now < at + self.tell_interval && watermark != Timestamp::MAX => {
-                let soon = at + self.tell_interval;
+        match self.telling.may_at() {
+            Some(soon) if now < soon && watermark != Timestamp::MAX => {
                 self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
-                self.tell_later = true;
+                self.telling.later = true;
             }
             _ => self.tell(now),
         }
@@ -177,20 +176,16 @@ impl Task {
     pub(super) fn tell(&mut self, now: Duration) {
         self.flush();
         self.channels.tell_watermark();
-        self.told_at = Some(now);
-        self.tell_later = false;
+        self.telling.told(now);
     }
 
     pub(super) fn put_epoch(&mut self, epoch: Epoch) {
         self.flush();
         self.channels.tell_epoch(epoch);
-        self.tell_later = false;
+        self.telling.later = false;
         self.passed = epoch.number;
         self.finished = epoch.last;
-        if epoch.commit && self.keeper.is_some() {
-            self.saving = Some(epoch);
-            self.committing = epoch.number;
-        }
+        self.saving.passed(epoch);
         self.report(Report::Passed(epoch.number));
     }
 }

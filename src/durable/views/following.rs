@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use serde::de::DeserializeOwned;
 
 use super::commit_notifier::{CommitNotifier, Follower};
-use super::views::{Image, Snapshot, ViewError, Views};
+use super::snapshot::{Image, Snapshot, ViewError, Views};
 use crate::key::KeyValue;
 
 /// A key whose value has changed.
@@ -131,7 +131,11 @@ where
     K: KeyValue + Sync,
     V: DeserializeOwned + Clone + PartialEq + Send + Sync + 'static,
 {
-    pub(super) fn new(views: Views, component: &str, state: &str) -> Result<Self, ViewError> {
+    pub(in crate::durable) fn new(
+        views: Views,
+        component: &str,
+        state: &str,
+    ) -> Result<Self, ViewError> {
         let notifier = views.notifier().clone();
         let following = Arc::new(Following {
             views,

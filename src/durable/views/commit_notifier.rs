@@ -24,7 +24,7 @@ struct Latest {
 }
 
 /// Somebody who wants to see the last commit even where the run has ended meanwhile.
-pub(super) trait Follower: Send + Sync {
+pub(in crate::durable) trait Follower: Send + Sync {
     /// The run is about to end, and its store to be let go of: take what is to be had.
     fn take_last(&self);
 }
@@ -50,7 +50,7 @@ impl CommitNotifier {
     }
 
     /// Adds a follower, unless the run has ended.
-    pub(super) fn follow(&self, follower: Weak<dyn Follower>) {
+    pub(in crate::durable) fn follow(&self, follower: Weak<dyn Follower>) {
         let mut followers = lock(&self.0.followers);
         followers.retain(|follower| follower.strong_count() > 0);
         if !lock(&self.0.latest).ended {
@@ -59,7 +59,7 @@ impl CommitNotifier {
     }
 
     /// Waits for a commit after `epoch`; says whether one may still come after it.
-    pub(super) fn wait(&self, epoch: u64) -> bool {
+    pub(in crate::durable) fn wait(&self, epoch: u64) -> bool {
         let waits = |latest: &mut Latest| latest.epoch <= epoch && !latest.ended;
         let latest = self.0.again.wait_while(lock(&self.0.latest), waits);
         !latest.unwrap_or_else(PoisonError::into_inner).ended

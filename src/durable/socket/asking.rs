@@ -5,14 +5,14 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::append_to::AppendTo;
-use super::error::DataDirError;
+use super::listener::target;
 use super::protocol::{AppendingTo, Line, Question};
-use super::socket::target;
+use crate::durable::append_to::AppendTo;
+use crate::durable::error::DataDirError;
 use crate::store::{SOCKET, StoreError};
 
 /// Why a question got no answer.
-pub(super) enum NotAnswered {
+pub(in crate::durable) enum NotAnswered {
     /// The holder said why.
     Refused(DataDirError),
     /// Nobody could be asked.
@@ -22,7 +22,7 @@ pub(super) enum NotAnswered {
 }
 
 /// Why records were not acknowledged.
-pub(super) enum NotAppended {
+pub(in crate::durable) enum NotAppended {
     /// The holder said why.
     Refused(DataDirError),
     /// The holder has ended, and has not appended them.
@@ -33,7 +33,7 @@ pub(super) enum NotAppended {
 
 impl NotAnswered {
     /// As the error of somebody who could not open the directory.
-    pub(super) fn with(self, in_use: StoreError) -> DataDirError {
+    pub(in crate::durable) fn with(self, in_use: StoreError) -> DataDirError {
         match self {
             Self::Refused(error) => error,
             Self::Unreached(why) => DataDirError::NoAnswer { in_use, why },
@@ -43,7 +43,7 @@ impl NotAnswered {
 }
 
 /// A connection to the process that has a directory, to append to one of its depots.
-pub(super) struct Appending {
+pub(in crate::durable) struct Appending {
     stream: UnixStream,
     lines: BufReader<UnixStream>,
 }
@@ -51,7 +51,7 @@ pub(super) struct Appending {
 impl Appending {
     /// Gives also what the depot is. What is appended first comes after `from` records of its
     /// appender, where that is known.
-    pub(super) fn begin(
+    pub(in crate::durable) fn begin(
         dir: &Path,
         to: &AppendTo,
         from: Option<u64>,
@@ -72,7 +72,10 @@ impl Appending {
         }
     }
 
-    pub(super) fn append(&mut self, records: &[(String, String)]) -> Result<(), NotAppended> {
+    pub(in crate::durable) fn append(
+        &mut self,
+        records: &[(String, String)],
+    ) -> Result<(), NotAppended> {
         let sent = self.send(&records);
         match self.hear() {
             Ok(Line::Appended {}) => Ok(()),
@@ -116,7 +119,7 @@ fn cut(error: io::Error) -> NotAnswered {
 }
 
 /// Whether somebody who has `dir` answers questions.
-pub(super) fn answers(dir: &Path) -> bool {
+pub(in crate::durable) fn answers(dir: &Path) -> bool {
     connect(dir).is_ok()
 }
 
@@ -136,7 +139,7 @@ fn connect(dir: &Path) -> Result<UnixStream, NotAnswered> {
 
 /// Asks the run that has `dir`; calls `hear` with each line of its answer but the end. The error
 /// is why there is none.
-pub(super) fn ask(
+pub(in crate::durable) fn ask(
     dir: &Path,
     question: &Question,
     hear: &mut dyn FnMut(Line) -> Result<(), DataDirError>,

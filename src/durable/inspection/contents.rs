@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::error::DataDirError;
-use super::layout::{self, Commit};
-use super::manifest::{KeptComponent, Manifest};
+use crate::durable::error::DataDirError;
+use crate::durable::layout::{self, Commit};
+use crate::durable::manifest::{KeptComponent, Manifest};
 use crate::error::{BoxError, Result};
 use crate::state::{AnyEntry, Shape, entries};
 use crate::store::{Reader, StoreError};
@@ -16,17 +16,18 @@ use crate::store::{Reader, StoreError};
 /// A store as of one commit, with the names of what is in it.
 pub(crate) struct Contents<'r> {
     reader: &'r Reader,
-    pub(super) dir: Option<&'r Path>,
+    pub(in crate::durable) dir: Option<&'r Path>,
     /// Whether nobody waits for the result any more.
     given_up: &'r dyn Fn() -> bool,
 }
 
 /// What a unit holds: in each section its keys with their values, all as they are encoded.
-pub(super) type Image = BTreeMap<Option<Vec<u8>>, HashMap<Vec<u8>, Vec<u8>, ahash::RandomState>>;
+pub(in crate::durable) type Image =
+    BTreeMap<Option<Vec<u8>>, HashMap<Vec<u8>, Vec<u8>, ahash::RandomState>>;
 
 /// Whether the section of an entry is a part of its key. In a table it is the time at which
 /// the entry was written.
-pub(super) fn has_sections(shape: &Shape) -> bool {
+pub(in crate::durable) fn has_sections(shape: &Shape) -> bool {
     shape.kind != "table"
 }
 
@@ -114,7 +115,7 @@ impl<'r> Contents<'r> {
     }
 
     /// The directory in words.
-    pub(super) fn dir(&self) -> String {
+    pub(in crate::durable) fn dir(&self) -> String {
         self.dir.map_or_else(
             || "the store in memory".to_owned(),
             |dir| dir.display().to_string(),
@@ -159,7 +160,7 @@ impl<'r> Contents<'r> {
     }
 
     /// Calls `each` for every key that begins so.
-    pub(super) fn each(
+    pub(in crate::durable) fn each(
         &self,
         prefix: &[u8],
         each: &mut dyn FnMut(&[u8], &[u8]) -> Result,
@@ -175,7 +176,7 @@ impl<'r> Contents<'r> {
 
     /// Calls `each` for every unit of a state with its values in order, one at a time:
     /// together they may be as large as memory.
-    pub(super) fn units(
+    pub(in crate::durable) fn units(
         &self,
         component: &str,
         state: &str,
@@ -199,7 +200,7 @@ impl<'r> Contents<'r> {
     /// Calls `each` with what the values of a unit, in the order of their epochs, add up to; in
     /// parts, of which each has some of the keys, where that is much: decoded it takes many times
     /// as much as what is stored.
-    pub(super) fn replay_in_parts(
+    pub(in crate::durable) fn replay_in_parts(
         &self,
         values: &[Vec<u8>],
         sections: bool,
@@ -212,12 +213,12 @@ impl<'r> Contents<'r> {
     }
 
     /// How many keys the values of a unit add up to.
-    pub(super) fn keys(&self, values: &[Vec<u8>], sections: bool) -> Result<u64> {
+    pub(in crate::durable) fn keys(&self, values: &[Vec<u8>], sections: bool) -> Result<u64> {
         count_keys(values, sections, self.given_up)
     }
 
     /// An error while reading: what the store did not say itself is damage.
-    pub(super) fn failed(&self, error: BoxError) -> DataDirError {
+    pub(in crate::durable) fn failed(&self, error: BoxError) -> DataDirError {
         let error = match error.downcast::<DataDirError>() {
             Ok(error) => return *error,
             Err(error) => error,
@@ -230,7 +231,7 @@ impl<'r> Contents<'r> {
 }
 
 /// The error that what is stored cannot be read.
-pub(super) fn damaged(dir: Option<&Path>, what: String) -> StoreError {
+pub(in crate::durable) fn damaged(dir: Option<&Path>, what: String) -> StoreError {
     let file = dir.map_or_else(|| "(in memory)".into(), |dir| dir.join("store.redb"));
     StoreError::Damaged { file, what }
 }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 
 use super::commit_notifier::CommitNotifier;
-use super::contents::Contents;
-use super::error::DataDirError;
-use super::layout::{self, Commit};
-use super::manifest::{KeptComponent, Manifest};
+use crate::durable::error::DataDirError;
+use crate::durable::inspection::Contents;
+use crate::durable::layout::{self, Commit};
+use crate::durable::manifest::{KeptComponent, Manifest};
 use crate::error::BoxError;
 use crate::key::KeyValue;
 use crate::state::{Entry, Shape, StoredUnit, described};
@@ -87,14 +87,14 @@ struct Cached {
 
 /// What is stored of a unit: as long as it is the same, the unit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Version {
+pub(in crate::durable) struct Version {
     first: u64,
     newest: u64,
     values: usize,
 }
 
 /// A decoded unit.
-pub(super) type Image<K, V> = Arc<BTreeMap<K, V>>;
+pub(in crate::durable) type Image<K, V> = Arc<BTreeMap<K, V>>;
 
 /// Why a table or value cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -162,7 +162,7 @@ impl Views {
     }
 
     /// Of a store that is opened for this.
-    pub(super) fn open(store: Store) -> Self {
+    pub(in crate::durable) fn open(store: Store) -> Self {
         let notifier = CommitNotifier::default();
         notifier.end();
         Self::new(Held::Open(store), notifier)
@@ -177,7 +177,7 @@ impl Views {
         }))
     }
 
-    pub(super) fn notifier(&self) -> &CommitNotifier {
+    pub(in crate::durable) fn notifier(&self) -> &CommitNotifier {
         &self.0.notifier
     }
 
@@ -267,7 +267,7 @@ impl Snapshot {
     }
 
     /// What is stored of a table of these types.
-    pub(super) fn table_shape<K: DeserializeOwned, V: DeserializeOwned>(
+    pub(in crate::durable) fn table_shape<K: DeserializeOwned, V: DeserializeOwned>(
         &self,
         component: &str,
         state: &str,
@@ -314,7 +314,7 @@ impl Snapshot {
     }
 
     /// The units of a state with what is stored of each.
-    pub(super) fn versions(
+    pub(in crate::durable) fn versions(
         &self,
         component: &str,
         state: &str,
@@ -372,7 +372,7 @@ impl Snapshot {
     }
 
     /// A unit, decoded now or before.
-    pub(super) fn image<K, V>(
+    pub(in crate::durable) fn image<K, V>(
         &self,
         component: &str,
         state: &str,
@@ -423,7 +423,7 @@ impl Snapshot {
     }
 
     /// Forgets decoded units of a table that are not stored any more.
-    pub(super) fn forget_all_but(
+    pub(in crate::durable) fn forget_all_but(
         &self,
         component: &str,
         state: &str,
@@ -437,6 +437,6 @@ impl Snapshot {
     }
 }
 
-pub(super) fn named(component: &str, state: &str) -> String {
+pub(in crate::durable) fn named(component: &str, state: &str) -> String {
     format!("{component}.{state}")
 }

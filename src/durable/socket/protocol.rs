@@ -6,19 +6,19 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::append_to::AppendTo;
-use super::contents::Contents;
-use super::error::DataDirError;
-use super::inspect::{Inspection, inspect};
-use super::row::Row;
-use super::view::view;
 use crate::depot::{Appended, Depot, DepotError, Dropped, Retention};
+use crate::durable::append_to::AppendTo;
+use crate::durable::error::DataDirError;
+use crate::durable::inspection::Contents;
+use crate::durable::inspection::Row;
+use crate::durable::inspection::view;
+use crate::durable::inspection::{Inspection, inspect};
 use crate::store::Store;
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Question {
+pub(in crate::durable) enum Question {
     /// What is in the directory?
     Inspect {},
     /// What is in a table?
@@ -55,7 +55,7 @@ pub(super) enum Question {
 
 impl Question {
     /// Whether asking again would be answered otherwise where it was done the first time.
-    pub(super) fn acts(&self) -> bool {
+    pub(in crate::durable) fn acts(&self) -> bool {
         matches!(self, Self::Retain { .. } | Self::Forget { .. })
     }
 }
@@ -63,7 +63,7 @@ impl Question {
 /// One line of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Line {
+pub(in crate::durable) enum Line {
     /// Of the answer to [`Question::Inspect`] the only one.
     Inspection(Box<Inspection>),
     /// One of the answer to [`Question::View`], in no order.
@@ -90,7 +90,7 @@ pub(super) enum Line {
 
 impl Line {
     /// What is said of an error. Those that callers tell apart stay what they are.
-    pub(super) fn of(error: DataDirError) -> Self {
+    pub(in crate::durable) fn of(error: DataDirError) -> Self {
         match error {
             DataDirError::UnknownTable { asked, tables } => Self::UnknownTable { asked, tables },
             DataDirError::NothingCommitted { dir } => Self::NothingCommitted { dir },
@@ -103,7 +103,7 @@ impl Line {
     }
 
     /// The line, or the error that it says.
-    pub(super) fn heard(self) -> Result<Self, DataDirError> {
+    pub(in crate::durable) fn heard(self) -> Result<Self, DataDirError> {
         Err(match self {
             Self::UnknownTable { asked, tables } => DataDirError::UnknownTable { asked, tables },
             Self::NothingCommitted { dir } => DataDirError::NothingCommitted { dir },
@@ -116,15 +116,15 @@ impl Line {
 
 /// The depot that somebody is going to append to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct AppendingTo {
-    pub(super) key: String,
-    pub(super) partitions: u16,
+pub(in crate::durable) struct AppendingTo {
+    pub(in crate::durable) key: String,
+    pub(in crate::durable) partitions: u16,
     /// What of this appender is there already.
-    pub(super) appended: Appended,
+    pub(in crate::durable) appended: Appended,
 }
 
 impl AppendingTo {
-    pub(super) fn new(depot: &Depot, to: &AppendTo) -> Result<Self, DepotError> {
+    pub(in crate::durable) fn new(depot: &Depot, to: &AppendTo) -> Result<Self, DepotError> {
         Ok(Self {
             key: depot.key().to_owned(),
             partitions: depot.partitions(),
@@ -138,7 +138,7 @@ impl AppendingTo {
 
 /// Answers a question from a store: calls `say` with each line but the end. The rows of a table
 /// are read while they are said, all as of one commit, which the store keeps on disk meanwhile.
-pub(super) fn answer(
+pub(in crate::durable) fn answer(
     store: &Store,
     question: &Question,
     given_up: &dyn Fn() -> bool,

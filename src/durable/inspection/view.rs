@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::contents::{Contents, has_sections};
-use super::error::DataDirError;
 use super::json;
-use super::manifest::KeptComponent;
 use super::row::Row;
 use super::sorted::Sorter;
+use crate::durable::error::DataDirError;
+use crate::durable::manifest::KeptComponent;
 use crate::state::Shape;
 
 /// A key that was asked for by a person: as text, or as JSON.
@@ -29,7 +29,7 @@ impl<'k> Wanted<'k> {
 
 /// Component and state that `asked` names: `component.state`, a component that has one
 /// state, or a state whose name no other component has.
-pub(super) fn find(
+pub(in crate::durable) fn find(
     contents: &Contents<'_>,
     asked: &str,
 ) -> Result<(String, String, KeptComponent, Shape), DataDirError> {
@@ -71,7 +71,7 @@ const FEW_ROWS: usize = 10_000;
 
 /// Calls `each` with the rows of a table, or those of one key, in no order. Where a few of the
 /// first ones are asked for, and the table has more, the others are left out.
-pub(super) fn view(
+pub(in crate::durable) fn view(
     contents: &Contents<'_>,
     asked: &str,
     key: Option<&str>,
@@ -89,7 +89,7 @@ pub(super) fn view(
 }
 
 /// All rows of a state in the order of their tasks, sections and keys.
-pub(super) fn rows(
+pub(in crate::durable) fn rows(
     contents: &Contents<'_>,
     component: (&str, &KeptComponent),
     state: (&str, &Shape),

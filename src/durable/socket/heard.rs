@@ -12,7 +12,7 @@ const SHORT_BYTES: usize = 4 << 20;
 
 /// How long a line may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Within {
+pub(in crate::durable) enum Within {
     /// So long from now on.
     FromNow(Duration),
     /// So long from its first byte on, for which is waited without end.
@@ -21,7 +21,7 @@ pub(super) enum Within {
 
 /// Why there is no line.
 #[derive(Debug)]
-pub(super) enum NotHeard {
+pub(in crate::durable) enum NotHeard {
     /// It is longer than this many bytes.
     TooLong(usize),
     /// It did not come as a whole within this time.
@@ -33,7 +33,7 @@ pub(super) enum NotHeard {
 }
 
 /// Room for one long line at a time, over all connections.
-pub(super) trait Room {
+pub(in crate::durable) trait Room {
     /// Waits for the room until then; says whether it was given.
     fn take(&self, until: Instant) -> bool;
     /// Gives it back.
@@ -41,15 +41,15 @@ pub(super) trait Room {
 }
 
 /// Reads lines of a client.
-pub(super) struct Heard<'s> {
+pub(in crate::durable) struct Heard<'s> {
     stream: &'s UnixStream,
     /// What was read and not given yet.
     buffer: Vec<u8>,
 }
 
 /// A line, with the room that it takes.
-pub(super) struct HeardLine<'r> {
-    pub(super) text: Vec<u8>,
+pub(in crate::durable) struct HeardLine<'r> {
+    pub(in crate::durable) text: Vec<u8>,
     room: Option<&'r dyn Room>,
 }
 
@@ -62,7 +62,7 @@ impl Drop for HeardLine<'_> {
 }
 
 impl<'s> Heard<'s> {
-    pub(super) fn new(stream: &'s UnixStream) -> Self {
+    pub(in crate::durable) fn new(stream: &'s UnixStream) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
@@ -70,7 +70,7 @@ impl<'s> Heard<'s> {
     }
 
     /// The next line, without its end; none where the client has ended before it.
-    pub(super) fn line<'r>(
+    pub(in crate::durable) fn line<'r>(
         &mut self,
         most: usize,
         within: Within,

@@ -2,17 +2,40 @@
 
 use std::sync::Arc;
 
-use super::keeper::Keeper;
-use super::message::Report;
-use super::task::Task;
-use super::work::Work;
+use super::Task;
 use crate::batch::AnyBatch;
 use crate::context::Epoch;
 use crate::error::Result;
 use crate::meaning::Meaning;
 use crate::operator::{Outbox, Quarantine};
+use crate::runtime::keeper::Keeper;
+use crate::runtime::message::Report;
+use crate::runtime::work::Work;
 use crate::state::{State, States};
 use crate::store::Batch;
+
+/// What a task knows of the commits.
+#[derive(Default)]
+pub(in crate::runtime) struct Saving {
+    /// Set where the run is durable.
+    keeper: Option<Keeper>,
+    /// The epoch that has passed and is to be saved before anything else happens.
+    pub(super) due: Option<Epoch>,
+    /// The last epoch that is known to be committed.
+    pub(in crate::runtime) committed: u64,
+    /// The last one that has passed and is going to be.
+    committing: u64,
+}
+
+impl Saving {
+    /// This epoch has passed.
+    pub(super) fn passed(&mut self, epoch: Epoch) {
+        if epoch.commit && self.keeper.is_some() {
+            self.due = Some(epoch);
+            self.committing = epoch.number;
+        }
+    }
+}
 
 impl Task {
     /// Calls `visit` for every state that the user code keeps.
@@ -45,7 +68,7 @@ impl Task {
 
     /// The task is durable from now on: what the user code keeps is loaded.
     pub(crate) fn keep(&mut self, keeper: Keeper) -> Result {
-        self.keeper = Some(keeper);
+        self.saving.keeper = Some(keeper);
         self.context.durable = true;
         self.states(|_, state| {
             state.track();
@@ -72,7 +95,8 @@ impl Task {
 
     /// Saves what is to be saved of the epoch that has just passed.
     pub(super) fn save_now(&mut self) -> Result {
-        let (Some(epoch), Some(keeper)) = (self.saving.take(), &mut self.keeper) else {
+        let Saving { keeper, due, .. } = &mut self.saving;
+        let (Some(epoch), Some(keeper)) = (due.take(), keeper) else {
             return Ok(());
         };
         self.context.fault_point("save")?;
@@ -97,7 +121,7 @@ impl Task {
     /// Where much waits in a sink to be delivered, the next commit should come soon.
     pub(super) fn note_outbox(&mut self) {
         let full = self.outbox().is_some_and(|outbox| outbox.is_full());
-        let Some(keeper) = &mut self.keeper else {
+        let Some(keeper) = &mut self.saving.keeper else {
             return;
         };
         let fills = full && !keeper.full;
@@ -110,15 +134,19 @@ impl Task {
     /// Whether a sink takes nothing more before what it has handed over is delivered. The
     /// commit does not wait for it: whoever sends to it has passed the epoch, too.
     pub(super) fn holds_back(&self) -> bool {
-        let full = self.keeper.as_ref().is_some_and(|keeper| keeper.full);
-        full && self.committing > self.committed
+        let full = self
+            .saving
+            .keeper
+            .as_ref()
+            .is_some_and(|keeper| keeper.full);
+        full && self.saving.committing > self.saving.committed
     }
 
     /// The epoch is committed: a sink delivers it, and is through after the last one.
     pub(super) fn on_committed(&mut self, epoch: u64) -> Result {
         self.save_now()?;
-        self.committed = epoch;
-        let Some(keeper) = &mut self.keeper else {
+        self.saving.committed = epoch;
+        let Some(keeper) = &mut self.saving.keeper else {
             return Ok(());
         };
         let Work::Bolt(bolt) = &mut self.work else {
@@ -152,10 +180,11 @@ impl Task {
 
     /// Whether a sink must deliver once more before it is through.
     pub(super) fn awaits_commit(&mut self) -> bool {
-        if self.keeper.is_none() {
+        if self.saving.keeper.is_none() {
             return false;
         }
-        self.saving.is_some() || (self.outbox().is_some() && self.committed < self.passed)
+        self.saving.due.is_some()
+            || (self.outbox().is_some() && self.saving.committed < self.passed)
     }
 }
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::error::DataDirError;
 use super::row::{Row, padded, widen};
+use crate::durable::error::DataDirError;
 use crate::private;
 
 /// Rows of about so many bytes are in memory before they go to the file.
@@ -21,7 +21,7 @@ const READ_BYTES: usize = 8 << 20;
 const MIN_READ_BYTES: usize = 8 << 10;
 
 /// Takes rows in any order.
-pub(super) struct Sorter {
+pub(in crate::durable) struct Sorter {
     /// Only the first so many are wanted.
     limit: usize,
     most_bytes: usize,
@@ -38,7 +38,7 @@ struct Spilled {
 }
 
 impl Sorter {
-    pub(super) fn new(limit: Option<usize>) -> Self {
+    pub(in crate::durable) fn new(limit: Option<usize>) -> Self {
         Self {
             limit: limit.unwrap_or(usize::MAX),
             most_bytes: MAX_BYTES,
@@ -49,7 +49,7 @@ impl Sorter {
         }
     }
 
-    pub(super) fn push(&mut self, row: Row) -> Result<(), DataDirError> {
+    pub(in crate::durable) fn push(&mut self, row: Row) -> Result<(), DataDirError> {
         self.bytes += bytes_of(&row);
         self.rows.push(row);
         if self.bytes < self.most_bytes {
@@ -65,7 +65,7 @@ impl Sorter {
     }
 
     /// The rows in the order of their tasks, sections and keys.
-    pub(super) fn finish(mut self) -> Result<Rows, DataDirError> {
+    pub(in crate::durable) fn finish(mut self) -> Result<Rows, DataDirError> {
         if self.spilled.is_none() {
             self.sort();
             for row in &self.rows {

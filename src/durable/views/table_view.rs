@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 
-use super::views::{Image, Snapshot, Version, ViewError, named};
+use super::snapshot::{Image, Snapshot, Version, ViewError, named};
 use crate::key::{KeyValue, shard_of};
 
 /// A table as of one commit, made by [`Snapshot::table`]. Each shard is decoded when it is
@@ -90,7 +90,7 @@ where
     K: KeyValue + Sync,
     V: DeserializeOwned + Send + Sync + 'static,
 {
-    pub(super) fn new(
+    pub(in crate::durable) fn new(
         snapshot: Snapshot,
         component: &str,
         state: &str,
@@ -210,7 +210,7 @@ where
     }
 
     /// All units, decoded.
-    pub(super) fn images(&self) -> Result<BTreeMap<u16, Image<K, V>>, ViewError> {
+    pub(in crate::durable) fn images(&self) -> Result<BTreeMap<u16, Image<K, V>>, ViewError> {
         let images = self.units.iter().map(|(number, unit)| {
             let image = self.image(*number, unit)?;
             Ok((*number, Arc::clone(image)))

@@ -26,24 +26,24 @@ use super::protocol::Line;
 
 /// How many may do what, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(in crate::durable) struct Limits {
     /// Connections whose question is not whole yet.
-    pub(super) asking: usize,
+    pub(in crate::durable) asking: usize,
     /// Questions that are answered at the same time.
-    pub(super) answering: usize,
+    pub(in crate::durable) answering: usize,
     /// Those that append at the same time: one may wait long for its acknowledgement.
-    pub(super) appending: usize,
+    pub(in crate::durable) appending: usize,
     /// How long a whole question may take.
-    pub(super) question: Duration,
+    pub(in crate::durable) question: Duration,
     /// How long a line of records may take from its first byte on.
-    pub(super) line: Duration,
+    pub(in crate::durable) line: Duration,
     /// How long such a line may be, in bytes. A client sends about a mebibyte, and more only of one
     /// long record.
-    pub(super) line_bytes: usize,
+    pub(in crate::durable) line_bytes: usize,
     /// How long a part of an answer waits for a client that does not read.
-    pub(super) write: Duration,
+    pub(in crate::durable) write: Duration,
     /// How long an answer may take that is read: what it shows stays on disk as long.
-    pub(super) answer: Duration,
+    pub(in crate::durable) answer: Duration,
 }
 
 /// At the end, a client that appends and does not read is waited for so long.
@@ -73,8 +73,8 @@ impl Limits {
 
 /// What the threads of a socket share: each notes what it is doing, so that what is too many is
 /// known, and the end of a run reaches all of them. Hence the lock.
-pub(super) struct Serving {
-    pub(super) limits: Limits,
+pub(in crate::durable) struct Serving {
+    pub(in crate::durable) limits: Limits,
     ending: AtomicBool,
     connections: Mutex<Connections>,
     /// One has gone.
@@ -99,7 +99,7 @@ struct Connection {
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Does {
+pub(in crate::durable) enum Does {
     Ask,
     Answer,
     Append,
@@ -120,7 +120,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Serving {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(in crate::durable) fn new(limits: Limits) -> Self {
         Self {
             limits,
             ending: AtomicBool::new(false),
@@ -131,12 +131,12 @@ impl Serving {
         }
     }
 
-    pub(super) fn is_ending(&self) -> bool {
+    pub(in crate::durable) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
     }
 
     /// Lets a client ask, on a thread of its own.
-    pub(super) fn admit(
+    pub(in crate::durable) fn admit(
         self: &Arc<Self>,
         stream: UnixStream,
         converse: impl FnOnce(&UnixStream, &Present) + Send + 'static,
@@ -192,7 +192,7 @@ impl Serving {
 
     /// Ends all of them, whatever they wait for, and waits until they are gone. Nobody is admitted
     /// any more.
-    pub(super) fn end(&self) {
+    pub(in crate::durable) fn end(&self) {
         self.ending.store(true, Ordering::SeqCst);
         let connections = lock(&self.connections);
         for connection in connections.all.values() {
@@ -217,12 +217,12 @@ impl Serving {
 
     /// How many are connected.
     #[cfg(test)]
-    pub(super) fn connected(&self) -> usize {
+    pub(in crate::durable) fn connected(&self) -> usize {
         lock(&self.connections).all.len()
     }
 
     /// From now on nobody is admitted.
-    pub(super) fn begin_to_end(&self) {
+    pub(in crate::durable) fn begin_to_end(&self) {
         self.ending.store(true, Ordering::SeqCst);
     }
 }
@@ -252,14 +252,14 @@ impl Room for Serving {
 }
 
 /// A connection that is being served; it is gone when this is dropped.
-pub(super) struct Present {
+pub(in crate::durable) struct Present {
     number: u64,
-    pub(super) serving: Arc<Serving>,
+    pub(in crate::durable) serving: Arc<Serving>,
 }
 
 impl Present {
     /// Goes on to answer or to append, unless too many do. The error is for the client.
-    pub(super) fn goes_on_to(&self, does: Does) -> Result<(), Line> {
+    pub(in crate::durable) fn goes_on_to(&self, does: Does) -> Result<(), Line> {
         let limits = &self.serving.limits;
         let (most, what) = match does {
             Does::Append => (limits.appending, "append already"),
@@ -295,7 +295,7 @@ impl Drop for Present {
 }
 
 /// Writes one line of an answer.
-pub(super) fn say(mut stream: &UnixStream, line: &Line) -> io::Result<()> {
+pub(in crate::durable) fn say(mut stream: &UnixStream, line: &Line) -> io::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     stream.write_all(&text)
@@ -308,13 +308,13 @@ fn say_busy(stream: &UnixStream, why: &str) {
 }
 
 /// What an answer is written to: not for longer than one may take.
-pub(super) struct Timely<'s> {
+pub(in crate::durable) struct Timely<'s> {
     stream: &'s UnixStream,
     until: Instant,
 }
 
 impl<'s> Timely<'s> {
-    pub(super) fn new(stream: &'s UnixStream, limits: &Limits) -> Self {
+    pub(in crate::durable) fn new(stream: &'s UnixStream, limits: &Limits) -> Self {
         Self {
             stream,
             until: Instant::now() + limits.answer,

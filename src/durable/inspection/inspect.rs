@@ -6,12 +6,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::contents::{Contents, has_sections};
-use super::error::DataDirError;
-use super::layout::{self, Commit, Culprit};
-use super::manifest::KeptComponent;
 use super::row::{Row, aligned};
 use super::view::rows;
 use crate::depot::InspectedDepot;
+use crate::durable::error::DataDirError;
+use crate::durable::layout::{self, Commit, Culprit};
+use crate::durable::manifest::KeptComponent;
 use crate::meaning::Meaning;
 use crate::state::Shape;
 use crate::text::Shown;

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::Shutdown;
 use std::time::Instant;
 
-use super::super::data_dir::DataDir;
-use super::super::heard::Room;
 use super::*;
+use crate::DataDir;
 use crate::bolt::Bolt;
 use crate::depot::Acknowledge;
+use crate::durable::socket::heard::Room;
 use crate::error::Result;
 use crate::ranking::Word;
 use crate::runtime::RunOptions;

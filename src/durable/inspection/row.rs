@@ -40,7 +40,7 @@ impl Row {
         aligned(&rows.iter().map(Self::cells).collect::<Vec<_>>())
     }
 
-    pub(super) fn cells(&self) -> Vec<String> {
+    pub(in crate::durable) fn cells(&self) -> Vec<String> {
         let task = self.task.map(|task| format!("task {task}"));
         let section = self.section.as_ref().map(json::plain);
         let key = self.key.as_ref().map(json::plain);
@@ -52,7 +52,7 @@ impl Row {
 }
 
 /// Lines of cells, each column as wide as its widest cell; the last one is left as it is.
-pub(super) fn aligned(lines: &[Vec<String>]) -> String {
+pub(in crate::durable) fn aligned(lines: &[Vec<String>]) -> String {
     let mut widths = Vec::new();
     for line in lines {
         widen(&mut widths, line);
@@ -65,7 +65,7 @@ pub(super) fn aligned(lines: &[Vec<String>]) -> String {
 }
 
 /// Makes columns wide enough for a line of cells, but for its last one.
-pub(super) fn widen(widths: &mut Vec<usize>, line: &[String]) {
+pub(in crate::durable) fn widen(widths: &mut Vec<usize>, line: &[String]) {
     widths.resize(widths.len().max(line.len()), 0);
     for (width, cell) in widths.iter_mut().zip(&line[..line.len().saturating_sub(1)]) {
         *width = (*width).max(cell.chars().count());
@@ -73,7 +73,7 @@ pub(super) fn widen(widths: &mut Vec<usize>, line: &[String]) {
 }
 
 /// Appends a line of cells for columns of these widths.
-pub(super) fn padded(line: &[String], widths: &[usize], text: &mut String) {
+pub(in crate::durable) fn padded(line: &[String], widths: &[usize], text: &mut String) {
     for (column, cell) in line.iter().enumerate() {
         if column + 1 < line.len() {
             let width = widths[column];

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::append_to::AppendTo;
-use super::error::DataDirError;
 use super::heard::{Heard, NotHeard, Within};
 use super::protocol::{AppendingTo, Line, Question, answer};
 use super::serving::{Does, Limits, Present, Serving, Timely, say};
 use crate::depot::{Appender, Depot};
+use crate::durable::append_to::AppendTo;
+use crate::durable::error::DataDirError;
 use crate::private;
 use crate::store::{SOCKET, Store, WeakStore};
 
@@ -134,7 +134,7 @@ fn remove_left_over(in_dir: &Path) {
 }
 
 /// Where the socket of a directory is, by its place in the directory.
-pub(super) fn target(in_dir: &Path) -> io::Result<PathBuf> {
+pub(in crate::durable) fn target(in_dir: &Path) -> io::Result<PathBuf> {
     if fs::symlink_metadata(in_dir)?.file_type().is_socket() {
         return Ok(in_dir.to_owned());
     }
