@@ -14,6 +14,7 @@ mod deny;
 mod fuzz;
 mod growth;
 mod miri;
+mod servers;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -232,6 +233,8 @@ fn deny() -> Result<bool, String> {
 }
 
 fn test() -> Result<bool, String> {
+    println!("== programs of the servers that tests start");
+    servers::install_missing()?;
     println!("== crates: cargo xtask deny");
     let left_out = match deny::check()? {
         Checked::Whole => None,

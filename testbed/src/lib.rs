@@ -1,0 +1,80 @@
+//! Real servers for tests: a Kafka broker, Redis and PostgreSQL, on free ports of this computer.
+//!
+//! ```text
+//!   kafka, redis, postgres    one server each: started, asked, stopped, killed, started again
+//!   guarded                   a child that ends with its parent, however that ends
+//!   tools                     the programs that they need, and what to install where one is missing
+//! ```
+//!
+//! Servers and their files are gone when the process that has started them is, also after `kill -9`.
+
+#![forbid(unsafe_code)]
+
+mod guarded;
+pub mod kafka;
+pub mod postgres;
+pub mod redis;
+mod tools;
+
+use std::ffi::OsStr;
+use std::io;
+
+pub use kafka::{Kafka, KafkaAt};
+pub use postgres::{Postgres, PostgresAt};
+pub use redis::{Redis, RedisAt};
+
+/// Why a server is not there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A program is not on this computer.
+    #[error("`{program}` is missing, which {what} needs: {remedy}")]
+    Missing {
+        /// Its name.
+        program: &'static str,
+        /// What it is for.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A program cannot be started.
+    #[error("cannot start `{program}`: {cause}")]
+    Start {
+        /// Its name.
+        program: String,
+        /// What the operating system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// A program has failed, or a server has ended or does not get ready.
+    #[error("{server} did not get ready; the end of its log:\n{log}")]
+    Ended {
+        /// Its name.
+        server: String,
+        /// The last lines that it wrote.
+        log: String,
+    },
+    /// A file of the server cannot be written.
+    #[error("cannot write {what}: {cause}")]
+    File {
+        /// Which file.
+        what: String,
+        /// What the operating system says.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Error {
+    fn start(program: impl AsRef<OsStr>, cause: io::Error) -> Self {
+        let program = program.as_ref().to_string_lossy().into_owned();
+        Self::Start { program, cause }
+    }
+
+    fn file(what: impl Into<String>, cause: io::Error) -> Self {
+        let what = what.into();
+        Self::File { what, cause }
+    }
+}
+
+type Result<T, E = Error> = std::result::Result<T, E>;
