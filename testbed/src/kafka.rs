@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::guarded::{Guarded, wait_until};
-use crate::tools::{certificate, fetched, find, free_port, run};
+use crate::tools::{certificate, fetched, free_port, program, run};
 use crate::{Error, Result};
 
 const POM: &str = include_str!("../kafka/pom.xml");
@@ -139,18 +139,18 @@ impl Kafka {
     }
 
     /// A machine of Java with little memory that starts quickly.
-    fn java(&self, memory: &str) -> Command {
-        let mut java = Command::new("java");
+    fn java(&self, memory: &str) -> Result<Command> {
+        let mut java = Command::new(program("java")?);
         java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
         java.args(["-XX:-UsePerfData", "-Xshare:auto", memory]);
         let logging = self.path("log4j2.properties");
         java.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
         java.arg("-cp").arg(format!("{}/*", self.jars.display()));
-        java
+        Ok(java)
     }
 
     fn format(&self) -> Result<()> {
-        let mut format = self.java("-Xmx128m");
+        let mut format = self.java("-Xmx128m")?;
         // 16 bytes in base 64. One that begins with a dash would be taken for an option.
         let id = format!("squall{:015x}A", std::process::id());
         format.args(["kafka.tools.StorageTool", "format", "-t", &id, "-c"]);
@@ -165,7 +165,7 @@ impl Kafka {
 
     fn serve(&mut self) -> Result<()> {
         let log = self.path("broker.log");
-        let mut java = self.java("-Xmx512m");
+        let mut java = self.java("-Xmx512m")?;
         java.args(["-Xms64m", "kafka.Kafka"]);
         java.arg(self.path("server.properties"));
         let mut server = Guarded::start(&java, self.folder.path(), &log)?;
@@ -180,25 +180,12 @@ impl Kafka {
 
 /// The jars of a broker, fetched once.
 fn jars() -> Result<PathBuf> {
-    if find("java", &[]).is_none() {
-        return Err(Error::Missing {
-            program: "java",
-            what: "the Kafka broker of the tests",
-            remedy: "apt-get install default-jre-headless",
-        });
-    }
     fetched("kafka-4.4.0", |folder| {
-        if find("mvn", &[]).is_none() {
-            return Err(Error::Missing {
-                program: "mvn",
-                what: "the Kafka broker of the tests (for its jars)",
-                remedy: "apt-get install maven",
-            });
-        }
+        let maven = program("mvn")?;
         let pom = tempfile::tempdir().map_err(|error| Error::file("a folder", error))?;
         let written = fs::write(pom.path().join("pom.xml"), POM);
         written.map_err(|error| Error::file("pom.xml", error))?;
-        let mut maven = Command::new("mvn");
+        let mut maven = Command::new(maven);
         maven.args(["-q", "-B", "dependency:copy-dependencies"]);
         maven.arg("-DincludeScope=runtime");
         maven.arg(format!("-DoutputDirectory={}", folder.display()));

@@ -22,20 +22,23 @@ use std::io;
 pub use kafka::{Kafka, KafkaAt};
 pub use postgres::{Postgres, PostgresAt};
 pub use redis::{Redis, RedisAt};
+pub use tools::missing_packages;
 
 /// Why a server is not there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A program is not on this computer.
-    #[error("`{program}` is missing, which {what} needs: {remedy}")]
+    #[error(
+        "`{program}` is missing, which {what} needs: install it, on Debian by `apt-get install {package}`"
+    )]
     Missing {
         /// Its name.
         program: &'static str,
         /// What it is for.
         what: &'static str,
-        /// What to do.
-        remedy: &'static str,
+        /// The Debian package that has it.
+        package: &'static str,
     },
     /// A program cannot be started.
     #[error("cannot start `{program}`: {cause}")]

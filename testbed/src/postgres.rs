@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::guarded::{Guarded, wait_until};
-use crate::tools::{certificate, find, free_port, is_root, run, run_with};
+use crate::tools::{certificate, free_port, is_root, program, run, run_with};
 use crate::{Error, Result};
 
 /// Who may log in, and owns the database of the same name.
@@ -29,7 +29,6 @@ pub struct PostgresAt {
 #[derive(Debug)]
 pub struct Postgres {
     folder: TempDir,
-    programs: PathBuf,
     server: Option<Guarded>,
     port: u16,
 }
@@ -40,7 +39,6 @@ impl Postgres {
     /// # Errors
     /// Where it is missing, and where it does not get ready, with its log.
     pub fn start() -> Result<Self> {
-        let programs = programs()?;
         let folder = tempfile::Builder::new()
             .prefix("squall-postgres-")
             .tempdir();
@@ -48,7 +46,6 @@ impl Postgres {
         certificate(folder.path())?;
         let mut postgres = Self {
             folder,
-            programs,
             server: None,
             port: free_port()?,
         };
@@ -92,7 +89,7 @@ impl Postgres {
     pub fn start_again(&mut self) -> Result<()> {
         self.kill();
         let log = self.folder.path().join("postgres.log");
-        let mut postgres = self.command("postgres");
+        let mut postgres = Self::command("postgres")?;
         postgres.arg("-D").arg(self.folder.path().join("data"));
         let port = self.port.to_string();
         postgres.args(["-h", "127.0.0.1,::1", "-p", &port, "-k", ""]);
@@ -115,15 +112,16 @@ impl Postgres {
     }
 
     /// A program of the server. It does not run as root, so root runs it as `nobody`.
-    fn command(&self, program: &str) -> Command {
-        let program = self.programs.join(program);
+    fn command(name: &str) -> Result<Command> {
+        // Those of one server lie in one folder.
+        let program = program("initdb")?.with_file_name(name);
         if !is_root() {
-            return Command::new(program);
+            return Ok(Command::new(program));
         }
         let mut command = Command::new("setpriv");
         command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
         command.arg(program);
-        command
+        Ok(command)
     }
 
     fn make(&self) -> Result<()> {
@@ -137,14 +135,14 @@ impl Postgres {
                 .args(["-R", "nobody:nogroup"])
                 .arg(folder))?;
         }
-        let mut initdb = self.command("initdb");
+        let mut initdb = Self::command("initdb")?;
         initdb.arg("-D").arg(folder.join("data"));
         initdb.args(["-U", USER, "-A", "scram-sha-256", "-E", "UTF8"]);
         initdb.args(["--locale=C", "--no-sync", "--pwfile"]);
         initdb.arg(folder.join("password"));
         run(&mut initdb)?;
         // The database `postgres` is there; clients ask for one of the user's name.
-        let mut single = self.command("postgres");
+        let mut single = Self::command("postgres")?;
         single
             .arg("--single")
             .arg("-D")
@@ -152,18 +150,4 @@ impl Postgres {
             .arg("postgres");
         run_with(&mut single, &format!("CREATE DATABASE {USER}\n")).map(drop)
     }
-}
-
-/// The folder of the server's programs, the newest that there is.
-fn programs() -> Result<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut folders: Vec<PathBuf> = versions.flatten().map(|at| at.path().join("bin")).collect();
-    folders.sort();
-    folders.reverse();
-    let initdb = find("initdb", &folders).ok_or(Error::Missing {
-        program: "initdb",
-        what: "the tests of the PostgreSQL connector",
-        remedy: "apt-get install postgresql",
-    })?;
-    Ok(initdb.parent().map_or_else(PathBuf::new, PathBuf::from))
 }

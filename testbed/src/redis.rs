@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::guarded::{Guarded, wait_until};
-use crate::tools::{certificate, find, free_port};
+use crate::tools::{certificate, free_port, program};
 use crate::{Error, Result};
 
 /// Where a Redis is.
@@ -102,13 +102,8 @@ impl Redis {
     /// Where it does not get ready.
     pub fn start_again(&mut self) -> Result<()> {
         self.kill();
-        let program = find("redis-server", &[]).ok_or(Error::Missing {
-            program: "redis-server",
-            what: "the tests of the Redis connector",
-            remedy: "apt-get install redis-server",
-        })?;
         let path = |name: &str| self.folder.path().join(name);
-        let mut command = Command::new(program);
+        let mut command = Command::new(program("redis-server")?);
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
         command.args(["--tls-port", &self.tls_port.to_string()]);
         command.args(["--tls-auth-clients", "no"]);

@@ -40,10 +40,77 @@ pub(crate) fn run_with(command: &mut Command, input: &str) -> Result<String> {
     })
 }
 
-/// The path of a program, looked for in these folders and on `PATH`.
-pub(crate) fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+/// A program that servers need, and the Debian package that has it.
+struct Program {
+    name: &'static str,
+    what: &'static str,
+    package: &'static str,
+}
+
+const PROGRAMS: [Program; 6] = [
+    Program {
+        name: "java",
+        what: "the Kafka broker of the tests",
+        package: "default-jre-headless",
+    },
+    Program {
+        name: "mvn",
+        what: "the Kafka broker of the tests, whose jars it fetches,",
+        package: "maven",
+    },
+    Program {
+        name: "openssl",
+        what: "the TLS of the servers of the tests",
+        package: "openssl",
+    },
+    Program {
+        name: "redis-server",
+        what: "the Redis of the tests",
+        package: "redis-server",
+    },
+    Program {
+        name: "initdb",
+        what: "the PostgreSQL of the tests",
+        package: "postgresql",
+    },
+    Program {
+        name: "psql",
+        what: "a look into the PostgreSQL of the tests",
+        package: "postgresql-client",
+    },
+];
+
+/// The Debian packages of the programs that the servers need and that are not on this computer.
+#[must_use]
+pub fn missing_packages() -> Vec<&'static str> {
+    let absent = PROGRAMS
+        .iter()
+        .filter(|program| find(program.name).is_none());
+    absent.map(|program| program.package).collect()
+}
+
+/// The path of one of the programs.
+pub(crate) fn program(name: &'static str) -> Result<PathBuf> {
+    find(name).ok_or_else(|| {
+        let known = PROGRAMS.iter().find(|program| program.name == name);
+        Error::Missing {
+            program: name,
+            what: known.map_or("a server of the tests", |program| program.what),
+            package: known.map_or(name, |program| program.package),
+        }
+    })
+}
+
+/// The path of a program: on `PATH`, or where Debian has PostgreSQL's, those of the newest one.
+fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut all = folders.iter().cloned().chain(std::env::split_paths(&path));
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut versions: Vec<PathBuf> = versions.flatten().map(|at| at.path().join("bin")).collect();
+    versions.sort();
+    let mut all = versions
+        .into_iter()
+        .rev()
+        .chain(std::env::split_paths(&path));
     all.find_map(|folder| Some(folder.join(program)).filter(|file| file.is_file()))
 }
 
@@ -79,14 +146,7 @@ pub(crate) fn free_port() -> Result<u16> {
 
 /// Makes a certificate that has signed itself, for `localhost`: `ca.pem`, and its key in `key.pem`.
 pub(crate) fn certificate(folder: &Path) -> Result<()> {
-    if find("openssl", &[]).is_none() {
-        return Err(Error::Missing {
-            program: "openssl",
-            what: "the certificates of the tests",
-            remedy: "apt-get install openssl",
-        });
-    }
-    let mut openssl = Command::new("openssl");
+    let mut openssl = Command::new(program("openssl")?);
     openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"]);
     openssl.args(["-days", "30", "-subj", "/CN=localhost", "-addext"]);
     openssl.arg("subjectAltName=DNS:localhost,IP:127.0.0.1");

@@ -154,10 +154,10 @@ fn a_server_and_its_folder_go_with_a_process_that_is_killed() -> Result {
 fn what_is_missing_is_said_with_what_to_do() {
     let error = Error::Missing {
         program: "redis-server",
-        what: "the tests of the Redis connector",
-        remedy: "apt-get install redis-server",
+        what: "the Redis of the tests",
+        package: "redis-server",
     };
-    let said = "`redis-server` is missing, which the tests of the Redis connector needs: apt-get \
-                install redis-server";
+    let said = "`redis-server` is missing, which the Redis of the tests needs: install it, on Debian by \
+                `apt-get install redis-server`";
     assert_eq!(error.to_string(), said);
 }
