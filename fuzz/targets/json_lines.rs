@@ -1,7 +1,10 @@
 //! JSON lines: the same records however the input is cut, each of which is an object.
 #![no_main]
 
+use std::collections::HashMap;
+
 use libfuzzer_sys::fuzz_target;
+use serde_json::value::RawValue;
 use squall::connectors::files::{Delimiter, Format, Outcome, Record, RecordReader};
 use squall_fuzz::{Way, head, read_cut};
 
@@ -17,9 +20,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut record = Record::new();
     while let Ok(Outcome::Record) = reader.next(&mut record) {
         if let Ok(Some(object)) = record.object() {
-            let object: serde_json::Value =
-                serde_json::from_str(&object).expect("a record is JSON");
-            let object = object.as_object().expect("a record is an object");
+            // Values as they are written: a text that is no Unicode spoils its own field only.
+            let object: HashMap<String, Box<RawValue>> =
+                serde_json::from_str(&object).expect("a record is a JSON object");
             assert!(record.names().all(|name| object.contains_key(name)));
         }
     }
