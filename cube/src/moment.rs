@@ -44,7 +44,7 @@ pub struct TimestampFormat(Format);
 /// A text that is no time of its format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` is no time of the format {}: {reason}",
+    "`{}` is not a time of the format {}: {reason}",
     Shown(text),
     Shown(format)
 )]
@@ -434,18 +434,22 @@ mod tests {
     #[test]
     fn what_is_no_time_is_named_with_its_format() {
         let table = [
-            ("auto", "", "`` is no time of the format auto"),
+            ("auto", "", "`` is not a time of the format auto"),
             (
                 "auto",
                 "yesterday",
                 "give one such as 2015-09-12T00:46:58.771Z",
             ),
             ("auto", "99999999999999999999", "whole number of 64 bits"),
-            ("iso", "1442018818771", "no time of the format iso"),
-            ("iso", "2015-02-29", "no time of the format iso"),
-            ("iso", "2015-02-29T00:00:00Z", "no time of the format iso"),
-            ("iso", "2015-09-12Z", "no time of the format iso"),
-            ("iso", "2015-09-12T00Zx", "no time of the format iso"),
+            ("iso", "1442018818771", "not a time of the format iso"),
+            ("iso", "2015-02-29", "not a time of the format iso"),
+            (
+                "iso",
+                "2015-02-29T00:00:00Z",
+                "not a time of the format iso",
+            ),
+            ("iso", "2015-09-12Z", "not a time of the format iso"),
+            ("iso", "2015-09-12T00Zx", "not a time of the format iso"),
             ("millis", "1.5", "whole number"),
             ("millis", "1442018818771000", "it may be in another unit"),
             ("auto", "1.5", "give a whole number"),
@@ -455,8 +459,8 @@ mod tests {
                 ": there are times from -9999-01-02 to 9999-12-30",
             ),
             ("iso", "9999-12-31T00:00:00Z", ": there are times from"),
-            ("iso", "2015-366", "no time of the format iso"),
-            ("iso", "2015-W54-1", "no time of the format iso"),
+            ("iso", "2015-366", "not a time of the format iso"),
+            ("iso", "2015-W54-1", "not a time of the format iso"),
             (
                 "posix",
                 "1442018818771",
@@ -465,7 +469,7 @@ mod tests {
             ("posix", "1e", "expected seconds"),
             ("yyyy-MM-dd", "2015-09", "`-` is missing at byte 7"),
             ("yyyy-MM-dd", "2015-09-12 x", "` x` is left over"),
-            ("yyyy-MM-dd", "2015-13-12", "no time of the format"),
+            ("yyyy-MM-dd", "2015-13-12", "not a time of the format"),
             (
                 "yyyy MMM",
                 "2015 Sap",
@@ -499,8 +503,8 @@ mod tests {
                 "2015-09-12 00",
                 "a number is missing at byte 11",
             ),
-            ("yyyy-MM-dd HH", "2015-09-12 24", "no time of the format"),
-            ("xxxx-'W'ww", "2015-W54", "no time of the format"),
+            ("yyyy-MM-dd HH", "2015-09-12 24", "not a time of the format"),
+            ("xxxx-'W'ww", "2015-W54", "not a time of the format"),
             (
                 "yyyy-MM-dd z",
                 "2015-09-12 Nowhere",
@@ -514,12 +518,12 @@ mod tests {
             (
                 "auto",
                 "2009-02-13 23:31:30 Hello",
-                "no time of the format auto",
+                "not a time of the format auto",
             ),
             (
                 "auto",
                 "2009-02-13 23:31:30Z PST",
-                "no time of the format auto",
+                "not a time of the format auto",
             ),
             ("yyyy Z", "2015 +2", "an offset such as +0200 is missing"),
         ];

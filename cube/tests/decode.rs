@@ -159,7 +159,7 @@ fn what_is_no_event_says_why() {
         (r#"{"timestamp":null}"#, "the event has no time"),
         (
             r#"{"timestamp":"now"}"#,
-            "`now` is no time of the format auto",
+            "`now` is not a time of the format auto",
         ),
         (
             r#"{"timestamp":"2016-01-01"}"#,

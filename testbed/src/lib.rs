@@ -57,10 +57,10 @@ pub enum Error {
         /// The last lines that it wrote.
         log: String,
     },
-    /// A file of the server cannot be written.
-    #[error("cannot write {what}: {cause}")]
+    /// A file or a port of the server cannot be had.
+    #[error("cannot have {what}: {cause}")]
     File {
-        /// Which file.
+        /// Which one.
         what: String,
         /// What the operating system says.
         #[source]

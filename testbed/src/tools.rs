@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -101,7 +100,7 @@ pub(crate) fn program(name: &'static str) -> Result<PathBuf> {
     })
 }
 
-/// The path of a program: on `PATH`, or where Debian has PostgreSQL's, those of the newest one.
+/// The path of a program: where Debian has PostgreSQL's, or on `PATH`.
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
@@ -156,7 +155,15 @@ pub(crate) fn certificate(folder: &Path) -> Result<()> {
 }
 
 /// Whether this process is root's.
+#[cfg(unix)]
 pub(crate) fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
     // The owner of this process's own folder.
     fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0)
+}
+
+/// There is no root.
+#[cfg(not(unix))]
+pub(crate) fn is_root() -> bool {
+    false
 }

@@ -57,7 +57,7 @@ const REMEDIES: [Remedy; 7] = [
         told: "--time-field names the time, and --time-format its format",
     },
     Remedy {
-        parts: &["is no time of the format", "the event has no time"],
+        parts: &["is not a time of the format", "the event has no time"],
         topologies: &["rollup"],
         told: "the timestampSpec of --spec names the time and its format",
     },
