@@ -1,11 +1,14 @@
 //! The runtime of asynchronous clients.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
-use std::thread;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::Result;
 
@@ -68,6 +71,27 @@ impl RuntimeOf {
         Ok(handle.map_err(|error| {
             format!("cannot start the runtime for asynchronous clients: {error}")
         })?)
+    }
+}
+
+/// Waits for a future of the runtime on this thread, which has a runtime of its own for its
+/// messages, so that it cannot wait by means of another one. It is woken from there.
+pub(crate) fn on_this_thread<T>(called: JoinHandle<T>) -> Result<T, JoinError> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    // The budget of tokio is for tasks that share a thread, and is not filled up here.
+    let mut called = pin!(tokio::task::unconstrained(called));
+    loop {
+        match called.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
     }
 }
 

@@ -1,17 +1,21 @@
 //! The runtime's information for a task: about the task itself and the current epoch.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::clients::RuntimeOf;
+use crate::clients::{self, RuntimeOf};
 use crate::error::Result;
 use crate::fault::Faults;
+use crate::status::Status;
 use crate::time::{TimeDomain, Timestamp, WindowShape};
 
 /// Where a task stands in its topology; given before its first tuple.
 #[derive(Clone, Debug)]
 pub struct Context {
+    /// The name of the topology.
+    pub topology: String,
     /// The component's id.
     pub component: String,
     /// The task's number, `0..parallelism`.
@@ -37,8 +41,15 @@ pub struct Context {
     /// another one. By it a component knows what it has left elsewhere, in files, before the first
     /// commit. None without a data directory.
     pub life: Option<u64>,
+    /// A number for the data directory itself: a backup that is restored gets another one, and so
+    /// does a directory that is reset. A target that stores it with what it was sent can tell the
+    /// directory that sent it from a copy, which would send other output under the same epochs.
+    /// None without a data directory.
+    pub identity: Option<u64>,
     /// Wakes this task: a spout that waits for input is asked again.
     pub waker: Waker,
+    /// Here the task says what it waits for outside of the run.
+    pub status: Status,
     /// When the run began, by its clock; after a failure when it was restored.
     pub(crate) began: Timestamp,
     pub(crate) faults: Faults,
@@ -51,6 +62,7 @@ impl Context {
     /// That of a component that is tested by itself.
     pub(crate) fn of_test() -> Self {
         Self {
+            topology: "test".to_owned(),
             component: "test".to_owned(),
             task: 0,
             parallelism: 1,
@@ -60,7 +72,9 @@ impl Context {
             resumed_from: None,
             interrupted: false,
             life: None,
+            identity: None,
             waker: Waker::noop().clone(),
+            status: Status::of("test[0]"),
             began: Timestamp::MIN,
             faults: Faults::none(),
             runtime: RuntimeOf::tests(),
@@ -83,6 +97,45 @@ impl Context {
     /// Where the system gives no thread, or the run has ended.
     pub fn runtime(&self) -> Result<tokio::runtime::Handle> {
         self.runtime.handle()
+    }
+
+    /// Awaits a future on the run's [runtime](Context::runtime), while this thread waits. For sinks,
+    /// whose tasks have threads of their own: what may take long, as a target that is away for
+    /// hours, is awaited here, so that it ends with the run.
+    ///
+    /// ```
+    /// use squall::{Context, Result, Sink, Word, testing::SinkTest};
+    ///
+    /// #[derive(Default)]
+    /// struct Asks(Option<Context>);
+    /// impl Sink for Asks {
+    ///     type Input = Word;
+    ///     fn prepare(&mut self, context: &Context) -> Result {
+    ///         self.0 = Some(context.clone());
+    ///         Ok(())
+    ///     }
+    ///     fn write(&mut self, words: &[Word]) -> Result {
+    ///         let (context, words) = (self.0.as_ref().ok_or("not prepared")?, words.len());
+    ///         let answer = context.block_on(async move {
+    ///             tokio::task::yield_now().await;
+    ///             words + 1
+    ///         })?;
+    ///         assert_eq!(answer, 2);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// SinkTest::new(Asks::default()).send(Word { word: "a".into() }).run()?;
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Context::runtime`]; where the run has ended meanwhile, and where the future panics.
+    pub fn block_on<F>(&self, future: F) -> Result<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Ok(clients::on_this_thread(self.runtime()?.spawn(future))?)
     }
 
     /// How many tasks a component of this run has; none where there is no such component.

@@ -113,6 +113,7 @@ mod runtime;
 mod sink;
 pub mod spout;
 pub mod state;
+mod status;
 mod store;
 pub mod stream;
 pub mod testing;
@@ -139,7 +140,7 @@ pub use time::{Timestamp, millis, secs};
 pub use topology::Topology;
 pub use tuple::Tuple;
 
-/// Runs: statistics, losses, and restarts after a failure.
+/// Runs: statistics, losses, restarts after a failure, and what tasks wait for.
 ///
 /// [`Topology::run`] and [`Topology::start`] begin one, with [`RunOptions`].
 pub mod run {
@@ -147,6 +148,7 @@ pub mod run {
         CommitStats, ComponentStats, LossLimit, LossLimitError, LossReason, Losses, LostShare,
         Restarts, RunStats, Running, TooManyLost, at_stop_signals,
     };
+    pub use crate::status::Status;
 }
 
 /// The content of a [`DataDir`], and the errors of one that is refused.

@@ -89,10 +89,15 @@ pub trait Sink: Send + 'static {
     /// Delivers what [`Sink::outbox`] returned. It is committed, so after a failure it comes again,
     /// until a commit records its delivery.
     ///
+    /// `epoch` is the number of its epoch: it increases from delivery to delivery, and after a
+    /// failure each outbox comes with the number that it had. So a target that stores the number
+    /// with the output, in one transaction, takes each outbox exactly once. None where nothing is
+    /// committed.
+    ///
     /// # Errors
     /// End the topology.
-    fn deliver(&mut self, outbox: &[u8]) -> Result {
-        let _ = outbox;
+    fn deliver(&mut self, outbox: &[u8], epoch: Option<u64>) -> Result {
+        let _ = (outbox, epoch);
         Ok(())
     }
 

@@ -1,15 +1,11 @@
 //! Sinks that write with futures.
 
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::{JoinError, JoinHandle};
 
+use crate::clients::on_this_thread;
 use crate::context::{Context, Epoch};
 use crate::error::Result;
 use crate::meaning::Meaning;
@@ -61,8 +57,12 @@ pub trait AsyncSink: Send + 'static {
     ///
     /// # Errors
     /// End the topology.
-    fn deliver(&mut self, outbox: &[u8]) -> impl Future<Output = Result> + Send {
-        let _ = outbox;
+    fn deliver(
+        &mut self,
+        outbox: &[u8],
+        epoch: Option<u64>,
+    ) -> impl Future<Output = Result> + Send {
+        let _ = (outbox, epoch);
         std::future::ready(Ok(()))
     }
 
@@ -151,27 +151,6 @@ impl<S: AsyncSink> Awaits<S> {
 /// What a sink is told that is called again after it has ended the run.
 const IS_GONE: &str = "the sink was dropped with a call that did not end";
 
-/// Waits for a future of the runtime on this thread, which has a runtime of its own for its
-/// messages, so that it cannot wait by means of another one. It is woken from there.
-fn on_this_thread<T>(called: JoinHandle<T>) -> Result<T, JoinError> {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = std::task::Context::from_waker(&waker);
-    // The budget of tokio is for tasks that share a thread, and is not filled up here.
-    let mut called = pin!(tokio::task::unconstrained(called));
-    loop {
-        match called.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
 impl<S: AsyncSink> Sink for Awaits<S> {
     type Input = S::Input;
 
@@ -200,10 +179,10 @@ impl<S: AsyncSink> Sink for Awaits<S> {
         self.sink.as_ref().map_or(0, |sink| sink.waiting_bytes())
     }
 
-    fn deliver(&mut self, outbox: &[u8]) -> Result {
+    fn deliver(&mut self, outbox: &[u8], epoch: Option<u64>) -> Result {
         let outbox = outbox.to_vec();
         self.awaits("deliver", |mut sink| async move {
-            let delivered = sink.deliver(&outbox).await;
+            let delivered = sink.deliver(&outbox, epoch).await;
             (sink, delivered)
         })
     }

@@ -199,7 +199,7 @@ impl AsyncSink for Delivers {
         self.waiting.len()
     }
 
-    async fn deliver(&mut self, outbox: &[u8]) -> Result {
+    async fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
         let (rows, text) = (
             Arc::clone(&self.rows),
             std::str::from_utf8(outbox)?.to_owned(),

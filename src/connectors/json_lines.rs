@@ -222,7 +222,7 @@ impl<T: Tuple + Serialize> Sink for JsonLines<T> {
         self.encoded.len()
     }
 
-    fn deliver(&mut self, outbox: &[u8]) -> Result {
+    fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
         let delivered = match &mut self.output {
             Output::Unopened => return Err("the sink was not prepared".into()),
             Output::Direct(output) | Output::Committed(output) => output.write_all(outbox),

@@ -266,10 +266,15 @@ impl DataDir {
         let partial = PartialBackup::begin(to.as_ref(), self.path())?;
         let at = partial.path();
         self.ask_all(&Question::Backup { to: at.to_owned() })?;
+        let store = Store::open_partial(at)?;
+        // What a run on the copy sends is not what a run on this one sends.
+        let mut batch = Batch::default();
+        batch.delete(layout::IDENTITY.to_vec());
+        store.commit(batch)?;
         let copy = Self(Place::Open(Opened {
             #[cfg(unix)]
             _socket: None,
-            store: Store::open_partial(at)?,
+            store,
         }));
         more(&copy).map_err(|cause| DataDirError::Backup { cause })?;
         drop(copy);

@@ -3,6 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `m` `commit` | the number and time of the last committed epoch ([`Commit`]) |
+//! | `m` `identity` | a random number of this directory; a reset gives it up, and a backup has none until it is run |
 //! | `m` `life` | a random number, there before the first run; a reset gives it up |
 //! | `m` `manifest` | the topology that the state belongs to ([`Manifest`](super::Manifest)) |
 //! | `s` component, state, unit, epoch | what was saved of a unit: an image, or changes |
@@ -22,6 +23,7 @@ use crate::time::Timestamp;
 pub(crate) const AFTER_DEPOTS: &[u8] = b"e";
 
 pub(crate) const COMMIT: &[u8] = b"mcommit";
+pub(crate) const IDENTITY: &[u8] = b"midentity";
 pub(crate) const LIFE: &[u8] = b"mlife";
 pub(crate) const MANIFEST: &[u8] = b"mmanifest";
 

@@ -49,7 +49,7 @@ impl<S: Sink> SinkOperator<S> {
     /// Delivers what was written, where nothing is going to be committed.
     fn deliver_now(&mut self) -> Result {
         if let Some(outbox) = self.sink.outbox()? {
-            self.sink.deliver(&outbox)?;
+            self.sink.deliver(&outbox, None)?;
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl<S: Sink> Outbox for SinkOperator<S> {
         {
             self.fault_point("deliver")?;
             if !outbox.is_empty() {
-                self.sink.deliver(&outbox)?;
+                self.sink.deliver(&outbox, Some(epoch.number))?;
             }
             self.sink.flush(&epoch)?;
             self.fault_point("delivered")?;

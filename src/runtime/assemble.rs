@@ -21,6 +21,7 @@ use super::task::Task;
 use super::work::{Shared, Work};
 use crate::context::Context;
 use crate::operator::{AnyEdge, Combining};
+use crate::status::Status;
 use crate::time::{TimeDomain, WindowShape};
 use crate::topology::{ComponentKind, Definition, Exchange, Grouping, Make, PhysicalPlan, Plan};
 
@@ -128,6 +129,7 @@ fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assemb
             component: physical.component,
             spout: ties[physical.component].clone(),
             metrics: Arc::clone(&task.metrics),
+            status: task.context.status.clone(),
         });
     let watched = watched.collect();
     let names = components
@@ -188,7 +190,9 @@ fn make_tasks(
         for task in 0..component.parallelism {
             let id = first_task[number] + task;
             let wiring = std::mem::take(&mut wirings[id]);
+            let name = format!("{}[{task}]", component.id);
             let context = Context {
+                topology: program.plan.name.clone(),
                 component: component.id.clone(),
                 task,
                 parallelism: component.parallelism,
@@ -198,7 +202,9 @@ fn make_tasks(
                 resumed_from: None,
                 interrupted: false,
                 life: program.life,
+                identity: program.identity,
                 waker: waker(id),
+                status: Status::of(&name),
                 began,
                 faults: faults.clone(),
                 runtime: shared.clients.runtime(),
@@ -210,7 +216,6 @@ fn make_tasks(
                 Some(tuples) => CreditWindow::Fixed(tuples),
                 None => CreditWindow::measured(options.batch_tuples),
             };
-            let name = context.name();
             let work = guarded(|| name, "its factory", || work(component, limit.clone()))?;
             let mut task = Task::new(
                 (id, context),

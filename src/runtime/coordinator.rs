@@ -20,6 +20,7 @@ use crate::context::Epoch;
 use crate::error::{Fatal, stems_from};
 use crate::fault::Killed;
 use crate::spout::Progress;
+use crate::status::Status;
 use crate::time::Timestamp;
 
 /// Cuts that not every task has passed, at most this many; tasks that are stuck do not
@@ -43,6 +44,7 @@ pub(crate) struct Watched {
     /// Set for spouts.
     pub(crate) spout: Option<SpoutTies>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) status: Status,
 }
 
 /// What a spout has to do with others.
@@ -362,7 +364,8 @@ impl Coordinator {
     }
 
     fn what_it_does(&self, task: TaskId, now: Duration) -> String {
-        let metrics = &self.tasks[task].watched.metrics;
+        let watched = &self.tasks[task].watched;
+        let metrics = &watched.metrics;
         let (activity, since) = metrics.activity();
         let span = now.saturating_sub(since).as_secs_f64();
         let other = self.tasks.get(match activity {
@@ -371,6 +374,9 @@ impl Coordinator {
         });
         let other = other.map_or("another task", |other| other.watched.name.as_str());
         match activity {
+            Activity::Working if let Some(reason) = watched.status.waits_for() => {
+                format!("for {span:.1} s it has waited: {reason}")
+            }
             Activity::Working => format!("its user code has been running for {span:.1} s"),
             Activity::Blocked => {
                 format!("for {span:.1} s it has waited until {other} can take more")

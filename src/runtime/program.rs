@@ -30,6 +30,8 @@ pub(crate) struct Program {
     _claim: Option<Claim>,
     /// As [`Context::life`](crate::Context::life).
     pub(super) life: Option<u64>,
+    /// The number of the data directory itself.
+    pub(super) identity: Option<u64>,
     /// Told of each commit.
     pub(super) notifier: CommitNotifier,
     pub(super) faults: Faults,
@@ -67,6 +69,7 @@ impl Program {
             store,
             _claim: claim,
             life: None,
+            identity: None,
             notifier: CommitNotifier::default(),
             faults,
             metrics,
@@ -77,7 +80,10 @@ impl Program {
             program.clock_was_ahead = Mutex::new(stored_is_ahead(commit.time, program.clock.now()));
             program.clock = program.clock.clone().not_before(commit.time);
         }
-        program.life = program.store.as_ref().map(life).transpose()?;
+        if let Some(store) = &program.store {
+            program.life = Some(number(store, layout::LIFE)?);
+            program.identity = Some(number(store, layout::IDENTITY)?);
+        }
         Ok(program)
     }
 
@@ -117,15 +123,15 @@ impl Drop for Program {
     }
 }
 
-/// The number of what a store holds; one that has none gets one.
-fn life(store: &Store) -> Result<u64, StoreError> {
-    let known = store.read()?.get(layout::LIFE)?;
-    if let Some(life) = known.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-        return Ok(life);
+/// A number of a store; one that has none gets one.
+fn number(store: &Store, key: &[u8]) -> Result<u64, StoreError> {
+    let known = store.read()?.get(key)?;
+    if let Some(number) = known.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+        return Ok(number);
     }
-    let life = fastrand::u64(..);
+    let number = fastrand::u64(..);
     let mut batch = Batch::default();
-    batch.put(layout::LIFE.to_vec(), life.to_string().into_bytes());
+    batch.put(key.to_vec(), number.to_string().into_bytes());
     store.commit(batch)?;
-    Ok(life)
+    Ok(number)
 }

@@ -330,6 +330,13 @@ impl<S: Streams> SpoutOut<S> {
         self.hand = None;
         self.splits.idle(split);
     }
+
+    /// Records may come of this split, though none is at hand: where it was idle, it holds the
+    /// watermark again, at the greatest time that was read of it. For connections that break: what
+    /// their source has got meanwhile is not known, so no window may close before it.
+    pub fn expect_split(&mut self, split: SplitId) {
+        self.splits.expect(split);
+    }
 }
 
 impl<S: Streams> Deref for SpoutOut<S> {

@@ -154,6 +154,17 @@ impl Splits {
         }
     }
 
+    /// Something may come of a split that was idle: it holds the watermark again.
+    pub(crate) fn expect(&mut self, id: SplitId) {
+        if let Some(split) = &mut self.splits[id.0]
+            && split.listed.is_none()
+            && !split.touched
+        {
+            split.listed = Some(split.greatest);
+            self.order.insert((split.greatest, id.0));
+        }
+    }
+
     /// Brings the order up to what was read.
     fn bring_up(&mut self) {
         for id in self.touched.drain(..) {
@@ -294,6 +305,10 @@ mod tests {
                         quiet.insert(id.0);
                     }
                     (2, Some(id)) if splits.open > 1 => splits.close(id),
+                    (3, Some(id)) => {
+                        splits.expect(id);
+                        quiet.remove(&id.0);
+                    }
                     (_, Some(id)) => {
                         splits.record(id, at(time));
                         quiet.remove(&id.0);

@@ -112,7 +112,7 @@ impl<T: Tuple> Sink for Collector<T> {
         })))
     }
 
-    fn deliver(&mut self, outbox: &[u8]) -> Result {
+    fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
         let number = u64::from_le_bytes(outbox.try_into()?);
         self.collected.with(|shared| {
             // What is delivered again is gone already.

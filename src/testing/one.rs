@@ -271,7 +271,7 @@ impl<S: Sink> SinkTest<S> {
         self.sink.prepare(&Context::of_test())?;
         self.sink.write(&self.tuples)?;
         if let Some(outbox) = self.sink.outbox()? {
-            self.sink.deliver(&outbox)?;
+            self.sink.deliver(&outbox, None)?;
         }
         self.sink.flush(&Epoch {
             number: 1,

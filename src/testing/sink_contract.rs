@@ -278,7 +278,7 @@ where
                 return Ok(Life::Killed);
             }
             if !outbox.is_empty() {
-                sink.deliver(&outbox)?;
+                sink.deliver(&outbox, Some(epoch.number))?;
             }
             if self.passes(epoch, KillPoint::BeforeFlush) {
                 return Ok(Life::Killed);
@@ -355,6 +355,7 @@ fn place(epoch: Epoch) -> usize {
 fn context(resumed_from: Option<u64>) -> Context {
     Context {
         durable: true,
+        identity: Some(1),
         resumed_from,
         interrupted: resumed_from.is_some(),
         ..Context::of_test()
@@ -448,7 +449,7 @@ mod tests {
             let waiting = std::mem::take(&mut self.waiting);
             Ok(Some(waiting.join(" ").into_bytes()))
         }
-        fn deliver(&mut self, outbox: &[u8]) -> Result {
+        fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
             let words = std::str::from_utf8(outbox)?.split(' ').map(str::to_owned);
             self.append(&words.collect::<Vec<_>>());
             Ok(())

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   kafka, redis, postgres    one server each: started, asked, stopped, killed, started again
+//!   shared                    one of each for all tests of a run
 //!   guarded                   a child that ends with its parent, however that ends
 //!   tools                     the programs that they need, and what to install where one is missing
 //! ```
@@ -14,6 +15,7 @@ mod guarded;
 pub mod kafka;
 pub mod postgres;
 pub mod redis;
+pub mod shared;
 mod tools;
 
 use std::ffi::OsStr;
@@ -56,6 +58,12 @@ pub enum Error {
         server: String,
         /// The last lines that it wrote.
         log: String,
+    },
+    /// The server that tests of this process share could not be started.
+    #[error("the server that tests share did not start: {cause}")]
+    Shared {
+        /// Why.
+        cause: String,
     },
     /// A file or a port of the server cannot be had.
     #[error("cannot have {what}: {cause}")]

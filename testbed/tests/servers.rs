@@ -161,3 +161,12 @@ fn what_is_missing_is_said_with_what_to_do() {
                 `apt-get install redis-server`";
     assert_eq!(error.to_string(), said);
 }
+
+#[test]
+fn tests_of_a_process_share_one_server() -> Result {
+    use squall_testbed::shared;
+    let at = shared::redis()?;
+    assert_eq!(shared::redis()?, at, "it is one");
+    assert_eq!(ask(&at.address, b"PING\r\n")?, b"+PONG\r\n");
+    Ok(())
+}

@@ -324,7 +324,7 @@ impl Sink for Heavy {
     fn waiting_bytes(&self) -> usize {
         self.waiting.len() << 20
     }
-    fn deliver(&mut self, outbox: &[u8]) -> Result {
+    fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
         let mut seen = self.seen.lock().map_err(|error| error.to_string())?;
         for value in outbox.chunks_exact(8) {
             *seen

@@ -83,7 +83,7 @@ impl Sink for FatalSink {
         }
         Ok(Some(vec![1]))
     }
-    fn deliver(&mut self, _: &[u8]) -> Result {
+    fn deliver(&mut self, _: &[u8], _: Option<u64>) -> Result {
         if self.0 == "deliver" { fatal() } else { Ok(()) }
     }
     fn flush(&mut self, _: &Epoch) -> Result {

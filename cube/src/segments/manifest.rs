@@ -77,7 +77,7 @@ impl Sink for CubeManifest {
         Ok(text.transpose()?)
     }
 
-    fn deliver(&mut self, text: &[u8]) -> Result {
+    fn deliver(&mut self, text: &[u8], _: Option<u64>) -> Result {
         Ok(write(&self.folder, text)?)
     }
 }

@@ -8,11 +8,20 @@ use super::field_error::FieldError;
 use super::record::Content;
 
 impl Record {
-    /// Takes in a line that was kept elsewhere: the record is what [`Format::NdJson`] makes of
-    /// it, or a line of text where it is no object of JSON.
+    /// Takes in what was read elsewhere, such as a message of a broker: the record has the fields
+    /// of an object of JSON, and is a line of text where `text` is none. `source` is what dead letters name, and
+    /// `offset` the place in it, which is [`Record::line`] when counted from 1.
     ///
-    /// [`Format::NdJson`]: super::Format::NdJson
-    pub(crate) fn fill(&mut self, text: &str, source: &Arc<str>, offset: u64) {
+    /// ```
+    /// use squall::connectors::files::{FieldSelector, Record};
+    ///
+    /// let mut record = Record::new();
+    /// record.fill(r#"{"user": {"name": "ann"}}"#, &"topic events, partition 3".into(), 41);
+    /// let name = record.field(&FieldSelector::named("user.name"))?;
+    /// assert_eq!((name.as_deref(), record.line()), (Some("ann"), 42));
+    /// # Ok::<(), squall::BoxError>(())
+    /// ```
+    pub fn fill(&mut self, text: &str, source: &Arc<str>, offset: u64) {
         if !Arc::ptr_eq(&self.source, source) {
             self.source = Arc::clone(source);
         }

@@ -92,11 +92,11 @@ fn what_was_written_of_a_delivery_is_passed_over_wherever_it_broke_off() {
         fs::write(&path, &torn).unwrap();
         let mut sink = resumed(&path, 4).unwrap();
         assert_eq!(read(&path), torn, "a reader loses nothing");
-        sink.deliver(outbox.as_bytes()).unwrap();
+        sink.deliver(outbox.as_bytes(), Some(1)).unwrap();
         sink.flush(&epoch(7)).unwrap();
         assert_eq!(read(&path), "one\ntwo\nthree\n", "{written}");
         assert_eq!(*sink.length, 14);
-        sink.deliver(b"four\n").unwrap();
+        sink.deliver(b"four\n", Some(1)).unwrap();
         sink.flush(&epoch(8)).unwrap();
         assert_eq!(read(&path), "one\ntwo\nthree\nfour\n");
     }
@@ -108,11 +108,11 @@ fn what_belongs_to_no_delivery_is_cut_off_when_the_last_one_is_through() {
     let path = folder.path().join("out.ndjson");
     fs::write(&path, "one\ntwo\nsix\nsomething else").unwrap();
     let mut sink = resumed(&path, 4).unwrap();
-    sink.deliver(b"two\n").unwrap();
+    sink.deliver(b"two\n", Some(1)).unwrap();
     // Of commit 6: what the file has behind it may be of commit 7.
     sink.flush(&epoch(6)).unwrap();
     assert_eq!(read(&path), "one\ntwo\nsix\nsomething else");
-    sink.deliver(b"six\n").unwrap();
+    sink.deliver(b"six\n", Some(1)).unwrap();
     sink.flush(&epoch(7)).unwrap();
     assert_eq!(read(&path), "one\ntwo\nsix\n");
 }
@@ -123,7 +123,7 @@ fn other_bytes_than_those_delivered_are_replaced() {
     let path = folder.path().join("out.ndjson");
     fs::write(&path, "one\ntwx\nmore").unwrap();
     let mut sink = resumed(&path, 4).unwrap();
-    sink.deliver(b"two\n").unwrap();
+    sink.deliver(b"two\n", Some(1)).unwrap();
     assert_eq!(read(&path), "one\ntwo\n");
 }
 
@@ -151,7 +151,7 @@ fn another_path_is_a_new_file() {
     fs::write(&new, "of somebody else\n").unwrap();
     let mut sink = resumed_as(&new, &old, 4).unwrap();
     assert_eq!(*sink.length, 0);
-    sink.deliver(b"two\n").unwrap();
+    sink.deliver(b"two\n", Some(1)).unwrap();
     sink.flush(&epoch(7)).unwrap();
     assert_eq!((read(&old), read(&new)), ("one\n".into(), "two\n".into()));
     assert_eq!(*sink.path, one_spelling(&new));
@@ -164,7 +164,7 @@ fn another_spelling_of_the_path_is_the_same_file() {
     fs::write(&path, "one\n").unwrap();
     let spelling = folder.path().join(".").join("out");
     let mut sink = resumed_as(&spelling, &path, 4).unwrap();
-    sink.deliver(b"two\n").unwrap();
+    sink.deliver(b"two\n", Some(1)).unwrap();
     assert_eq!(read(&path), "one\ntwo\n");
 }
 
@@ -183,7 +183,7 @@ fn a_run_that_begins_anew_empties_the_file() {
 fn a_device_is_written_as_standard_output_is() {
     let path = Path::new("/dev/null");
     let mut sink = resumed(path, 0).unwrap();
-    sink.deliver(b"one\n").unwrap();
+    sink.deliver(b"one\n", Some(1)).unwrap();
     sink.flush(&epoch(7)).unwrap();
     assert_eq!(*sink.length, 0);
 }

@@ -62,7 +62,7 @@ impl AsyncSink for Lines {
         self.waiting.len()
     }
 
-    async fn deliver(&mut self, outbox: &[u8]) -> Result {
+    async fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
         let connection = self.connection.as_mut().ok_or("it is not connected")?;
         for line in outbox.split_inclusive(|byte| *byte == b'\n') {
             connection.write_all(line).await?;
