@@ -69,6 +69,7 @@ fn errors_of_public_functions_are_types() {
         "src",
         "macros/src",
         "cube/src",
+        "connectors/kafka/src",
         "topologies/src",
         "examples",
         "benches",

@@ -86,6 +86,7 @@ fn what_cannot_fail_says_why() {
         "src",
         "macros/src",
         "cube/src",
+        "connectors/kafka/src",
         "topologies/src",
         "xtask/src",
     ] {
@@ -93,7 +94,7 @@ fn what_cannot_fail_says_why() {
     }
 }
 
-/// Safe code, but for one file that says why.
+/// Safe code, but for the files that say why.
 fn unsafe_code(path: &str, text: &str) -> Vec<String> {
     let lines = code(text).into_iter();
     // (Written in two so that this file has none.)
@@ -102,7 +103,7 @@ fn unsafe_code(path: &str, text: &str) -> Vec<String> {
         let mut words = line.split(|c: char| !is_name(c));
         words.any(|w| w == word || w == concat!("un", "safe_code"))
     });
-    if path == "src/text/repr.rs" {
+    if ["src/text/repr.rs", "connectors/kafka/src/topic_id.rs"].contains(&path) {
         return Vec::new();
     }
     lines
@@ -117,7 +118,9 @@ fn code_is_safe() {
         "src",
         "macros",
         "cube",
+        "connectors",
         "topologies",
+        "testbed",
         "examples",
         "benches",
         "xtask",

@@ -13,6 +13,7 @@ const CRATES: &[&str] = &[
     "src",
     "macros/src",
     "cube/src",
+    "connectors/kafka/src",
     "topologies/src",
     "xtask/src",
 ];
