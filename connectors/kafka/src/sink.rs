@@ -81,19 +81,17 @@ impl Kafka {
 }
 
 impl<T: Tuple> KafkaSink<T> {
-    /// The key of each record: equal keys go to the same partition, the one that the Java client
-    /// would choose.
+    /// Writes the key of each record: equal keys go to the same partition, the one that the Java
+    /// client would choose.
     #[must_use]
-    pub fn key<K: AsRef<[u8]>>(mut self, mut key: impl FnMut(&T) -> K + Send + 'static) -> Self {
-        let write: WriteKey<T> =
-            Box::new(move |tuple, into| into.extend_from_slice(key(tuple).as_ref()));
+    pub fn key(mut self, key: impl FnMut(&T, &mut Vec<u8>) + Send + 'static) -> Self {
         if let Encode::Pair(own, _) = &mut self.encode {
-            *own = Some(write);
+            *own = Some(Box::new(key));
         }
         self
     }
 
-    /// The value of each record, in place of JSON; an error ends the run.
+    /// Writes the value of each record, in place of JSON; an error ends the run.
     #[must_use]
     pub fn value(mut self, value: impl FnMut(&T, &mut Vec<u8>) -> Result + Send + 'static) -> Self {
         self.encode = match self.encode {

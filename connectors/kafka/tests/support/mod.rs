@@ -70,6 +70,8 @@ pub struct Broker {
     pub address: String,
     admin: AdminClient<DefaultClientContext>,
     producer: BaseProducer,
+    /// Of what is committed.
+    reader: BaseConsumer,
 }
 
 impl Broker {
@@ -78,11 +80,18 @@ impl Broker {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", address);
         let admin = config.create()?;
-        config.set("linger.ms", "1");
+        let mut producer = config.clone();
+        producer.set("linger.ms", "1");
+        config.set("group.id", "test");
+        config.set("isolation.level", "read_committed");
+        config.set("enable.partition.eof", "true");
+        config.set("enable.auto.commit", "false");
+        config.set("fetch.wait.max.ms", "10");
         Ok(Self {
             address: address.to_owned(),
             admin,
-            producer: config.create()?,
+            producer: producer.create()?,
+            reader: config.create()?,
         })
     }
 
@@ -169,26 +178,19 @@ impl Broker {
 
     /// All values that a reader of what is committed finds now, by partition.
     pub fn committed(&self, topic: &str) -> Result<Vec<Vec<String>>> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.address);
-        config.set("group.id", "test");
-        config.set("isolation.level", "read_committed");
-        config.set("enable.partition.eof", "true");
-        config.set("auto.offset.reset", "earliest");
-        let consumer: BaseConsumer = config.create()?;
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let metadata = self.reader.fetch_metadata(Some(topic), PATIENCE)?;
         let partitions = metadata.topics()[0].partitions().len();
         let mut assigned = TopicPartitionList::new();
         for partition in 0..partitions {
             let partition = i32::try_from(partition)?;
             assigned.add_partition_offset(topic, partition, Offset::Beginning)?;
         }
-        consumer.assign(&assigned)?;
+        self.reader.assign(&assigned)?;
         let mut values = vec![Vec::new(); partitions];
         let mut left = partitions;
         let began = Instant::now();
         while left > 0 {
-            match consumer.poll(Duration::from_millis(100)) {
+            match self.reader.poll(Duration::from_millis(100)) {
                 None => {}
                 Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
                 Some(Err(error)) => return Err(error.into()),
@@ -202,6 +204,7 @@ impl Broker {
                 return Err("the topic could not be read".into());
             }
         }
+        self.reader.unassign()?;
         Ok(values)
     }
 }
