@@ -1,7 +1,6 @@
 //! What makes tuples of messages, with times or without.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
 
 use serde::de::DeserializeOwned;
 
@@ -13,8 +12,10 @@ use crate::message::Message;
 
 /// What makes tuples of a message.
 pub trait Decode<S: Streams>: Send + 'static {
-    /// Whether it gives each tuple its time.
-    const TIMES: bool;
+    /// Whether it gives each tuple its event time.
+    fn gives_times(&self) -> bool {
+        false
+    }
 
     /// Emits what it makes of a message of a split.
     ///
@@ -39,6 +40,13 @@ impl<S: Streams> MessageOut<'_, S> {
         if self.out.is_late() {
             self.tell_late();
         }
+        self.out
+    }
+
+    /// Where to emit what has no time of its own: where the [times are those of the
+    /// messages](crate::ReadTopic::message_time), and by processing time.
+    #[inline]
+    pub fn untimed(&mut self) -> &mut Out<S> {
         self.out
     }
 
@@ -83,8 +91,6 @@ where
     S: Streams,
     F: FnMut(&Message<'_>, &mut Out<S>) -> Result + Send + 'static,
 {
-    const TIMES: bool = false;
-
     #[inline]
     fn decode(&mut self, message: &Message<'_>, out: MessageOut<'_, S>) -> Result {
         (self.0)(message, out.out)
@@ -96,7 +102,9 @@ where
     S: Streams,
     F: FnMut(&Message<'_>, &mut MessageOut<'_, S>) -> Result + Send + 'static,
 {
-    const TIMES: bool = true;
+    fn gives_times(&self) -> bool {
+        true
+    }
 
     #[inline]
     fn decode(&mut self, message: &Message<'_>, mut out: MessageOut<'_, S>) -> Result {
@@ -108,8 +116,6 @@ impl<T> Decode<T> for Json<T>
 where
     T: Tuple + DeserializeOwned + Streams + StreamAt<0, Item = T>,
 {
-    const TIMES: bool = false;
-
     #[inline]
     fn decode(&mut self, message: &Message<'_>, out: MessageOut<'_, T>) -> Result {
         out.out.emit(message.json()?);
@@ -122,7 +128,9 @@ where
     T: Tuple + DeserializeOwned + Streams + StreamAt<0, Item = T>,
     F: FnMut(&T) -> Timestamp + Send + 'static,
 {
-    const TIMES: bool = true;
+    fn gives_times(&self) -> bool {
+        true
+    }
 
     #[inline]
     fn decode(&mut self, message: &Message<'_>, mut out: MessageOut<'_, T>) -> Result {
@@ -130,13 +138,5 @@ where
         let time = (self.0)(&tuple);
         out.at(time).emit(tuple);
         Ok(())
-    }
-}
-
-impl<S: Streams> Deref for MessageOut<'_, S> {
-    type Target = SpoutOut<S>;
-
-    fn deref(&self) -> &SpoutOut<S> {
-        self.out
     }
 }

@@ -69,6 +69,19 @@ pub enum ReadError {
         /// The id of the one that is there.
         found: String,
     },
+    /// The topology began to read elsewhere.
+    #[error(
+        "the topology began to read the topic `{topic}` from {stored}, and now it is to begin from \
+         {found}: leave that out to go on where it is, or use another data directory"
+    )]
+    BegunElsewhere {
+        /// The name of the topic.
+        topic: String,
+        /// Where it began.
+        stored: String,
+        /// Where it is to begin.
+        found: String,
+    },
     /// Records that were not read are gone.
     #[error(
         "partition {partition} of the topic `{topic}` begins with offset {found}, and offset \

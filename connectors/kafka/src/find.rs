@@ -222,20 +222,19 @@ impl Finder {
 
     /// What an error of a question means.
     fn yet(&self, error: &KafkaError) -> NotFound {
-        match error.rdkafka_error_code() {
-            Some(
-                code @ (RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::TopicAuthorizationFailed),
-            ) => self.of_topic(code),
-            _ => {
-                let brokers = self.brokers();
-                let why = self.consumer.context().last_reason();
-                let why = why.unwrap_or_else(|| error.to_string());
-                NotFound::Yet(format!(
-                    "the Kafka brokers at `{brokers}` do not answer: {why}"
-                ))
-            }
+        if let Some(
+            code @ (RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::TopicAuthorizationFailed),
+        ) = error.rdkafka_error_code()
+        {
+            return self.of_topic(code);
         }
+        let brokers = self.brokers();
+        let why = self.consumer.context().last_reason();
+        let why = why.unwrap_or_else(|| error.to_string());
+        NotFound::Yet(format!(
+            "the Kafka brokers at `{brokers}` do not answer: {why}"
+        ))
     }
 }

@@ -1,12 +1,14 @@
 //! Which topic is to be read, and how.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use squall::Timestamp;
 
 use crate::cluster::Kafka;
+use crate::error::ReadError;
 
 /// How a topic is to be read; made by [`Kafka::read`]. Cheap to clone: a factory clones it for
 /// each task.
@@ -14,7 +16,7 @@ use crate::cluster::Kafka;
 /// Partition `p` is read by task `p % parallelism`, so a topic with fewer partitions than the spout
 /// has tasks leaves some of them without work. How far each partition was read is state: a run with
 /// a data directory goes on from its last commit. What is said here is where a *new* topology
-/// begins. Partitions that are added to the topic while it is read are found within half a minute,
+/// begins; one that began elsewhere is refused where that is said. Partitions that are added to the topic while it is read are found within half a minute,
 /// and are read from their first record.
 ///
 /// Only what is committed is read (`read_committed`).
@@ -22,7 +24,8 @@ use crate::cluster::Kafka;
 pub struct ReadTopic {
     pub(crate) kafka: Kafka,
     pub(crate) topic: Arc<str>,
-    pub(crate) begins: Begins,
+    /// None where nothing was said.
+    pub(crate) begins: Option<Begins>,
     pub(crate) until_end: bool,
     pub(crate) lateness: Duration,
     pub(crate) message_time: bool,
@@ -34,11 +37,22 @@ pub struct ReadTopic {
 }
 
 /// Where a new topology begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Begins {
+    #[default]
     Earliest,
     Latest,
     At(Timestamp),
+}
+
+impl fmt::Display for Begins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Earliest => f.write_str("the beginning"),
+            Self::Latest => f.write_str("the end"),
+            Self::At(time) => time.fmt(f),
+        }
+    }
 }
 
 impl Kafka {
@@ -47,7 +61,7 @@ impl Kafka {
         ReadTopic {
             kafka: self.clone(),
             topic: topic.as_ref().into(),
-            begins: Begins::Earliest,
+            begins: None,
             until_end: false,
             lateness: Duration::ZERO,
             message_time: false,
@@ -63,7 +77,7 @@ impl ReadTopic {
     /// said.
     #[must_use]
     pub fn from_earliest(mut self) -> Self {
-        self.begins = Begins::Earliest;
+        self.begins = Some(Begins::Earliest);
         self
     }
 
@@ -71,7 +85,7 @@ impl ReadTopic {
     /// on from there.
     #[must_use]
     pub fn from_latest(mut self) -> Self {
-        self.begins = Begins::Latest;
+        self.begins = Some(Begins::Latest);
         self
     }
 
@@ -79,7 +93,7 @@ impl ReadTopic {
     /// greater; at its end where there is none.
     #[must_use]
     pub fn from_timestamp(mut self, time: Timestamp) -> Self {
-        self.begins = Begins::At(time);
+        self.begins = Some(Begins::At(time));
         self
     }
 
@@ -124,6 +138,21 @@ impl ReadTopic {
     /// The topic's name.
     pub fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// What an earlier run has read is not asked for again, so one that began elsewhere would answer
+    /// another question. `stored` is where it began; empty of a new topology.
+    pub(crate) fn check_begun(&self, stored: &str) -> Result<(), ReadError> {
+        match self.begins.map(|begins| begins.to_string()) {
+            Some(found) if !stored.is_empty() && stored != found => {
+                Err(ReadError::BegunElsewhere {
+                    topic: self.topic.to_string(),
+                    stored: stored.to_owned(),
+                    found,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where a partition ended when the run began; `found` where this task is the first to ask.

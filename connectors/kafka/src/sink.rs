@@ -171,7 +171,7 @@ impl<T: Tuple> Sink for KafkaSink<T> {
                 context.status.waits(reason);
                 Ok(())
             }
-            Err(Failure::Never(error)) => Err(Fatal::new(error).into()),
+            Err(Failure::Never(error)) => Err(Fatal::new(*error).into()),
         }
     }
 
@@ -234,10 +234,16 @@ impl<T: Tuple> Sink for KafkaSink<T> {
                         status.goes_on();
                         return Ok(lane);
                     }
-                    Err(Failure::Never(
-                        error @ (WriteError::Refused { .. } | WriteError::NoTopic { .. }),
-                    )) => status.waits(error.to_string()),
-                    Err(Failure::Never(error)) => return Err(Fatal::new(error).into()),
+                    // It may be refused or missing for a while.
+                    Err(Failure::Never(error))
+                        if matches!(
+                            *error,
+                            WriteError::Refused { .. } | WriteError::NoTopic { .. }
+                        ) =>
+                    {
+                        status.waits(error.to_string());
+                    }
+                    Err(Failure::Never(error)) => return Err(Fatal::new(*error).into()),
                     Err(Failure::Yet(reason)) => status.waits(reason),
                 }
                 tokio::time::sleep(pause).await;

@@ -62,6 +62,8 @@ struct Began {
     id: String,
     /// How many partitions it had: those that it has got since are read from their first record.
     partitions: usize,
+    /// Where the topology began to read it.
+    begins: String,
 }
 
 /// What reads the topic.
@@ -126,6 +128,13 @@ impl ReadTopic {
         KafkaSpout::new(self.clone(), TimedDecoder(decode))
     }
 
+    /// The spout with a decoder of another kind: one that has state, or that gives times only
+    /// sometimes.
+    #[must_use]
+    pub fn decoded_by<S: Streams, D: Decode<S>>(&self, decoder: D) -> KafkaSpout<S, D> {
+        KafkaSpout::new(self.clone(), decoder)
+    }
+
     /// The spout that reads each message as a tuple in JSON.
     #[must_use]
     pub fn json<T>(&self) -> KafkaSpout<T, Json<T>>
@@ -158,8 +167,8 @@ where
             // Two tasks have the same partition only where one of them had it later.
             positions: Table::new().merged(|kept, other| *kept = (*kept).max(other)),
             began: Value::new(Began::default()).shared(|one, other| match (one, other) {
-                (Began { id, .. }, other) if id.is_empty() => other.clone(),
-                (one, Began { id, .. }) if id.is_empty() => one.clone(),
+                (Began { begins, .. }, other) if begins.is_empty() => other.clone(),
+                (one, Began { begins, .. }) if begins.is_empty() => one.clone(),
                 (one, other) => one.min(other).clone(),
             }),
             client: None,
@@ -249,7 +258,7 @@ where
     /// A topic that was there is not missing by mistake.
     fn now_gone(&self, error: ReadError) -> ReadError {
         match error {
-            ReadError::NoTopic { topic, brokers } if !self.began.id.is_empty() => {
+            ReadError::NoTopic { topic, brokers } if !self.began.begins.is_empty() => {
                 ReadError::Deleted { topic, brokers }
             }
             error => error,
@@ -264,12 +273,15 @@ where
         let first = !std::mem::replace(&mut client.found, true);
         let component = &client.context.component;
         let topic = &self.topic;
-        if self.began.id.is_empty() {
+        if self.began.begins.is_empty() {
             *self.began = Began {
                 id: found.id.clone(),
                 partitions: found.partitions,
+                begins: topic.begins.unwrap_or_default().to_string(),
             };
-        } else if !found.id.is_empty() && found.id != self.began.id {
+        } else if ![&found.id, &self.began.id].contains(&&String::new())
+            && found.id != self.began.id
+        {
             return Err(Fatal::new(ReadError::MadeAnew {
                 topic: topic.topic.to_string(),
                 component: component.clone(),
@@ -422,13 +434,14 @@ where
     type Output = S;
 
     fn open(&mut self, context: &Context, _: &mut SpoutOut<S>) -> Result {
-        if D::TIMES && self.topic.message_time {
+        if self.decode.gives_times() && self.topic.message_time {
             return Err(
                 "the times of the messages are given twice, by the decoder and by \
                  `message_time`: give them once"
                     .into(),
             );
         }
+        self.topic.check_begun(&self.began.begins)?;
         let (task, tasks) = (context.task, context.parallelism);
         self.positions
             .retain(|number, _| usize::try_from(*number).is_ok_and(|at| at % tasks == task));
@@ -438,7 +451,7 @@ where
         let finder = Finder {
             consumer: Arc::clone(&consumer),
             topic: Arc::clone(&self.topic.topic),
-            begins: self.topic.begins,
+            begins: self.topic.begins.unwrap_or_default(),
             until_end: self.topic.until_end,
             every: self.topic.partitions_every,
             task,
@@ -531,7 +544,7 @@ where
     }
 
     fn domain(&self) -> TimeDomain {
-        if D::TIMES || self.topic.message_time {
+        if self.decode.gives_times() || self.topic.message_time {
             TimeDomain::Event
         } else {
             TimeDomain::Processing

@@ -118,8 +118,11 @@ fn a_new_topology_begins_where_it_is_told_and_goes_on_where_it_was() -> Result {
     broker.fill(&topic, 1, &[("e", 1)])?;
     for (read, dir) in begins.iter().map(|(read, _)| read).zip(&dirs) {
         // Each run has ends of its own; where it begins is asked only of a new one.
-        let read = kafka.read(read.topic()).until_end().from_earliest();
+        let read = kafka.read(read.topic()).until_end();
         assert_eq!(texts(&run_in(dir.path(), &read)?), ["e"]);
+        let elsewhere = read.from_timestamp(Timestamp::from_millis(7));
+        let error = run_in(dir.path(), &elsewhere).unwrap_err().to_string();
+        assert!(error.contains("began to read the topic"), "{error}");
     }
     Ok(())
 }

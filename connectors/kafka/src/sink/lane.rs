@@ -70,12 +70,12 @@ struct Open {
 pub(super) enum Failure {
     /// It may be another time.
     Yet(String),
-    Never(WriteError),
+    Never(Box<WriteError>),
 }
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
-        Self::Never(error)
+        Self::Never(Box::new(error))
     }
 }
 
@@ -152,7 +152,7 @@ impl Lane {
             };
             let trouble = client.context().take_trouble();
             if let Some(refusal) = trouble.filter(super::super::heard::Trouble::is_refusal) {
-                return Err(Failure::Never(WriteError::Refused {
+                return Err(Failure::from(WriteError::Refused {
                     brokers: kafka.brokers().to_owned(),
                     reason: refusal.reason,
                 }));
@@ -162,7 +162,7 @@ impl Lane {
             }
         };
         let about = metadata.topics().iter().find(|about| about.name() == topic);
-        let error = about.and_then(|about| about.error());
+        let error = about.and_then(rdkafka::metadata::MetadataTopic::error);
         match error.map(RDKafkaErrorCode::from) {
             None => Ok(()),
             Some(
@@ -170,7 +170,7 @@ impl Lane {
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::InvalidTopic
                 | RDKafkaErrorCode::TopicAuthorizationFailed,
-            ) => Err(Failure::Never(WriteError::NoTopic {
+            ) => Err(Failure::from(WriteError::NoTopic {
                 topic: topic.clone(),
                 brokers: kafka.brokers().to_owned(),
             })),
@@ -238,7 +238,7 @@ impl Route {
                     }
                     Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                         let (key, value) = (record.key, record.value);
-                        return Err(Failure::Never(WriteError::TooLarge {
+                        return Err(Failure::from(WriteError::TooLarge {
                             topic: self.topic.clone(),
                             bytes: key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len),
                         }));
@@ -348,7 +348,9 @@ impl Route {
             .kafka
             .client(&[], &[("allow.auto.create.topics", "false")]);
         let heard = Heard::of(self.kafka.brokers());
-        config.create_with_context(heard).map_err(wrong_options)
+        config
+            .create_with_context(heard)
+            .map_err(|error| wrong_options(&error))
     }
 
     fn reader(&self, isolation: &str) -> Result<BaseConsumer<Heard>, Failure> {
@@ -362,7 +364,9 @@ impl Route {
             ],
         );
         let heard = Heard::of(self.kafka.brokers());
-        config.create_with_context(heard).map_err(wrong_options)
+        config
+            .create_with_context(heard)
+            .map_err(|error| wrong_options(&error))
     }
 
     fn producer(&self) -> Result<ThreadedProducer<Heard>, Failure> {
@@ -387,7 +391,9 @@ impl Route {
         let mut config = config;
         config.set("partitioner", "murmur2_random");
         let heard = Heard::of(self.kafka.brokers());
-        config.create_with_context(heard).map_err(wrong_options)
+        config
+            .create_with_context(heard)
+            .map_err(|error| wrong_options(&error))
     }
 
     /// Another try may go better; says what went wrong.
@@ -410,7 +416,7 @@ fn directory(mark: &str) -> &str {
     mark.strip_prefix(MARK).unwrap_or(mark)
 }
 
-fn wrong_options(error: KafkaError) -> Failure {
+fn wrong_options(error: &KafkaError) -> Failure {
     let reason = error.to_string();
-    Failure::Never(WriteError::Options { reason })
+    WriteError::Options { reason }.into()
 }
