@@ -13,7 +13,11 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 ///
 /// As JSON: `{"buckets":[{"le":0.001,"count":3},...],"count":7,"sum":0.25}`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Histogram {
+pub struct Histogram(Box<Counted>);
+
+/// In a box, since statistics have several of them.
+#[derive(Clone, Debug, PartialEq)]
+struct Counted {
     bounds: &'static [f64],
     /// Of each bucket, without those before it.
     counts: Vec<u64>,
@@ -51,12 +55,12 @@ impl Histogram {
     }
 
     fn of(bounds: &'static [f64]) -> Self {
-        Self {
+        Self(Box::new(Counted {
             bounds,
             counts: vec![0; bounds.len()],
             count: 0,
             sum: 0.0,
-        }
+        }))
     }
 
     pub(crate) fn add_duration(&mut self, value: Duration) {
@@ -69,33 +73,34 @@ impl Histogram {
     }
 
     fn add(&mut self, value: f64) {
-        let bucket = self.bounds.partition_point(|bound| *bound < value);
-        if let Some(count) = self.counts.get_mut(bucket) {
+        let counted = &mut *self.0;
+        let bucket = counted.bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = counted.counts.get_mut(bucket) {
             *count += 1;
         }
-        self.count += 1;
-        self.sum += value;
+        counted.count += 1;
+        counted.sum += value;
     }
 
     /// For each bucket its upper bound, and how many values are not above it.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
-        let counts = self.counts.iter().scan(0, |sum, count| {
+        let counts = self.0.counts.iter().scan(0, |sum, count| {
             *sum += count;
             Some(*sum)
         });
-        self.bounds.iter().copied().zip(counts)
+        self.0.bounds.iter().copied().zip(counts)
     }
 
     /// How many values there were.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.count
+        self.0.count
     }
 
     /// Their sum, in seconds or bytes.
     #[must_use]
     pub fn sum(&self) -> f64 {
-        self.sum
+        self.0.sum
     }
 }
 
@@ -111,8 +116,8 @@ impl Serialize for Histogram {
         let buckets: Vec<Bucket> = buckets.collect();
         let mut histogram = serializer.serialize_struct("Histogram", 3)?;
         histogram.serialize_field("buckets", &buckets)?;
-        histogram.serialize_field("count", &self.count)?;
-        histogram.serialize_field("sum", &self.sum)?;
+        histogram.serialize_field("count", &self.count())?;
+        histogram.serialize_field("sum", &self.sum())?;
         histogram.end()
     }
 }
@@ -151,8 +156,14 @@ mod tests {
         histogram.add_bytes(1_024);
         histogram.add_bytes(1_025);
         let json = serde_json::to_value(&histogram).unwrap();
-        assert_eq!(json["buckets"][0], serde_json::json!({"le": 1024.0, "count": 1}));
-        assert_eq!(json["buckets"][1], serde_json::json!({"le": 4096.0, "count": 2}));
+        assert_eq!(
+            json["buckets"][0],
+            serde_json::json!({"le": 1024.0, "count": 1})
+        );
+        assert_eq!(
+            json["buckets"][1],
+            serde_json::json!({"le": 4096.0, "count": 2})
+        );
         assert_eq!((&json["count"], &json["sum"]), (&2.into(), &2_049.0.into()));
     }
 }

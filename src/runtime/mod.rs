@@ -36,10 +36,10 @@ mod timings;
 mod watch;
 mod work;
 
-pub use losses::{LossLimit, LossLimitError, LossReason, Losses, LostShare, TooManyLost};
-pub use options::RunOptions;
 pub use control::{Phase, Seen};
 pub use histogram::Histogram;
+pub use losses::{LossLimit, LossLimitError, LossReason, Losses, LostShare, TooManyLost};
+pub use options::RunOptions;
 pub use report::{RunError, Summary};
 pub use running::Running;
 pub use signals::at_stop_signals;

@@ -13,7 +13,7 @@ use crate::topology::Plan;
 /// use squall::{RunOptions, Topology, Word, run::Phase, testing::{Collected, Events}};
 ///
 /// let topology = Topology::named("said");
-/// let words = topology.spout("words", || Events::of([Word { word: "storm".into() }]));
+/// let words = topology.spout("words", || Events::now([Word { word: "storm".into() }]));
 /// let said = Collected::of(&topology, "said", &words);
 /// let running = topology.start(RunOptions { signals: false, ..RunOptions::default() })?;
 ///

@@ -4,6 +4,8 @@
 mod cube;
 mod data;
 mod depot;
+#[cfg(feature = "http")]
+mod http;
 mod logs;
 mod losses;
 mod progress;
