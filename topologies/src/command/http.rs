@@ -19,7 +19,7 @@ pub(super) struct Http {
     #[arg(long = "http", global = true, value_name = "IP:PORT")]
     http: Option<SocketAddr>,
     /// Answer only HTTP requests that bring the token in this file; without this option, the token
-    /// in SQUALL_HTTP_TOKEN of the environment, if it is set
+    /// in `SQUALL_HTTP_TOKEN` of the environment, if it is set
     #[arg(long, global = true, value_name = "FILE", requires = "http")]
     http_token_file: Option<PathBuf>,
 }
