@@ -35,14 +35,14 @@ fn address(session: &mut Session) -> String {
     address.strip_suffix("/metrics").unwrap().to_owned()
 }
 
-/// The sum of all samples of a metric.
-fn sum(metrics: &str, metric: &str) -> f64 {
+/// The sum of all samples of a counter of whole numbers.
+fn sum(metrics: &str, metric: &str) -> u64 {
     let samples = metrics.lines().filter(|line| {
         let name = line.split(['{', ' ']).next();
         name == Some(metric)
     });
     samples
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
         .sum()
 }
 
@@ -80,7 +80,7 @@ fn the_numbers_of_a_run_are_those_of_its_last_line() {
         assert_eq!(status, 200);
         let read =
             sum(&metrics, "squall_tuples_out_total") + sum(&metrics, "squall_dead_letters_total");
-        if read >= 1_503.0 && sum(&metrics, "squall_late_tuples_total") > 0.0 {
+        if read >= 1_503 && sum(&metrics, "squall_late_tuples_total") > 0 {
             break metrics;
         }
         assert!(began.elapsed() < PATIENCE, "{metrics}");
@@ -100,7 +100,7 @@ fn the_numbers_of_a_run_are_those_of_its_last_line() {
     assert!(status.success(), "{logged}");
     let [late, dead] = ["squall_late_tuples_total", "squall_dead_letters_total"]
         .map(|metric| sum(&metrics, metric));
-    assert_eq!((late, dead), (1.0, 2.0));
+    assert_eq!((late, dead), (1, 2));
     let tuples = topology["stats"]["tuples"].as_u64().unwrap();
     let last = format!("{tuples} tuples, 1 late, 2 dead letters");
     assert!(logged.contains(&last), "{last}: {logged}");
