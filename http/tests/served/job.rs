@@ -130,10 +130,9 @@ impl Spout for Feed {
     }
 
     fn next(&mut self, out: &mut SpoutOut<Word>) -> squall::Result<Next> {
-        if self.left > 0 {
-            self.left -= 1;
+        // At once: a cut has all of them before it, or none.
+        for _ in 0..std::mem::take(&mut self.left) {
             out.emit(Word { word: "fed".into() });
-            return Ok(Next::More);
         }
         if self.ends.load(Ordering::Relaxed) {
             return Ok(Next::End);
