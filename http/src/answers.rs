@@ -84,9 +84,8 @@ impl Answers {
         let accept = request.headers.get_all(ACCEPT).iter();
         let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
         let format = Format::accepted(&accept.join(","));
-        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        // Within the lock: a scrape that saw less does not come after one that saw more.
         let seen = self.watch.see();
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         match encode(&self.watch.plan().name, seen, &mut served, format) {
             Ok(metrics) => of_type(StatusCode::OK, format.content_type(), metrics),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),

@@ -1,8 +1,4 @@
 //! What a run has counted and measured, by task and in all.
-//!
-//! As JSON, durations are numbers of seconds whose names end in `_seconds`, and moments are
-//! milliseconds since 1970 UTC whose names end in `_ms`. A watermark is null where nothing is known
-//! yet, and 9223372036854775807 at the end of the input.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -116,6 +112,10 @@ pub struct SinkStats {
 }
 
 /// What a run has done so far, or in all.
+///
+/// As serde writes it, durations are numbers of seconds whose names end in `_seconds`, and moments
+/// milliseconds since 1970 UTC whose names end in `_ms`. A watermark is null where nothing is known
+/// yet, and 9223372036854775807, [`Timestamp::MAX`], at the end of the input.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RunStats {
