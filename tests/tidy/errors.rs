@@ -70,6 +70,7 @@ fn errors_of_public_functions_are_types() {
         "macros/src",
         "cube/src",
         "connectors/kafka/src",
+        "http/src",
         "topologies/src",
         "examples",
         "benches",

@@ -87,6 +87,7 @@ fn what_cannot_fail_says_why() {
         "macros/src",
         "cube/src",
         "connectors/kafka/src",
+        "http/src",
         "topologies/src",
         "xtask/src",
     ] {
@@ -119,6 +120,7 @@ fn code_is_safe() {
         "macros",
         "cube",
         "connectors",
+        "http",
         "topologies",
         "testbed",
         "examples",

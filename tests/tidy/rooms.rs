@@ -14,6 +14,7 @@ const CRATES: &[&str] = &[
     "macros/src",
     "cube/src",
     "connectors/kafka/src",
+    "http/src",
     "topologies/src",
     "xtask/src",
 ];

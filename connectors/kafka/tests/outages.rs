@@ -39,7 +39,9 @@ fn waits(running: &Running) -> Vec<String> {
 
 fn wait_until_waits(running: &Running, for_what: &str) -> Result {
     wait(for_what, || {
-        let found = waits(running).iter().any(|reason| reason.contains(for_what));
+        let found = waits(running)
+            .iter()
+            .any(|reason| reason.contains(for_what));
         Ok(found.then_some(()))
     })
 }
@@ -171,7 +173,7 @@ fn counting(kafka: &Kafka, topic: &str, fed: Fed) -> (Topology, Collected<Count<
     let counts = topology
         .keyed("counts", || RollingCount::over(secs(10)).every(secs(10)))
         .fields_grouping(&words, Word::WORD)
-        .fields_grouping(&fed, Word::WORD);
+        .also(&fed);
     let counted = Collected::of(&topology, "counted", &counts);
     (topology, counted)
 }
@@ -181,7 +183,10 @@ fn wait_for_words(counted: &mut Vec<String>, all: &Collected<Count<Text>>, word:
     wait(word, || {
         let new = all.take();
         counted.extend(new.iter().map(|count| format!("{count:?}")));
-        Ok(counted.iter().any(|count| count.contains(word)).then_some(()))
+        Ok(counted
+            .iter()
+            .any(|count| count.contains(word))
+            .then_some(()))
     })
 }
 
@@ -277,7 +282,9 @@ fn partitions_that_are_added_are_read_from_their_first_record() -> Result {
         tasks.filter_map(|task| task.lag.get("0").copied()).next()
     };
     // It has begun at the end.
-    wait("the partition is read", || Ok(lag(&running).filter(|lag| *lag == 0)))?;
+    wait("the partition is read", || {
+        Ok(lag(&running).filter(|lag| *lag == 0))
+    })?;
     broker.grow(&from, 2)?;
     broker.fill(&from, 1, &[("added", 1)])?;
     let mut words = Vec::new();
@@ -304,7 +311,10 @@ fn a_topic_that_is_deleted_while_it_is_read_ends_the_run_with_its_name() -> Resu
     })?;
     broker.delete(&from)?;
     let error = running.wait().unwrap_err().to_string();
-    let told = format!("the topic `{from}` at `{}` is not there any more", broker.address);
+    let told = format!(
+        "the topic `{from}` at `{}` is not there any more",
+        broker.address
+    );
     assert!(error.contains(&told), "{error}");
     Ok(())
 }

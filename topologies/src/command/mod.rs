@@ -5,6 +5,8 @@ mod cube;
 mod data;
 mod depot;
 mod generate;
+#[cfg(feature = "http")]
+mod http;
 mod logs;
 mod losses;
 mod progress;
