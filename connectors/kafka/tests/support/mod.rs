@@ -10,7 +10,7 @@ use rdkafka::Message as _;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use squall::stream::{StreamAt, Streams};
@@ -82,6 +82,7 @@ impl Broker {
         let admin = config.create()?;
         let mut producer = config.clone();
         producer.set("linger.ms", "1");
+        producer.set("topic.metadata.refresh.interval.ms", "500");
         config.set("group.id", "test");
         config.set("isolation.level", "read_committed");
         config.set("enable.partition.eof", "true");
@@ -155,7 +156,15 @@ impl Broker {
             let record: BaseRecord<'_, [u8], str> = BaseRecord::to(topic);
             let mut record = record.payload(*value).partition(partition).timestamp(*time);
             while let Err((error, again)) = self.producer.send(record) {
-                if error.rdkafka_error_code() != Some(rdkafka::error::RDKafkaErrorCode::QueueFull) {
+                // A partition that was just made is not known at once.
+                let passes = [
+                    RDKafkaErrorCode::QueueFull,
+                    RDKafkaErrorCode::UnknownPartition,
+                ];
+                if !error
+                    .rdkafka_error_code()
+                    .is_some_and(|code| passes.contains(&code))
+                {
                     return Err(error.into());
                 }
                 self.producer.poll(Duration::from_millis(10));
@@ -193,7 +202,11 @@ impl Broker {
             match self.reader.poll(Duration::from_millis(100)) {
                 None => {}
                 Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
-                Some(Err(error)) => return Err(error.into()),
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                    return Err(error.into());
+                }
+                // A broker that is being started again.
+                Some(Err(_)) => {}
                 Some(Ok(message)) => {
                     let value = message.payload().unwrap_or_default();
                     let partition = usize::try_from(message.partition())?;
