@@ -68,19 +68,33 @@ impl Kafka {
     /// To write tuples to a topic, each as JSON without a key.
     pub fn write<T: Tuple + Serialize>(&self, topic: impl Into<String>) -> KafkaSink<T> {
         let value = |tuple: &T, into: &mut Vec<u8>| Ok(serde_json::to_writer(into, tuple)?);
-        KafkaSink {
-            kafka: self.clone(),
-            topic: topic.into(),
+        KafkaSink::new(self, topic.into(), Encode::Pair(None, Box::new(value)))
+    }
+
+    /// To write the records that `encode` makes of each tuple, none or several, with partitions and
+    /// tombstones where they are wanted; an error ends the run.
+    pub fn write_records<T: Tuple>(
+        &self,
+        topic: impl Into<String>,
+        encode: impl FnMut(&T, &mut Records) -> Result + Send + 'static,
+    ) -> KafkaSink<T> {
+        KafkaSink::new(self, topic.into(), Encode::Records(Box::new(encode)))
+    }
+}
+
+impl<T: Tuple> KafkaSink<T> {
+    fn new(kafka: &Kafka, topic: String, encode: Encode<T>) -> Self {
+        Self {
+            kafka: kafka.clone(),
+            topic,
             id: None,
-            encode: Encode::Pair(None, Box::new(value)),
+            encode,
             records: Records::new(),
             context: None,
             lanes: BTreeMap::new(),
         }
     }
-}
 
-impl<T: Tuple> KafkaSink<T> {
     /// Writes the key of each record: equal keys go to the same partition, the one that the Java
     /// client would choose.
     #[must_use]
@@ -98,17 +112,6 @@ impl<T: Tuple> KafkaSink<T> {
             Encode::Pair(key, _) => Encode::Pair(key, Box::new(value)),
             Encode::Records(_) => Encode::Pair(None, Box::new(value)),
         };
-        self
-    }
-
-    /// The records of each tuple, none or several, with partitions and tombstones where they are
-    /// wanted, in place of [`KafkaSink::key`] and [`KafkaSink::value`]; an error ends the run.
-    #[must_use]
-    pub fn records(
-        mut self,
-        records: impl FnMut(&T, &mut Records) -> Result + Send + 'static,
-    ) -> Self {
-        self.encode = Encode::Records(Box::new(records));
         self
     }
 
