@@ -358,3 +358,23 @@ fn an_archive_beside_nothing_that_is_read_or_written_is_asked_for() {
     }
     drop(folder);
 }
+
+/// A file of that name would be made, or looked for.
+#[cfg(not(feature = "servers"))]
+#[test]
+fn an_address_of_a_server_names_the_feature_that_has_it() {
+    let (folder, root) = with_input();
+    for (arguments, feature) in [
+        (["--input", "kafka://localhost:9092/words"], "kafka"),
+        (["--out", "kafka://localhost:9092/words"], "kafka"),
+        (["--out", "rediss://localhost/words"], "redis"),
+        (["--out", "postgres://localhost/words?table=t"], "postgres"),
+    ] {
+        let arguments = [&["run", "rolling-top-words"], &arguments[..]].concat();
+        let feature = format!("`--features {feature}`");
+        let parts = ["built without it", &feature];
+        refused(squall(&arguments).current_dir(&root), &parts);
+    }
+    assert!(!root.join("kafka:").exists());
+    drop(folder);
+}

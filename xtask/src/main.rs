@@ -20,6 +20,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use deny::Checked;
+use squall_testbed::shared::All;
 
 /// One check: what it is for, the environment it needs, and its cargo command line.
 struct Step {
@@ -27,6 +28,9 @@ struct Step {
     environment: &'static [(&'static str, &'static str)],
     arguments: &'static [&'static str],
 }
+
+/// The command with all servers. What users build by default has none of them.
+const SERVERS: &str = "squall-topologies/servers";
 
 const STEPS: &[Step] = &[
     Step {
@@ -62,7 +66,22 @@ const STEPS: &[Step] = &[
             "--workspace",
             "--exclude",
             "squall-bench",
+            "--features",
+            SERVERS,
             "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+    },
+    Step {
+        what: "lints of the command without servers",
+        environment: &[],
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--exclude",
+            "squall-bench",
             "--",
             "--deny",
             "warnings",
@@ -112,13 +131,34 @@ const STEPS: &[Step] = &[
             "--workspace",
             "--exclude",
             "squall-bench",
+            "--features",
+            SERVERS,
             "--no-deps",
         ],
     },
     Step {
         what: "tests",
         environment: &[],
-        arguments: &["test", "--workspace", "--exclude", "squall-bench"],
+        arguments: &[
+            "test",
+            "--workspace",
+            "--exclude",
+            "squall-bench",
+            "--features",
+            SERVERS,
+        ],
+    },
+    Step {
+        what: "tests of the command without servers",
+        environment: &[],
+        arguments: &[
+            "test",
+            "--workspace",
+            "--exclude",
+            "squall-bench",
+            "--test",
+            "wrong_use",
+        ],
     },
     Step {
         what: "public names",
@@ -241,11 +281,14 @@ fn test() -> Result<bool, String> {
         Checked::Wrong => return Err("the crates step failed".to_owned()),
         Checked::Without(left_out) => Some(left_out),
     };
+    println!("== servers that tests share");
+    let shared = All::start().map_err(|error| error.to_string())?;
     for step in STEPS {
         println!("== {}: cargo {}", step.what, step.arguments.join(" "));
         let mut command = Command::new(env!("CARGO"));
         command
             .args(step.arguments)
+            .envs(shared.variables())
             .envs(step.environment.iter().copied());
         if !succeeds(&mut command)? {
             return Err(format!("the {} step failed", step.what));

@@ -1,14 +1,46 @@
 //! The programs of the servers that tests start, such as Redis.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use squall_testbed::missing_packages;
 
 use crate::succeeds;
 
+/// The Debian packages of what the connectors are built with and that is not on this computer:
+/// librdkafka is built from its source, and links OpenSSL.
+fn missing_to_build() -> Vec<&'static str> {
+    let runs = |program: &str| {
+        let mut command = Command::new(program);
+        let quiet = command
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        quiet.status().is_ok_and(|status| status.success())
+    };
+    let has = |library: &str| {
+        let mut command = Command::new("pkg-config");
+        let quiet = command.args(["--exists", library]).stderr(Stdio::null());
+        quiet.status().is_ok_and(|status| status.success())
+    };
+    let wanted = [
+        (runs("cc"), "gcc"),
+        (runs("make"), "make"),
+        (runs("pkg-config"), "pkg-config"),
+        (has("openssl"), "libssl-dev"),
+        (has("zlib"), "zlib1g-dev"),
+    ];
+    let missing = wanted.into_iter().filter(|(there, _)| !there);
+    missing.map(|(_, package)| package).collect()
+}
+
+/// All of them, for building and for running.
+fn missing() -> Vec<&'static str> {
+    [missing_to_build(), missing_packages()].concat()
+}
+
 /// Installs the Debian packages of what is missing where this process may, or says which they are.
 pub(crate) fn install_missing() -> Result<(), String> {
-    let packages = missing_packages();
+    let packages = missing();
     if packages.is_empty() {
         return Ok(());
     }
@@ -25,7 +57,7 @@ pub(crate) fn install_missing() -> Result<(), String> {
     let installed =
         apt(&install).and_then(|installed| Ok(installed || (apt(&["update"])? && apt(&install)?)));
     match installed {
-        Ok(true) if missing_packages().is_empty() => Ok(()),
+        Ok(true) if missing().is_empty() => Ok(()),
         Ok(_) => Err(advice),
         Err(error) => Err(format!("{error}; {advice}")),
     }

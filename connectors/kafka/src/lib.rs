@@ -54,6 +54,11 @@ mod sink;
 mod spout;
 mod topic_id;
 
+/// The program of the book compiles as a test of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/kafka.md")]
+mod book {}
+
 pub use cluster::{Kafka, OPTIONS, OptionError};
 pub use error::{ReadError, WriteError};
 pub use message::{Message, MessageError};
