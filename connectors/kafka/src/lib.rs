@@ -6,24 +6,24 @@
 //!
 //! ```no_run
 //! use squall::bolts::{MergeRankings, Rank, RollingCount};
-//! use squall::{Count, DataDir, RunOptions, Topology, Tuple, secs};
+//! use squall::{Count, DataDir, Ranking, RunOptions, Text, Timestamp, Topology, Tuple, secs};
 //! use squall_kafka::Kafka;
 //!
 //! #[derive(Tuple, Clone, Debug, serde::Deserialize)]
-//! struct Visit { page: squall::Text, millis: i64 }
+//! struct Visit { page: Text, millis: i64 }
 //!
 //! let kafka = Kafka::at("localhost:9092");
 //! let visits = kafka.read("visits").lateness(secs(5));
 //! let topology = Topology::named("top-pages");
 //! let visits = topology
-//!     .spout("visits", move || visits.json_at(|visit: &Visit| squall::Timestamp::from_millis(visit.millis)))
+//!     .spout("visits", move || visits.json_at(|visit: &Visit| Timestamp::from_millis(visit.millis)))
 //!     .parallelism(2);
 //! let counts = topology
 //!     .keyed("counts", || RollingCount::over(secs(60)).every(secs(10)))
 //!     .fields_grouping(&visits, Visit::PAGE);
 //! let ranked = topology.bolt("rankings", || Rank::top(10)).fields_grouping(&counts, Count::KEY);
 //! let merged = topology.bolt("merged", || MergeRankings::top(10)).global_grouping(&ranked);
-//! topology.sink("out", move || kafka.write("top-pages")).global_grouping(&merged);
+//! topology.sink("out", move || kafka.write::<Ranking<Text>>("top-pages")).global_grouping(&merged);
 //! topology.run(RunOptions { data_dir: Some(DataDir::at("top-pages.data")), ..RunOptions::default() })?;
 //! # Ok::<(), squall::RunError>(())
 //! ```

@@ -119,7 +119,8 @@ fn a_topic_has_each_ranking_of_a_topic_once_and_in_order() {
         format!("kafka://{brokers}/rankings"),
     );
     // Slow enough to be killed in the middle.
-    let rate = (number("SQUALL_EVENTS", EVENTS) / 12).to_string();
+    let lives = 2 * number("SQUALL_KILLS", KILLS);
+    let rate = (number("SQUALL_EVENTS", EVENTS) / lives).to_string();
     let mut arguments = vec!["--input", &input, "--until-end", "--out", &out];
     arguments.extend(["--data-dir", &data, "--commit", "100ms", "--rate", &rate]);
     arguments.extend(QUESTION);
