@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, cmd};
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, cmd};
 use squall::error::Fatal;
 use squall::run::Status;
 use squall::{Context, Result};
@@ -244,10 +244,13 @@ impl Link {
                     reason: shown,
                 })
             }
-            ErrorKind::InvalidClientConfig => Failure::Refused(Error::Refused {
-                server,
-                reason: shown,
-            }),
+            // The library's own words for a database that is not there.
+            ErrorKind::InvalidClientConfig | ErrorKind::Server(ServerErrorKind::ResponseError) => {
+                Failure::Refused(Error::Refused {
+                    server,
+                    reason: shown,
+                })
+            }
             _ if error_is_timeout(&lower) => Failure::Away(self.says_nothing(ANSWER)),
             _ => Failure::Away(format!("{server} cannot be reached: {shown}")),
         }
