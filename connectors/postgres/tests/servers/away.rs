@@ -1,0 +1,160 @@
+//! A PostgreSQL that cannot take anything for a while: the run waits, says why, and what it has in the
+//! end it has exactly once.
+
+use squall::{DataDir, Result, Sink, millis};
+use squall_postgres::{PostgresSink, Server};
+use squall_testbed::postgres::{PASSWORD, USER};
+use squall_testbed::{Postgres, shared};
+
+use crate::{Db, adding, check_sums, on, points, score, server, wait_until};
+
+const END: u64 = 5_000;
+
+fn has_some(db: &Db, table: &str) {
+    wait_until("some are there", || {
+        let some = db.ask(&format!("SELECT 1 FROM {table} LIMIT 1"));
+        some.is_ok_and(|some| !some.is_empty())
+    });
+}
+
+#[test]
+fn a_postgres_that_is_killed_and_started_again_has_all_exactly_once() -> Result {
+    let mut postgres = Postgres::start()?;
+    let at = postgres.at();
+    let mut db = Db::of(&at)?;
+    let table = adding(&db, "killed")?;
+    let folder = tempfile::tempdir()?;
+    let data_dir = DataDir::at(folder.path().join("data"));
+    let (running, seen) = points(&server(&at), &table, END, 2, on(&data_dir))?;
+    for in_good_order in [false, true] {
+        has_some(&db, &table);
+        if in_good_order {
+            postgres.stop()?;
+        } else {
+            postgres.kill();
+        }
+        wait_until("it waits", || seen.waits_for().is_some());
+        assert!(!running.ends_within(millis(200)), "it waits");
+        postgres.start_again()?;
+        db = Db::of(&at)?;
+    }
+    running.wait()?;
+    assert_eq!(seen.waits_for(), None);
+    check_sums(&db, &table, END)
+}
+
+#[test]
+fn a_run_begins_before_its_postgres_does() -> Result {
+    let mut postgres = Postgres::start()?;
+    let at = postgres.at();
+    let table = adding(&Db::of(&at)?, "late")?;
+    postgres.stop()?;
+    let (running, seen) = points(&server(&at), &table, END, 1, on(&DataDir::in_memory()?))?;
+    seen.wait_for("cannot be reached");
+    postgres.start_again()?;
+    running.wait()?;
+    check_sums(&Db::of(&at)?, &table, END)
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_said_and_waited_for() -> Result {
+    let at = shared::postgres()?;
+    let (db, other) = (Db::of(&at)?, Db::of(&at)?);
+    let table = adding(&db, "locked")?;
+    let (running, seen) = points(&server(&at), &table, END, 1, on(&DataDir::in_memory()?))?;
+    has_some(&db, &table);
+    other.ask(&format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE"))?;
+    seen.wait_for("has a lock that somebody else holds");
+    assert!(!running.ends_within(millis(200)), "it waits");
+    other.ask("COMMIT")?;
+    running.wait()?;
+    check_sums(&db, &table, END)
+}
+
+#[test]
+fn a_login_that_is_taken_away_and_given_back_is_waited_for() -> Result {
+    let at = shared::postgres()?;
+    let db = Db::of(&at)?;
+    let table = adding(&db, "login")?;
+    let user = crate::unique("guest");
+    db.ask(&format!(
+        "CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'a'; SELECT 1"
+    ))?;
+    let to = server(&at).user(&user).password("a");
+    let (running, seen) = points(&to, &table, END, 1, on(&DataDir::in_memory()?))?;
+    has_some(&db, &table);
+    let send_away =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'");
+    db.ask(&format!("ALTER ROLE {user} PASSWORD 'b'; {send_away}"))?;
+    seen.wait_for("refuses the login");
+    db.ask(&format!("ALTER ROLE {user} PASSWORD 'a'"))?;
+    running.wait()?;
+    check_sums(&db, &table, END)
+}
+
+#[test]
+fn a_read_only_database_is_waited_for() -> Result {
+    let at = shared::postgres()?;
+    let db = Db::of(&at)?;
+    let table = adding(&db, "readonly")?;
+    let user = crate::unique("reader");
+    db.ask(&format!("CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'a'"))?;
+    let to = server(&at).user(&user).password("a");
+    let (running, seen) = points(&to, &table, END, 1, on(&DataDir::in_memory()?))?;
+    has_some(&db, &table);
+    db.ask(&format!(
+        "ALTER ROLE {user} SET default_transaction_read_only = on; \
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
+    ))?;
+    seen.wait_for("is read-only");
+    db.ask(&format!(
+        "ALTER ROLE {user} RESET default_transaction_read_only"
+    ))?;
+    running.wait()?;
+    check_sums(&db, &table, END)
+}
+
+#[test]
+fn other_numbers_of_tasks_deliver_what_was_left_exactly_once() -> Result {
+    let mut postgres = Postgres::start()?;
+    let at = postgres.at();
+    let mut db = Db::of(&at)?;
+    let table = adding(&db, "tasks")?;
+    let folder = tempfile::tempdir()?;
+    let data_dir = DataDir::at(folder.path().join("data"));
+    for tasks in [3, 2, 4] {
+        let (running, seen) = points(&server(&at), &table, END, tasks, on(&data_dir))?;
+        has_some(&db, &table);
+        postgres.kill();
+        wait_until("it waits", || seen.waits_for().is_some());
+        running.stop();
+        running.stop();
+        // It ends with what is committed and not delivered.
+        drop(running.wait());
+        postgres.start_again()?;
+        db = Db::of(&at)?;
+    }
+    let (running, _) = points(&server(&at), &table, END, 1, on(&data_dir))?;
+    running.wait()?;
+    check_sums(&db, &table, END)
+}
+
+#[test]
+fn what_waits_in_memory_is_counted_and_only_the_last_of_each_key_waits() -> Result {
+    let nobody = Server::at(&format!("postgres://{USER}@127.0.0.1:1/x"))?.password(PASSWORD);
+    let mut sink = PostgresSink::new(&nobody, "t", ["player"]);
+    sink.write(&[score(1, 1), score(2, 2)])?;
+    let two = sink.waiting_bytes();
+    assert!(two > 60, "{two}");
+    for _ in 0..1_000 {
+        sink.write(&[score(1, 5), score(2, 6)])?;
+    }
+    assert_eq!(sink.waiting_bytes(), two);
+    for player in 0..100_000 {
+        sink.write(&[score(player, 1)])?;
+    }
+    assert!(sink.waiting_bytes() > 100_000 * 100);
+    assert!(sink.outbox()?.is_some_and(|outbox| outbox.len() < 5 << 20));
+    assert_eq!((sink.waiting_bytes(), sink.outbox()?), (0, None));
+    Ok(())
+}
