@@ -140,7 +140,7 @@ struct Adds {
 impl Sink for Adds {
     type Input = Score;
     fn prepare(&mut self, context: &Context) -> Result {
-        *self.seen.0.lock().unwrap() = Some(context.status.clone());
+        self.seen.0.lock().unwrap().push(context.status.clone());
         self.sink.prepare(context)
     }
     fn write(&mut self, scores: &[Score]) -> Result {
@@ -166,13 +166,14 @@ impl Sink for Adds {
     }
 }
 
-/// Where a test sees what a sink waits for.
+/// Where a test sees what the tasks of a sink wait for.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Option<Status>>>);
+struct Seen(Arc<Mutex<Vec<Status>>>);
 
 impl Seen {
     fn waits_for(&self) -> Option<String> {
-        self.0.lock().unwrap().as_ref()?.waits_for()
+        let tasks = self.0.lock().unwrap();
+        tasks.iter().find_map(Status::waits_for)
     }
 
     fn wait_for(&self, words: &str) {

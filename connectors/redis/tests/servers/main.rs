@@ -108,13 +108,14 @@ fn last_scores(prefix: &str, end: u64) -> BTreeMap<String, String> {
     last.map(score).collect()
 }
 
-/// Where a test sees what a sink waits for.
+/// Where a test sees what the tasks of a sink wait for.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Option<Status>>>);
+struct Seen(Arc<Mutex<Vec<Status>>>);
 
 impl Seen {
     fn waits_for(&self) -> Option<String> {
-        self.0.lock().unwrap().as_ref()?.waits_for()
+        let tasks = self.0.lock().unwrap();
+        tasks.iter().find_map(Status::waits_for)
     }
 
     fn wait_for(&self, words: &str) {
@@ -134,7 +135,7 @@ struct Watched<S> {
 impl<S: Sink> Sink for Watched<S> {
     type Input = S::Input;
     fn prepare(&mut self, context: &Context) -> Result {
-        *self.seen.0.lock().unwrap() = Some(context.status.clone());
+        self.seen.0.lock().unwrap().push(context.status.clone());
         self.sink.prepare(context)
     }
     fn write(&mut self, tuples: &[S::Input]) -> Result {
