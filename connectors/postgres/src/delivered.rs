@@ -3,10 +3,10 @@
 use squall::Context;
 use tokio_postgres::types::Type;
 
-use crate::Error;
 use crate::failure::Failure;
 use crate::link::Connection;
 use crate::table::{Table, literal};
+use crate::{DeliveredBy, Error};
 
 /// The table that tells of all sinks of its schema.
 const NAME: &str = "squall_delivered";
@@ -34,7 +34,7 @@ impl Delivered {
         let default = || format!("{topology}/{component}/{target}");
         Some(Self {
             table: target.beside(NAME),
-            target: target.to_string(),
+            target: target.sql(),
             sink: id.map_or_else(default, str::to_owned),
             task: context.task as u64,
             identity: identity.to_string(),
@@ -70,9 +70,7 @@ impl Delivered {
             self.check_identity(identity, epoch)?;
             if u64::try_from(epoch).is_ok_and(|epoch| epoch > self.resumed_from) {
                 return Err(Failure::Final(Error::OldDirectory {
-                    table: self.target.clone(),
-                    delivered: self.table.sql(),
-                    sink: literal(&self.sink),
+                    of: Box::new(self.of_sink()),
                     found: epoch,
                     own: self.resumed_from,
                 }));
@@ -81,14 +79,20 @@ impl Delivered {
         Ok(())
     }
 
+    fn of_sink(&self) -> DeliveredBy {
+        DeliveredBy {
+            table: self.target.clone(),
+            delivered: self.table.sql(),
+            sink: literal(&self.sink),
+        }
+    }
+
     fn check_identity(&self, found: String, epoch: i64) -> Result<(), Failure> {
         if found == self.identity {
             return Ok(());
         }
         Err(Failure::Final(Error::OtherDirectory {
-            table: self.target.clone(),
-            delivered: self.table.sql(),
-            sink: literal(&self.sink),
+            of: Box::new(self.of_sink()),
             found,
             own: self.identity.clone(),
             epoch,

@@ -160,19 +160,15 @@ pub enum Error {
     },
     /// The output of another data directory is there.
     #[error(
-        "{table} has output of another data directory (number {found}, this one is {own}) under the \
-         sink's id {sink}, up to epoch {epoch}: a backup that is restored, and a directory that was \
-         reset, are other directories, whose epochs mean other output. To deliver to this table from \
-         now on, empty it where that is needed and run: DELETE FROM {delivered} WHERE sink = {sink}; \
-         or give the sink another id and table"
+        "{} has output of another data directory (number {found}, this one is {own}) under the sink's \
+         id {}, up to epoch {epoch}: a backup that is restored, and a directory that was reset, are \
+         other directories, whose epochs mean other output. To deliver to this table from now on, \
+         empty it where that is needed and run: {}; or give the sink another id and table",
+        .of.table, .of.sink, .of.remedy()
     )]
     OtherDirectory {
-        /// The target.
-        table: String,
-        /// The table of what was delivered.
-        delivered: String,
-        /// The sink's id.
-        sink: String,
+        /// Whose output it is.
+        of: Box<DeliveredBy>,
         /// The identity that is stored.
         found: String,
         /// That of the data directory at hand.
@@ -182,18 +178,15 @@ pub enum Error {
     },
     /// The directory has come less far than what it has delivered.
     #[error(
-        "{table} has the output of epoch {found} under the sink's id {sink}, and the data directory \
-         has committed only up to {own}: it is an old copy of itself. What it delivers next would be \
-         taken for delivered. Go on with the latest state of the directory; or reset it (its next \
-         output is then refused until you run: DELETE FROM {delivered} WHERE sink = {sink})"
+        "{} has the output of epoch {found} under the sink's id {}, and the data directory has \
+         committed only up to {own}: it is an old copy of itself. What it delivers next would be taken \
+         for delivered. Go on with the latest state of the directory; or reset it, empty the table \
+         where that is needed, and run: {}",
+        .of.table, .of.sink, .of.remedy()
     )]
     OldDirectory {
-        /// The target.
-        table: String,
-        /// The table of what was delivered.
-        delivered: String,
-        /// The sink's id.
-        sink: String,
+        /// Whose output it is.
+        of: Box<DeliveredBy>,
         /// The epoch that is stored.
         found: i64,
         /// The last one of the data directory.
@@ -211,4 +204,23 @@ pub enum Error {
     /// A call before `prepare`.
     #[error("the sink was not prepared")]
     NotPrepared,
+}
+
+/// A sink in the table `squall_delivered`; all of it as SQL writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveredBy {
+    /// The sink's own table.
+    pub table: String,
+    /// The table `squall_delivered`, with its schema where one is given.
+    pub delivered: String,
+    /// The sink's id, in quotes.
+    pub sink: String,
+}
+
+impl DeliveredBy {
+    /// The statement after which the output of any directory is taken.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        format!("DELETE FROM {} WHERE sink = {}", self.delivered, self.sink)
+    }
 }

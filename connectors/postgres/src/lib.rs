@@ -53,7 +53,12 @@ mod schema;
 mod server;
 mod table;
 
-pub use error::Error;
+pub use error::{DeliveredBy, Error};
 pub use postgres_sink::PostgresSink;
 pub use ranking_sink::RankingSink;
 pub use server::Server;
+
+/// The programs of the book's page compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/postgres.md")]
+struct Book;

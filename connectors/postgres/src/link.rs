@@ -222,16 +222,17 @@ impl Link {
                 let others = columns.iter().filter(|name| !layout.keys.contains(name));
                 let others = others.map(|name| format!("{0} = EXCLUDED.{0}", quoted(name)));
                 let others: Vec<String> = others.collect();
-                let update = match others.is_empty() {
-                    true => "NOTHING".to_owned(),
-                    false => format!("UPDATE SET {}", others.join(", ")),
+                let update = if others.is_empty() {
+                    "NOTHING".to_owned()
+                } else {
+                    format!("UPDATE SET {}", others.join(", "))
                 };
                 let names = quoted_all(&columns);
                 let insert = format!(
                     "INSERT INTO {table} ({names}) SELECT {names} FROM {rows} \
                      ON CONFLICT ({keys}) DO {update}"
                 );
-                let is_row = layout.keys.iter().map(quoted_key);
+                let is_row = layout.keys.iter().map(|key| quoted_key(key));
                 let is_row: Vec<String> = is_row.collect();
                 let delete = format!(
                     "DELETE FROM {table} AS kept USING {rows} AS gone WHERE {}",
@@ -257,7 +258,7 @@ impl Link {
     }
 }
 
-fn quoted_key(key: &String) -> String {
+fn quoted_key(key: &str) -> String {
     format!("kept.{0} = gone.{0}", quoted(key))
 }
 

@@ -47,7 +47,7 @@ pub struct PostgresSink<T> {
     keys: Vec<String>,
     types: BTreeMap<String, String>,
     id: Option<String>,
-    gone: Option<Box<dyn Fn(&T) -> bool + Send>>,
+    gone: Option<IsGone<T>>,
     columns: Vec<String>,
     /// The row of each key, and whether it is to be deleted. In order, so that all transactions lock
     /// rows in one order.
@@ -55,6 +55,8 @@ pub struct PostgresSink<T> {
     waiting_bytes: usize,
     tuple: PhantomData<fn(&T)>,
 }
+
+type IsGone<T> = Box<dyn Fn(&T) -> bool + Send>;
 
 impl<T: Tuple + Serialize> PostgresSink<T> {
     /// To a table, `NAME` or `SCHEMA.NAME`, whose rows these fields tell apart. It is made where it is

@@ -26,24 +26,20 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn check_is_rows(&self) -> Result<(), Error> {
-        self.check_is(!self.is_ranking, "it has rows, and this sink ranks")
+        check_is(!self.is_ranking, "it has rows, and this sink ranks")
     }
 
     pub(crate) fn check_is_ranking(&self) -> Result<(), Error> {
-        self.check_is(
+        check_is(
             self.is_ranking,
             "it has a ranking, and this sink writes rows",
         )
     }
+}
 
-    fn check_is(&self, is: bool, reason: &str) -> Result<(), Error> {
-        let reason = reason.to_owned();
-        if is {
-            Ok(())
-        } else {
-            Err(Error::Outbox { reason })
-        }
-    }
+fn check_is(is: bool, reason: &str) -> Result<(), Error> {
+    let reason = reason.to_owned();
+    is.then_some(()).ok_or(Error::Outbox { reason })
 }
 
 /// The table, and whether it is there.
@@ -159,7 +155,7 @@ impl Schema {
         connection: &Connection,
         outbox: &Outbox<'_>,
     ) -> Result<(), Failure> {
-        let Content::Rows { columns, set, .. } = &outbox.content else {
+        let Content::Rows { columns, set, gone } = &outbox.content else {
             return Ok(());
         };
         if self.is_there {
@@ -170,7 +166,7 @@ impl Schema {
                 self.layout.fields.push((*column).to_owned());
             }
         }
-        let types = types(set)?;
+        let types = types(set.iter().chain(gone))?;
         self.create(connection, &types).await
     }
 
@@ -205,7 +201,9 @@ impl Schema {
 }
 
 /// The types of columns that hold what is in the rows. Null tells nothing.
-fn types(rows: &[&str]) -> Result<HashMap<String, &'static str>, Error> {
+fn types<'r>(
+    rows: impl IntoIterator<Item = &'r &'r str>,
+) -> Result<HashMap<String, &'static str>, Error> {
     let mut types: HashMap<String, &'static str> = HashMap::new();
     for row in rows {
         let fields: HashMap<String, &RawValue> = serde_json::from_str(row).map_err(Error::Json)?;

@@ -55,3 +55,8 @@ pub use ranking_sink::{RankingSink, list_key};
 pub use redis_sink::RedisSink;
 pub use server::Server;
 pub use template::{Template, TemplateError};
+
+/// The programs of the book's page compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/redis.md")]
+struct Book;

@@ -228,7 +228,7 @@ impl Link {
         let shown = error.to_string();
         let kind = error.kind();
         if let Some((code, details)) = first_of_server(error) {
-            return server_failure(server, &code, details);
+            return server_failure(server, &code, &details);
         }
         let is_closed = ["unexpected eof", "reset", "broken pipe", "closed"];
         let lower = shown.to_lowercase();
@@ -289,7 +289,7 @@ fn first_of_server(error: RedisError) -> Option<(String, String)> {
     Some((error.code().to_owned(), details.to_owned()))
 }
 
-fn server_failure(server: String, code: &str, details: String) -> Failure {
+fn server_failure(server: String, code: &str, details: &str) -> Failure {
     let reason = format!("{code} {details}").trim_end().to_owned();
     let what = match code {
         "WRONGPASS" | "NOAUTH" => return Failure::Refused(Error::Login { server, reason }),
@@ -306,6 +306,8 @@ fn server_failure(server: String, code: &str, details: String) -> Failure {
         }
         "MOVED" | "CROSSSLOT" => return Failure::Refused(Error::IsCluster { server, reason }),
         "OOM" => "is full",
+        "BUSY" => "is busy with a script",
+        "ERR" if details.contains("max number of clients") => "has too many connections",
         "READONLY" => "is read-only",
         "LOADING" => "is loading its data",
         "MASTERDOWN" => "has lost its master",

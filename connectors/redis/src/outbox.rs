@@ -8,6 +8,9 @@ use crate::Error;
 /// So many keys or members are in one pipeline or command.
 const AT_ONCE: usize = 1_000;
 
+/// Fewer where they are long, so that a slow connection brings a pipeline over in time.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
 /// The output of one epoch. Its encoding is stored, so variants and their contents stay as they are.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outbox<'bytes> {
@@ -45,7 +48,7 @@ impl<'bytes> Outbox<'bytes> {
         place: &Place,
     ) -> Result<Box<dyn Iterator<Item = Pipeline> + Send + '_>, Error> {
         match (self, place) {
-            (Self::Keys(keys), Place::Keys) => Ok(Box::new(keys.chunks(AT_ONCE).map(set))),
+            (Self::Keys(keys), Place::Keys) => Ok(Box::new(set(keys))),
             (Self::Ranking(entries), Place::SortedSet { key, list }) => {
                 let members: Vec<&str> = entries.iter().map(|(member, _)| *member).collect();
                 let mut pipeline = Pipeline::new();
@@ -80,15 +83,25 @@ impl<'bytes> Outbox<'bytes> {
     }
 }
 
-fn set(keys: &[(&str, Option<&str>)]) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(keys.len());
-    for (key, value) in keys {
-        match value {
-            Some(value) => pipeline.set(*key, *value),
-            None => pipeline.del(*key),
-        };
-    }
-    pipeline
+/// Several pipelines, made one after the other.
+fn set<'k>(
+    mut keys: &'k [(&'k str, Option<&'k str>)],
+) -> impl Iterator<Item = Pipeline> + Send + 'k {
+    std::iter::from_fn(move || {
+        let (mut pipeline, mut bytes) = (Pipeline::new(), 0);
+        while let Some(((key, value), rest)) = keys.split_first()
+            && pipeline.len() < AT_ONCE
+            && bytes < BYTES_AT_ONCE
+        {
+            match value {
+                Some(value) => pipeline.set(*key, *value),
+                None => pipeline.del(*key),
+            };
+            bytes += key.len() + value.map_or(0, str::len);
+            keys = rest;
+        }
+        (!pipeline.is_empty()).then_some(pipeline)
+    })
 }
 
 fn with<E>(name: &str, key: &str, entries: &[E], append: impl Fn(&mut Cmd, &E)) -> Cmd {
@@ -143,6 +156,11 @@ mod tests {
             .map(|keys| keys.len())
             .collect();
         assert_eq!(lengths, [1_000, 1_000, 500]);
+        let long = "x".repeat(BYTES_AT_ONCE / 2);
+        let keys = Outbox::Keys(vec![("a", Some(&long)), ("b", Some(&long)), ("c", None)]);
+        let pipelines = keys.pipelines(&Place::Keys).unwrap();
+        let lengths: Vec<usize> = pipelines.map(|keys| keys.len()).collect();
+        assert_eq!(lengths, [2, 1]);
         let ranking = Outbox::Ranking(names.iter().map(|name| (name.as_str(), 7)).collect());
         let place = Place::SortedSet {
             key: "k".to_owned(),

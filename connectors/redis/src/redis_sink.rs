@@ -45,12 +45,14 @@ pub struct RedisSink<T> {
     target: Target,
     key: Template,
     value: Option<Template>,
-    gone: Option<Box<dyn Fn(&T) -> bool + Send>>,
+    gone: Option<IsGone<T>>,
     waiting: HashMap<String, Option<String>>,
     waiting_bytes: usize,
     json: Vec<u8>,
     tuple: PhantomData<fn(&T)>,
 }
+
+type IsGone<T> = Box<dyn Fn(&T) -> bool + Send>;
 
 impl<T: Tuple + Serialize> RedisSink<T> {
     /// Sets the key of each tuple to the tuple as JSON.

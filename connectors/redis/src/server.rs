@@ -126,14 +126,16 @@ impl Server {
                 .response_timeout(ANSWER)
                 .overall_response_timeout(Some(ANSWER))
                 .tcp_settings(tcp());
-            return Ok(AnyClient::Cluster(builder.build().map_err(not_a_ca)?));
+            let client = builder.build().map_err(not_a_ca)?;
+            return Ok(AnyClient::Cluster(Box::new(client)));
         }
         let node = self.settings(&self.nodes[0]);
         let client = match certificates {
             Some(certificates) => Client::build_with_tls(node, certificates),
             None => Client::open(node),
         };
-        Ok(AnyClient::One(client.map_err(not_a_ca)?))
+        let client = client.map_err(not_a_ca)?;
+        Ok(AnyClient::One(Box::new(client)))
     }
 
     fn refused(&self, cause: &redis::RedisError) -> Error {
@@ -185,8 +187,8 @@ fn tcp() -> TcpSettings {
 }
 
 pub(crate) enum AnyClient {
-    One(Client),
-    Cluster(ClusterClient),
+    One(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 fn node(url: &str) -> Result<ConnectionInfo, Error> {
@@ -236,22 +238,16 @@ impl fmt::Display for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_in_url =
-            |node: &ConnectionInfo| node.redis_settings().password().map(|_| "(not shown)");
+        let in_url = self.nodes[0].redis_settings();
+        let password = self.password.as_deref().or(in_url.password());
         f.debug_struct("Server")
             .field("at", &self.to_string())
-            .field("database", &self.nodes[0].redis_settings().db())
-            .field("user", &self.user)
-            .field(
-                "password",
-                &self
-                    .password
-                    .as_ref()
-                    .map(|_| "(not shown)")
-                    .or_else(|| is_in_url(&self.nodes[0])),
-            )
+            .field("cluster", &self.cluster)
+            .field("database", &in_url.db())
+            .field("user", &self.user.as_deref().or(in_url.username()))
+            .field("password", &password.map(|_| "(not shown)"))
             .field("ca", &self.ca)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,7 @@ fn refused(at: &PostgresAt, table: &str, data_dir: &DataDir) -> Result<String> {
 /// Runs what the error says.
 fn remedy(db: &Db, error: &str) -> Result {
     let (_, sql) = error.split_once("run: ").ok_or("there is no remedy")?;
-    let end = sql.find([';', ')']).unwrap_or(sql.len());
+    let end = sql.find(';').unwrap_or(sql.len());
     assert!(sql.starts_with("DELETE FROM \"squall_delivered\""), "{sql}");
     db.ask(&sql[..end]).map(drop)
 }
