@@ -1,7 +1,7 @@
 //! The connection to a server, and the patience of a sink whose server is away.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use squall::error::Fatal;
 use squall::run::Status;
@@ -27,6 +27,9 @@ const LOCK: Duration = Duration::from_secs(3);
 
 /// So long a sink looks at its server before a run begins without it.
 const PREPARE: Duration = Duration::from_secs(10);
+
+/// So long a look takes at most while a run goes on, which waits meanwhile.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// A connection, with the task that drives it.
 pub(crate) struct Connection {
@@ -59,6 +62,8 @@ pub(crate) struct Target {
     server: Server,
     link: Option<Box<Link>>,
     context: Option<Context>,
+    /// When it looked last.
+    looked: Option<Instant>,
 }
 
 impl Target {
@@ -67,6 +72,7 @@ impl Target {
             server,
             link: None,
             context: None,
+            looked: None,
         }
     }
 
@@ -114,6 +120,34 @@ impl Target {
                 Ok(())
             }
             Err(Failure::Login(error) | Failure::Final(error)) => Err(Fatal::new(error).into()),
+        }
+    }
+
+    /// Looks whether a server that was away is there again, while there is nothing to deliver: what
+    /// the status says is then over. Called often, and does so every few seconds.
+    pub(crate) fn look(&mut self) -> Result {
+        let waits = |context: &&Context| context.status.waits_for().is_some();
+        let is_due = self.looked.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
+        let Some(context) = self.context.as_ref().filter(waits).filter(|_| is_due) else {
+            return Ok(());
+        };
+        let Some(mut link) = self.link.take() else {
+            return Ok(());
+        };
+        let (link, looked) = context.block_on(async move {
+            let looked = timeout(LOOK, link.connected()).await;
+            (link, looked)
+        })?;
+        let link = self.link.insert(link);
+        self.looked = Some(Instant::now());
+        match looked {
+            Ok(Ok(connection)) => {
+                link.connection = Some(connection);
+                context.status.goes_on();
+                Ok(())
+            }
+            Ok(Err(Failure::Final(error))) => Err(Fatal::new(error).into()),
+            _ => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use squall::{Context, Result, Sink, Tuple};
+use squall::{Context, Epoch, Result, Sink, Tuple};
 
 use crate::link::Target;
 use crate::outbox::{Content, Outbox};
@@ -246,6 +246,10 @@ impl<T: Tuple + Serialize> Sink for PostgresSink<T> {
 
     fn deliver(&mut self, outbox: &[u8], epoch: Option<u64>) -> Result {
         self.target.deliver(outbox, epoch)
+    }
+
+    fn flush(&mut self, _: &Epoch) -> Result {
+        self.target.look()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Serialize;
-use squall::{Context, Ranking, Result, Sink, Timestamp};
+use squall::{Context, Epoch, Ranking, Result, Sink, Timestamp};
 
 use crate::link::Target;
 use crate::outbox::{Content, Outbox};
@@ -163,6 +163,10 @@ impl<K: Serialize + Clone + fmt::Debug + Send + 'static> Sink for RankingSink<K>
 
     fn deliver(&mut self, outbox: &[u8], epoch: Option<u64>) -> Result {
         self.target.deliver(outbox, epoch)
+    }
+
+    fn flush(&mut self, _: &Epoch) -> Result {
+        self.target.look()
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(35);
 /// let server = Server::at("postgres://squall@db.example.com/shop?sslmode=verify-full")?
 ///     .password("secret")
 ///     .ca("/etc/ssl/db-ca.pem");
-/// assert_eq!(server.to_string(), "PostgreSQL at db.example.com, database shop");
+/// assert_eq!(server.to_string(), "PostgreSQL at db.example.com:5432, database shop");
 /// assert!(!format!("{server:?}").contains("secret"));
 /// # Ok::<(), squall_postgres::Error>(())
 /// ```

@@ -1,7 +1,7 @@
 //! The connection to a server, and the patience of a sink whose server is away.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
@@ -19,6 +19,9 @@ use crate::server::{ANSWER, AnyClient, CONNECT, Server};
 /// The pause after the first failure; each further one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// So long a look takes at most: the run waits meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
 
 enum Connection {
     One(MultiplexedConnection),
@@ -45,6 +48,8 @@ pub(crate) struct Target {
     server: Server,
     link: Option<Link>,
     context: Option<Context>,
+    /// When it looked last.
+    looked: Option<Instant>,
 }
 
 impl Target {
@@ -53,15 +58,16 @@ impl Target {
             server,
             link: None,
             context: None,
+            looked: None,
         }
     }
 
     /// Connects and tries a command without its effect. A server that is away is waited for later.
-    pub(crate) fn prepare(&mut self, context: &Context, probe: Cmd, exact: bool) -> Result {
+    pub(crate) fn prepare(&mut self, context: &Context, probes: Vec<Cmd>, exact: bool) -> Result {
         self.context = Some(context.clone());
         let mut link = Link::new(&self.server)?;
         let (link, probed) = context.block_on(async move {
-            let probed = link.probe(probe, exact).await;
+            let probed = link.probe(probes, exact).await;
             (link, probed)
         })?;
         self.link = Some(link);
@@ -73,6 +79,29 @@ impl Target {
             }
             Err(Failure::Refused(error)) => Err(Fatal::new(error).into()),
         }
+    }
+
+    /// Looks whether a server that was away is there again, while there is nothing to deliver: what
+    /// the status says is then over. Called often, and does so every few seconds.
+    pub(crate) fn look(&mut self) -> Result {
+        let waits = |context: &&Context| context.status.waits_for().is_some();
+        let is_due = self.looked.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
+        let Some(context) = self.context.as_ref().filter(waits).filter(|_| is_due) else {
+            return Ok(());
+        };
+        let Some(mut link) = self.link.take() else {
+            return Ok(());
+        };
+        let (link, is_there) = context.block_on(async move {
+            let is_there = link.look().await;
+            (link, is_there)
+        })?;
+        self.link = Some(link);
+        self.looked = Some(Instant::now());
+        if is_there {
+            context.status.goes_on();
+        }
+        Ok(())
     }
 
     /// Brings an outbox to its place, however long that takes.
@@ -140,9 +169,9 @@ impl Link {
         )
     }
 
-    /// Has the server check a command, permission and memory included, and not run it. Where not all
-    /// of its key is known, permission for the key is not asked.
-    async fn probe(&mut self, probe: Cmd, exact: bool) -> Result<(), Failure> {
+    /// Has the server check commands, permission and memory included, and run none. Where not all of a
+    /// key is known, permission for the key is not asked.
+    async fn probe(&mut self, probes: Vec<Cmd>, exact: bool) -> Result<(), Failure> {
         let mut connection = match self.connect().await? {
             Connection::One(connection) => connection,
             // A transaction needs to know its server; what is refused later is waited for.
@@ -151,25 +180,54 @@ impl Link {
                 return Ok(());
             }
         };
-        for (command, matters) in [
-            (cmd("MULTI"), exact),
-            (probe, true),
-            (cmd("DISCARD"), false),
-        ] {
-            let answer = command.exec_async(&mut connection);
-            match self.in_time(CONNECT, answer).await {
+        match self.ask(&mut connection, cmd("MULTI")).await {
+            // Who sets keys needs no transactions.
+            Err(Failure::Refused(Error::Permission { .. })) if !exact => {
+                self.connection = Some(Connection::One(connection));
+                return Ok(());
+            }
+            begun => begun?,
+        }
+        for probe in probes {
+            match self.ask(&mut connection, probe).await {
                 Err(Failure::Refused(Error::Permission { reason, .. }))
-                    if !matters || (!exact && reason.contains("key")) =>
-                {
-                    if !matters {
-                        break;
-                    }
-                }
-                answer => answer?,
+                    if !exact && reason.contains("access") => {}
+                probed => probed?,
+            }
+        }
+        // Who may not discard loses the connection, which does the same.
+        if self.ask(&mut connection, cmd("DISCARD")).await.is_err() {
+            connection = match self.connect().await? {
+                Connection::One(connection) => connection,
+                Connection::Cluster(_) => return Ok(()),
+            };
+        }
+        if exact {
+            for command in ["MULTI", "EXEC"] {
+                self.ask(&mut connection, cmd(command)).await?;
             }
         }
         self.connection = Some(Connection::One(connection));
         Ok(())
+    }
+
+    async fn ask(
+        &self,
+        connection: &mut MultiplexedConnection,
+        command: Cmd,
+    ) -> Result<(), Failure> {
+        self.in_time(CONNECT, command.exec_async(connection)).await
+    }
+
+    /// Connects where there is no connection; says whether there is one.
+    async fn look(&mut self) -> bool {
+        if self.connection.is_none() {
+            self.connection = timeout(LOOK, self.connect())
+                .await
+                .ok()
+                .and_then(Result::ok);
+        }
+        self.connection.is_some()
     }
 
     /// Delivers all of an outbox. Ends with an error where waiting is of no use.
@@ -290,6 +348,10 @@ fn first_of_server(error: RedisError) -> Option<(String, String)> {
 }
 
 fn server_failure(server: String, code: &str, details: &str) -> Failure {
+    // What keeps a transaction from its end is in the text.
+    let within = details.strip_prefix("Transaction discarded because of: ");
+    let within = within.and_then(|error| error.split_once(' '));
+    let (code, details) = within.unwrap_or((code, details));
     let reason = format!("{code} {details}").trim_end().to_owned();
     let what = match code {
         "WRONGPASS" | "NOAUTH" => return Failure::Refused(Error::Login { server, reason }),

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use redis::cmd;
 use serde::Serialize;
-use squall::{Context, Ranking, Result, Sink};
+use squall::{Context, Epoch, Ranking, Result, Sink};
 
 use crate::link::Target;
 use crate::outbox::{Outbox, Place};
@@ -153,13 +153,19 @@ impl<K: Serialize + Clone + fmt::Debug + Send + 'static> Sink for RankingSink<K>
             }
             .into());
         }
-        self.place = Some(self.place()?);
-        let mut probe = cmd(match self.form {
-            Form::SortedSet => "ZADD",
-            Form::Hash => "HSET",
-        });
-        probe.arg(&self.name).arg(0).arg(0);
-        self.target.prepare(context, probe, true)
+        let place = self.place()?;
+        let mut probes = vec![cmd("DEL").arg(&self.name).clone()];
+        match &place {
+            Place::SortedSet { key, list } => {
+                probes.push(cmd("ZADD").arg(key).arg(0).arg("").clone());
+                probes.push(cmd("RPUSH").arg(list).arg("").clone());
+            }
+            Place::Hash { .. } | Place::Keys => {
+                probes.push(cmd("HSET").arg(&self.name).arg("").arg("").clone());
+            }
+        }
+        self.place = Some(place);
+        self.target.prepare(context, probes, true)
     }
 
     fn write(&mut self, rankings: &[Ranking<K>]) -> Result {
@@ -181,6 +187,10 @@ impl<K: Serialize + Clone + fmt::Debug + Send + 'static> Sink for RankingSink<K>
     fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
         let place = self.place.as_ref().ok_or(Error::NotPrepared)?;
         self.target.deliver(outbox, place)
+    }
+
+    fn flush(&mut self, _: &Epoch) -> Result {
+        self.target.look()
     }
 }
 

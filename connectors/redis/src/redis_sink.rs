@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use redis::cmd;
 use serde::Serialize;
-use squall::{Context, Result, Sink, Tuple};
+use squall::{Context, Epoch, Result, Sink, Tuple};
 
 use crate::link::Target;
 use crate::outbox::{Outbox, Place};
@@ -115,10 +115,13 @@ impl<T: Tuple + Serialize> Sink for RedisSink<T> {
         if let Some(value) = &self.value {
             value.check(T::FIELDS)?;
         }
-        let mut probe = cmd("SET");
-        probe.arg(self.key.to_string()).arg("");
+        let key = self.key.to_string();
+        let mut probes = vec![cmd("SET").arg(&key).arg("").clone()];
+        if self.gone.is_some() {
+            probes.push(cmd("DEL").arg(&key).clone());
+        }
         let exact = self.key.fields().next().is_none();
-        self.target.prepare(context, probe, exact)
+        self.target.prepare(context, probes, exact)
     }
 
     fn write(&mut self, tuples: &[T]) -> Result {
@@ -145,6 +148,10 @@ impl<T: Tuple + Serialize> Sink for RedisSink<T> {
 
     fn deliver(&mut self, outbox: &[u8], _: Option<u64>) -> Result {
         self.target.deliver(outbox, &Place::Keys)
+    }
+
+    fn flush(&mut self, _: &Epoch) -> Result {
+        self.target.look()
     }
 }
 

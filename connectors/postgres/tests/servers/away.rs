@@ -1,12 +1,16 @@
 //! A PostgreSQL that cannot take anything for a while: the run waits, says why, and what it has in the
 //! end it has exactly once.
 
-use squall::{DataDir, Result, Sink, millis};
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::time::Instant;
+
+use squall::{DataDir, Result, Sink, Topology, millis, secs};
 use squall_postgres::{PostgresSink, Server};
 use squall_testbed::postgres::{PASSWORD, USER};
 use squall_testbed::{Postgres, shared};
 
-use crate::{Db, adding, check_sums, on, points, score, server, wait_until};
+use crate::{Adds, Db, Quiet, Seen, adding, check_sums, on, points, score, server, wait_until};
 
 const END: u64 = 5_000;
 
@@ -54,6 +58,47 @@ fn a_run_begins_before_its_postgres_does() -> Result {
     postgres.start_again()?;
     running.wait()?;
     check_sums(&Db::of(&at)?, &table, END)
+}
+
+#[test]
+fn a_postgres_that_is_back_is_seen_while_there_is_nothing_to_deliver() -> Result {
+    let mut postgres = Postgres::start()?;
+    let to = server(&postgres.at());
+    postgres.stop()?;
+    let topology = Topology::named("quiet");
+    let quiet = topology.spout("quiet", || Quiet);
+    let seen = Seen::default();
+    let watched = seen.clone();
+    topology
+        .sink("postgres", move || Adds {
+            sink: PostgresSink::new(&to, "quiet", ["player"]),
+            sums: BTreeMap::new(),
+            seen: watched.clone(),
+        })
+        .global_grouping(&quiet);
+    let running = topology.start(on(&DataDir::in_memory()?))?;
+    seen.wait_for("cannot be reached");
+    postgres.start_again()?;
+    wait_until("it is seen", || seen.waits_for().is_none());
+    running.stop();
+    running.wait()?;
+    Ok(())
+}
+
+#[test]
+fn a_server_that_says_nothing_does_not_hold_up_the_start() -> Result {
+    // It takes connections, and answers none.
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let to = Server::at(&format!("postgres://{USER}@{}/x", silent.local_addr()?))?;
+    let to = to.password(PASSWORD);
+    let began = Instant::now();
+    let (running, seen) = points(&to, "silent", END, 1, on(&DataDir::in_memory()?))?;
+    assert!(began.elapsed() < secs(60), "it begins");
+    seen.wait_for("does not answer within");
+    running.stop();
+    running.stop();
+    assert!(running.wait().is_err(), "it could not deliver");
+    Ok(())
 }
 
 #[test]

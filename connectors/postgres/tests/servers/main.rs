@@ -8,6 +8,7 @@ mod logins;
 mod rankings;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -133,7 +134,7 @@ impl Spout for Points {
 /// A sink that adds up what is written of a player within a commit, as the table does between commits.
 struct Adds {
     sink: PostgresSink<Score>,
-    sums: std::collections::BTreeMap<u64, u64>,
+    sums: BTreeMap<u64, u64>,
     seen: Seen,
 }
 
@@ -214,12 +215,22 @@ fn points(
     topology
         .sink("postgres", move || Adds {
             sink: PostgresSink::new(&server, &table, ["player"]),
-            sums: std::collections::BTreeMap::new(),
+            sums: BTreeMap::new(),
             seen: watched.clone(),
         })
         .parallelism(tasks)
         .fields_grouping(&spout, Score::PLAYER);
     Ok((topology.start(options)?, seen))
+}
+
+/// A spout that has nothing to say.
+struct Quiet;
+
+impl Spout for Quiet {
+    type Output = Score;
+    fn next(&mut self, _: &mut SpoutOut<Score>) -> Result<Next> {
+        Ok(Next::After(millis(5)))
+    }
 }
 
 /// What such a table has in the end.

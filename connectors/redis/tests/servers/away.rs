@@ -2,11 +2,18 @@
 
 use std::net::TcpListener;
 
-use squall::{DataDir, Result, RunOptions, Sink, millis, secs, testing::SinkTest};
+use squall::testing::SinkTest;
+use squall::{
+    DataDir, Next, Result, RunOptions, Sink, Spout, SpoutOut, States, Text, Topology, Tuple, Value,
+    millis, secs,
+};
 use squall_redis::{RedisSink, Server};
 use squall_testbed::Redis;
 
-use crate::{Score, ask, connect, keys, last_scores, on, scores, server, template, wait_until};
+use crate::{
+    Quiet, Score, Seen, Watched, ask, connect, keys, last_scores, on, scores, server, template,
+    wait_until,
+};
 
 const END: u64 = 5_000;
 
@@ -43,6 +50,97 @@ fn a_run_begins_before_its_redis_does() -> Result {
     redis.start_again()?;
     running.wait()?;
     assert_eq!(keys(&at, "late:")?, last_scores("late:", END));
+    Ok(())
+}
+
+#[test]
+fn a_redis_that_is_back_is_seen_while_there_is_nothing_to_deliver() -> Result {
+    let mut redis = Redis::start()?;
+    let to = server(&redis.at());
+    redis.stop()?;
+    let topology = Topology::named("quiet");
+    let quiet = topology.spout("quiet", || Quiet);
+    let seen = Seen::default();
+    let watched = seen.clone();
+    topology
+        .sink("redis", move || Watched {
+            sink: RedisSink::<Score>::new(&to, &template("quiet:{player}")),
+            seen: watched.clone(),
+        })
+        .global_grouping(&quiet);
+    let running = topology.start(on(&DataDir::in_memory()?))?;
+    seen.wait_for("cannot be reached");
+    redis.start_again()?;
+    wait_until("it is seen", || seen.waits_for().is_none());
+    running.stop();
+    running.wait()?;
+    Ok(())
+}
+
+#[derive(Tuple, Clone, Debug, serde::Serialize)]
+struct Page {
+    number: u64,
+    text: Text,
+}
+
+/// Pages of a kilobyte, as fast as they are taken.
+struct Pages {
+    next: Value<u64>,
+    end: u64,
+}
+
+impl Spout for Pages {
+    type Output = Page;
+    fn next(&mut self, out: &mut SpoutOut<Page>) -> Result<Next> {
+        if *self.next == self.end {
+            return Ok(Next::End);
+        }
+        let number = *self.next;
+        *self.next += 1;
+        let text = "x".repeat(1_000).into();
+        out.emit(Page { number, text });
+        Ok(Next::More)
+    }
+    fn state(&mut self, states: &mut States<'_>) {
+        states.keep("next", &mut self.next);
+    }
+}
+
+#[test]
+fn what_waits_in_memory_is_bounded_while_redis_is_away() -> Result {
+    const PAGES: u64 = 60_000;
+    const MAX_WAITING: usize = 16 << 20;
+    let mut redis = Redis::start()?;
+    let at = redis.at();
+    let to = server(&at);
+    redis.stop()?;
+    let topology = Topology::named("pages");
+    let pages = topology.spout("pages", || Pages {
+        next: Value::default(),
+        end: PAGES,
+    });
+    let seen = Seen::default();
+    let watched = seen.clone();
+    topology
+        .sink("redis", move || Watched {
+            sink: RedisSink::<Page>::new(&to, &template("page:{number}")),
+            seen: watched.clone(),
+        })
+        .global_grouping(&pages);
+    let options = RunOptions {
+        credit_tuples: Some(1_024),
+        ..on(&DataDir::in_memory()?)
+    };
+    let running = topology.start(options)?;
+    wait_until("the sink is full", || seen.most_waiting() > MAX_WAITING);
+    assert!(!running.ends_within(secs(2)), "the run is held back");
+    redis.start_again()?;
+    running.wait()?;
+    let most = seen.most_waiting();
+    // What was on its way when it was full comes yet: some batches of 1,024 pages.
+    assert!(most < MAX_WAITING + (6 << 20), "{most} bytes have waited");
+    let pages: u64 = ask(&mut connect(&at), "DBSIZE")?;
+    assert_eq!(pages, PAGES);
     Ok(())
 }
 

@@ -66,8 +66,26 @@ fn a_user_who_may_not_set_keys_is_told_at_once() -> Result {
     let error = refused(&some, "other").to_string();
     assert!(error.contains("NOPERM"), "{error}");
     send(&some, "some:{player}")?;
+    let forbidden = "ACL SETUSER nodel on >pw ~* +@all -del -exec";
+    ask::<()>(&mut connection, forbidden)?;
+    let nodel = server(&at).user("nodel").password("pw");
+    send(&nodel, "some:{player}")?;
+    let sink = RedisSink::new(&nodel, &template("{player}")).gone(|_: &Score| true);
+    let score = Score {
+        player: 1,
+        points: 7,
+    };
+    let error = SinkTest::new(sink).send(score).run();
+    let error = error.err().ok_or("it is taken")?.to_string();
+    assert!(error.contains("may not run DEL"), "{error}");
+    ask::<()>(&mut connection, "ACL SETUSER nodel +del")?;
+    let sink = RankingSink::sorted_set(&nodel, "top");
+    let error = SinkTest::new(sink).send(ranking(&[("a", 1)])).run();
+    let error = error.err().ok_or("it is taken")?.to_string();
+    assert!(error.contains("may not run EXEC"), "{error}");
     let left: Vec<String> = ask(&mut connection, "KEYS *")?;
     assert_eq!(left, ["some:1"], "trying it sets nothing");
+    ask::<()>(&mut connection, "ACL SETUSER reader +del")?;
     let sink = RankingSink::hash(&reader, "top");
     let error = SinkTest::new(sink).send(ranking(&[("a", 1)])).run();
     let error = error.err().ok_or("it is taken")?.to_string();

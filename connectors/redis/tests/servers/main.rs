@@ -8,6 +8,7 @@ mod logins;
 mod rankings;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,16 @@ impl Spout for Scores {
     }
 }
 
+/// A spout that has nothing to say.
+struct Quiet;
+
+impl Spout for Quiet {
+    type Output = Score;
+    fn next(&mut self, _: &mut SpoutOut<Score>) -> Result<Next> {
+        Ok(Next::After(millis(5)))
+    }
+}
+
 /// What the last player has in the end.
 fn last_scores(prefix: &str, end: u64) -> BTreeMap<String, String> {
     let last = end - PLAYERS..end;
@@ -110,12 +121,17 @@ fn last_scores(prefix: &str, end: u64) -> BTreeMap<String, String> {
 
 /// Where a test sees what the tasks of a sink wait for.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<Status>>>);
+struct Seen(Arc<Mutex<Vec<Status>>>, Arc<AtomicUsize>);
 
 impl Seen {
     fn waits_for(&self) -> Option<String> {
         let tasks = self.0.lock().unwrap();
         tasks.iter().find_map(Status::waits_for)
+    }
+
+    /// The most bytes that have waited in memory.
+    fn most_waiting(&self) -> usize {
+        self.1.load(Ordering::Relaxed)
     }
 
     fn wait_for(&self, words: &str) {
@@ -139,7 +155,10 @@ impl<S: Sink> Sink for Watched<S> {
         self.sink.prepare(context)
     }
     fn write(&mut self, tuples: &[S::Input]) -> Result {
-        self.sink.write(tuples)
+        let written = self.sink.write(tuples);
+        let waiting = self.sink.waiting_bytes();
+        self.seen.1.fetch_max(waiting, Ordering::Relaxed);
+        written
     }
     fn outbox(&mut self) -> Result<Option<Vec<u8>>> {
         self.sink.outbox()
