@@ -9,7 +9,7 @@ mod rankings;
 mod tables;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -105,10 +105,18 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// What a spout is told, and tells.
+#[derive(Default)]
+struct Flow {
+    is_over: AtomicBool,
+    emitted: AtomicU64,
+}
+
 /// One point for each of ten players in turn, a few at a time.
 struct Points {
     next: Value<u64>,
     end: u64,
+    flow: Arc<Flow>,
 }
 
 const PLAYERS: u64 = 10;
@@ -117,7 +125,8 @@ impl Spout for Points {
     type Output = Score;
     fn next(&mut self, out: &mut SpoutOut<Score>) -> Result<Next> {
         let some = *self.next..self.end.min(*self.next + PLAYERS);
-        if some.is_empty() {
+        self.flow.emitted.store(some.start, Ordering::Release);
+        if some.is_empty() || self.flow.is_over.load(Ordering::Acquire) {
             return Ok(Next::End);
         }
         *self.next = some.end;
@@ -141,7 +150,7 @@ struct Adds {
 impl Sink for Adds {
     type Input = Score;
     fn prepare(&mut self, context: &Context) -> Result {
-        self.seen.0.lock().unwrap().push(context.status.clone());
+        self.seen.tasks.lock().unwrap().push(context.status.clone());
         self.sink.prepare(context)
     }
     fn write(&mut self, scores: &[Score]) -> Result {
@@ -169,12 +178,23 @@ impl Sink for Adds {
 
 /// Where a test sees what the tasks of a sink wait for.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<Status>>>);
+struct Seen {
+    tasks: Arc<Mutex<Vec<Status>>>,
+    flow: Arc<Flow>,
+}
 
 impl Seen {
     fn waits_for(&self) -> Option<String> {
-        let tasks = self.0.lock().unwrap();
+        let tasks = self.tasks.lock().unwrap();
         tasks.iter().find_map(Status::waits_for)
+    }
+
+    /// Lets the spout come to its end; gives how many it has emitted when the run has ended.
+    fn finish(&self, running: Running) -> Result<u64> {
+        self.flow.is_over.store(true, Ordering::Release);
+        running.wait()?;
+        assert_eq!(self.waits_for(), None);
+        Ok(self.flow.emitted.load(Ordering::Acquire))
     }
 
     fn wait_for(&self, words: &str) {
@@ -205,13 +225,14 @@ fn points(
     options: RunOptions,
 ) -> Result<(Running, Seen)> {
     let topology = Topology::named("points");
+    let seen = Seen::default();
+    let (watched, flow) = (seen.clone(), Arc::clone(&seen.flow));
     let spout = topology.spout("points", move || Points {
         next: Value::default(),
         end,
+        flow: Arc::clone(&flow),
     });
     let (server, table) = (server.clone(), table.to_owned());
-    let seen = Seen::default();
-    let watched = seen.clone();
     topology
         .sink("postgres", move || Adds {
             sink: PostgresSink::new(&server, &table, ["player"]),

@@ -1,6 +1,7 @@
 //! A Redis that cannot take anything for a while: the run waits, says why, and loses nothing.
 
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 
 use squall::testing::SinkTest;
 use squall::{
@@ -15,7 +16,8 @@ use crate::{
     wait_until,
 };
 
-const END: u64 = 5_000;
+/// Until it is told.
+const END: u64 = u64::MAX;
 
 #[test]
 fn a_redis_that_is_killed_and_started_again_has_all_in_the_end() -> Result {
@@ -33,9 +35,29 @@ fn a_redis_that_is_killed_and_started_again_has_all_in_the_end() -> Result {
         assert!(!running.ends_within(millis(200)), "it waits");
         redis.start_again()?;
     }
-    running.wait()?;
-    assert_eq!(seen.waits_for(), None);
-    assert_eq!(keys(&at, "kill:")?, last_scores("kill:", END));
+    let end = seen.finish(running)?;
+    assert_eq!(keys(&at, "kill:")?, last_scores("kill:", end));
+    Ok(())
+}
+
+#[test]
+fn a_run_that_fails_while_its_redis_is_away_is_restored() -> Result {
+    let mut redis = Redis::start()?;
+    let at = redis.at();
+    let data_dir = DataDir::in_memory()?;
+    let (running, seen) = scores(&server(&at), "restored:", END, on(&data_dir))?;
+    wait_until("some are there", || {
+        keys(&at, "restored:").is_ok_and(|keys| !keys.is_empty())
+    });
+    redis.kill();
+    seen.wait_for("cannot be reached");
+    seen.flow.fails.store(true, Ordering::Release);
+    wait_until("it is restored", || seen.tasks.lock().unwrap().len() == 2);
+    redis.start_again()?;
+    // The status of the task that is gone says what it said last.
+    seen.tasks.lock().unwrap().remove(0);
+    let end = seen.finish(running)?;
+    assert_eq!(keys(&at, "restored:")?, last_scores("restored:", end));
     Ok(())
 }
 
@@ -48,8 +70,8 @@ fn a_run_begins_before_its_redis_does() -> Result {
     let (running, seen) = scores(&server(&at), "late:", END, on(&data_dir))?;
     seen.wait_for("cannot be reached");
     redis.start_again()?;
-    running.wait()?;
-    assert_eq!(keys(&at, "late:")?, last_scores("late:", END));
+    let end = seen.finish(running)?;
+    assert_eq!(keys(&at, "late:")?, last_scores("late:", end));
     Ok(())
 }
 
@@ -159,8 +181,8 @@ fn without_a_data_directory_a_run_waits_too() -> Result {
     redis.kill();
     seen.wait_for("cannot be reached");
     redis.start_again()?;
-    running.wait()?;
-    assert_eq!(keys(&at, "memory:")?, last_scores("memory:", END));
+    let end = seen.finish(running)?;
+    assert_eq!(keys(&at, "memory:")?, last_scores("memory:", end));
     Ok(())
 }
 
@@ -182,9 +204,8 @@ fn refuses_for_a_while(refuse: &[&str], why: &str, admit: &[&str]) -> Result {
     for words in admit {
         ask::<()>(&mut connection, words)?;
     }
-    running.wait()?;
-    assert_eq!(seen.waits_for(), None);
-    assert_eq!(keys(&at, "refused:")?, last_scores("refused:", END));
+    let end = seen.finish(running)?;
+    assert_eq!(keys(&at, "refused:")?, last_scores("refused:", end));
     Ok(())
 }
 
@@ -250,8 +271,8 @@ fn a_redis_that_hangs_is_given_up_and_asked_again() -> Result {
     redis.pause()?;
     seen.wait_for("does not answer");
     redis.go_on()?;
-    running.wait()?;
-    assert_eq!(keys(&at, "hang:")?, last_scores("hang:", END));
+    let end = seen.finish(running)?;
+    assert_eq!(keys(&at, "hang:")?, last_scores("hang:", end));
     Ok(())
 }
 

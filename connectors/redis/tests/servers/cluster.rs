@@ -50,14 +50,14 @@ fn a_cluster_that_is_killed_is_waited_for() -> Result {
     let at = redis.at();
     let server = Server::cluster([url(&at)])?;
     let data_dir = DataDir::in_memory()?;
-    let (running, seen) = scores(&server, "killed:", 3_000, on(&data_dir))?;
+    let (running, seen) = scores(&server, "killed:", u64::MAX, on(&data_dir))?;
     wait_until("some are there", || {
         keys(&at, "killed:").is_ok_and(|keys| !keys.is_empty())
     });
     redis.kill();
     wait_until("it waits", || seen.waits_for().is_some());
     redis.start_again()?;
-    running.wait()?;
-    assert_eq!(keys(&at, "killed:")?, last_scores("killed:", 3_000));
+    let end = seen.finish(running)?;
+    assert_eq!(keys(&at, "killed:")?, last_scores("killed:", end));
     Ok(())
 }

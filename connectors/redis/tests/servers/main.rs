@@ -8,7 +8,7 @@ mod logins;
 mod rankings;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -75,10 +75,20 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// What a spout is told, and tells.
+#[derive(Default)]
+struct Flow {
+    is_over: AtomicBool,
+    /// It fails once.
+    fails: AtomicBool,
+    emitted: AtomicU64,
+}
+
 /// Scores of ten players, one after the other, a few at a time until they are let go.
 struct Scores {
     next: Value<u64>,
     end: u64,
+    flow: Arc<Flow>,
 }
 
 const PLAYERS: u64 = 10;
@@ -87,7 +97,11 @@ impl Spout for Scores {
     type Output = Score;
     fn next(&mut self, out: &mut SpoutOut<Score>) -> Result<Next> {
         let some = *self.next..self.end.min(*self.next + 7);
-        if some.is_empty() {
+        if self.flow.fails.swap(false, Ordering::AcqRel) {
+            return Err("the cable was cut".into());
+        }
+        self.flow.emitted.store(some.start, Ordering::Release);
+        if some.is_empty() || self.flow.is_over.load(Ordering::Acquire) {
             return Ok(Next::End);
         }
         *self.next = some.end;
@@ -121,17 +135,29 @@ fn last_scores(prefix: &str, end: u64) -> BTreeMap<String, String> {
 
 /// Where a test sees what the tasks of a sink wait for.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<Status>>>, Arc<AtomicUsize>);
+struct Seen {
+    tasks: Arc<Mutex<Vec<Status>>>,
+    most_waiting: Arc<AtomicUsize>,
+    flow: Arc<Flow>,
+}
 
 impl Seen {
     fn waits_for(&self) -> Option<String> {
-        let tasks = self.0.lock().unwrap();
+        let tasks = self.tasks.lock().unwrap();
         tasks.iter().find_map(Status::waits_for)
     }
 
     /// The most bytes that have waited in memory.
     fn most_waiting(&self) -> usize {
-        self.1.load(Ordering::Relaxed)
+        self.most_waiting.load(Ordering::Relaxed)
+    }
+
+    /// Lets the spout come to its end; gives how many it has emitted when the run has ended.
+    fn finish(&self, running: Running) -> Result<u64> {
+        self.flow.is_over.store(true, Ordering::Release);
+        running.wait()?;
+        assert_eq!(self.waits_for(), None);
+        Ok(self.flow.emitted.load(Ordering::Acquire))
     }
 
     fn wait_for(&self, words: &str) {
@@ -151,13 +177,13 @@ struct Watched<S> {
 impl<S: Sink> Sink for Watched<S> {
     type Input = S::Input;
     fn prepare(&mut self, context: &Context) -> Result {
-        self.seen.0.lock().unwrap().push(context.status.clone());
+        self.seen.tasks.lock().unwrap().push(context.status.clone());
         self.sink.prepare(context)
     }
     fn write(&mut self, tuples: &[S::Input]) -> Result {
         let written = self.sink.write(tuples);
         let waiting = self.sink.waiting_bytes();
-        self.seen.1.fetch_max(waiting, Ordering::Relaxed);
+        self.seen.most_waiting.fetch_max(waiting, Ordering::Relaxed);
         written
     }
     fn outbox(&mut self) -> Result<Option<Vec<u8>>> {
@@ -188,13 +214,14 @@ fn on(data_dir: &DataDir) -> RunOptions {
 /// A run that delivers scores to keys with this prefix.
 fn scores(server: &Server, prefix: &str, end: u64, options: RunOptions) -> Result<(Running, Seen)> {
     let topology = Topology::named("scores");
+    let seen = Seen::default();
+    let (watched, flow) = (seen.clone(), Arc::clone(&seen.flow));
     let spout = topology.spout("scores", move || Scores {
         next: Value::default(),
         end,
+        flow: Arc::clone(&flow),
     });
     let (server, key) = (server.clone(), template(&format!("{prefix}{{player}}")));
-    let seen = Seen::default();
-    let watched = seen.clone();
     topology
         .sink("redis", move || Watched {
             sink: RedisSink::<Score>::new(&server, &key).value(&template("{points}")),
