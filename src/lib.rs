@@ -145,8 +145,9 @@ pub use tuple::Tuple;
 /// [`Topology::run`] and [`Topology::start`] begin one, with [`RunOptions`].
 pub mod run {
     pub use crate::runtime::{
-        CommitStats, ComponentStats, LossLimit, LossLimitError, LossReason, Losses, LostShare,
-        Restarts, RunStats, Running, TooManyLost, at_stop_signals,
+        CommitStats, ComponentStats, Histogram, LossLimit, LossLimitError, LossReason, Losses,
+        LostShare, Phase, Restarts, RunStats, Running, Seen, SinkStats, TaskStats, TooManyLost,
+        Watch, at_stop_signals,
     };
     pub use crate::status::Status;
 }

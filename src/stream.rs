@@ -497,6 +497,22 @@ impl<S: Streams> Out<S> {
         Ok(())
     }
 
+    /// A record that a spout has read could not be decoded, for this reason: makes the dead letter
+    /// of it, and shows a beginning of `content` where the run tells of what it has lost. For spouts
+    /// that take a decoder from users.
+    ///
+    /// # Errors
+    /// The error itself where it ends the run: it is [`Fatal`] or [`Transient`].
+    pub fn refuse_record(
+        &mut self,
+        error: BoxError,
+        content: &str,
+        letter: impl FnOnce(&BoxError) -> DeadLetter,
+    ) -> Result {
+        self.note_content(content);
+        self.refuse(error, letter)
+    }
+
     /// As [`Out::dead_letter`], with what the record or tuple holds: a beginning of it is shown
     /// where the run tells of what it has lost.
     pub fn dead_letter_of(&mut self, letter: DeadLetter, content: &str) {

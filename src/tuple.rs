@@ -155,7 +155,7 @@ pub struct DeadLetter {
 }
 
 /// One of the records or tuples that a run could not use.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct LossExample {
     /// The file or partition, or the component and task as `counts[2]`.
     pub source: String,

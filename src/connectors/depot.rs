@@ -387,8 +387,7 @@ where
         partition.next = offset + 1;
         self.depot.watch.look(&self.record);
         if let Err(error) = (self.decode)(&self.record, out) {
-            out.note_content(self.record.text());
-            out.refuse(error, |error| DeadLetter {
+            out.refuse_record(error, self.record.text(), |error| DeadLetter {
                 source: self.record.source().to_string(),
                 line: Some(self.record.line()),
                 reason: error.to_string(),

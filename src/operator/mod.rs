@@ -137,6 +137,9 @@ pub(crate) trait Outbox {
     /// Whether so much waits to be handed over that it should be soon.
     fn is_full(&self) -> bool;
 
+    /// The bytes that wait to be handed over, and those that are and are not delivered.
+    fn pending_bytes(&self) -> usize;
+
     /// What was handed over in a run before this one, and not delivered as far as is known.
     fn put_back(&mut self, epoch: Epoch, outbox: Vec<u8>);
 

@@ -149,6 +149,11 @@ impl<S: Sink> Outbox for SinkOperator<S> {
         self.sink.waiting_bytes() > MAX_WAITING_BYTES
     }
 
+    fn pending_bytes(&self) -> usize {
+        let undelivered = self.undelivered.iter().map(|(_, outbox)| outbox.len());
+        self.sink.waiting_bytes() + undelivered.sum::<usize>()
+    }
+
     fn put_back(&mut self, epoch: Epoch, outbox: Vec<u8>) {
         self.undelivered.push_back((epoch, Arc::new(outbox)));
     }

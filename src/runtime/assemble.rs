@@ -128,6 +128,7 @@ fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assemb
             name: task.context.name(),
             component: physical.component,
             spout: ties[physical.component].clone(),
+            sink: components[physical.component].kind == ComponentKind::Sink,
             metrics: Arc::clone(&task.metrics),
             status: task.context.status.clone(),
         });
@@ -142,7 +143,7 @@ fn assemble(program: &Program, waker: impl Fn(TaskId) -> Waker) -> Result<Assemb
         program.options.clone(),
         slides,
         commits,
-        losses(program, &first_task),
+        (losses(program, &first_task), Arc::clone(&program.timings)),
     );
     Ok(Assembly {
         threads: physical.threads.clone(),

@@ -80,6 +80,9 @@ pub(crate) struct Channels {
     waiting: usize,
     /// The tuples that are pending.
     held: usize,
+    /// The tuples that are in flight, and the windows, of all channels.
+    in_flight: usize,
+    credit: usize,
     pub(crate) outgoing: Vec<Outgoing>,
 }
 
@@ -101,12 +104,15 @@ impl Channels {
             sent: Timestamp::MIN,
             telling: false,
         });
+        let channels: Vec<_> = channels.collect();
         Self {
-            channels: channels.collect(),
+            credit: first_window.saturating_mul(channels.len()),
+            channels,
             batch_tuples,
             watermark: Timestamp::MIN,
             waiting: 0,
             held: 0,
+            in_flight: 0,
             outgoing: Vec::new(),
         }
     }
@@ -119,6 +125,11 @@ impl Channels {
     /// How many tuples wait for credit.
     pub(crate) fn held(&self) -> usize {
         self.held
+    }
+
+    /// How many tuples were sent and not yet taken, and how many may be.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight, self.credit)
     }
 
     /// The readers for whose credit the task waits.
@@ -172,7 +183,10 @@ impl Channels {
         let Some(state) = self.channels.get_mut(channel) else {
             return;
         };
-        state.in_flight = state.in_flight.saturating_sub(tuples);
+        let taken = tuples.min(state.in_flight);
+        state.in_flight -= taken;
+        self.in_flight -= taken;
+        self.credit = self.credit - state.window + window;
         state.window = window;
         if state.spare.len() < SPARE_BUFFERS {
             state.spare.push(buffer);
@@ -187,6 +201,7 @@ impl Channels {
         let state = &mut self.channels[channel];
         while let Some(message) = state.next_pending() {
             self.held -= message.tuples();
+            self.in_flight += message.tuples();
             self.outgoing.push(state.deliver(message));
         }
         if state.pending.is_empty() {
@@ -201,6 +216,7 @@ impl Channels {
         state.told = message.watermark();
         let tuples = message.tuples();
         if state.pending.is_empty() && (tuples == 0 || state.may_send(tuples)) {
+            self.in_flight += tuples;
             self.outgoing.push(state.deliver(message));
             return;
         }
@@ -271,8 +287,10 @@ mod tests {
         channels.tell_watermark();
         assert_eq!((channels.outgoing.len(), channels.blocked()), (1, true));
         assert_eq!(channels.waits_for(), Some(7));
-        channels.credit(0, 8, 10, batch(0));
+        assert_eq!(channels.in_flight(), (8, 10));
+        channels.credit(0, 8, 12, batch(0));
         assert_eq!((channels.outgoing.len(), channels.blocked()), (3, false));
+        assert_eq!(channels.in_flight(), (8, 12), "the second batch");
     }
 
     #[test]

@@ -9,8 +9,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::action::Action;
-use super::metrics::Percentiles;
-use super::report::CommitStats;
 use crate::context::Epoch;
 use crate::store::Batch;
 use crate::time::Timestamp;
@@ -32,8 +30,6 @@ pub(crate) struct Commits {
     delivering: usize,
     settled: Vec<Batch>,
     settling: bool,
-    times: Percentiles,
-    stats: CommitStats,
 }
 
 struct Collecting {
@@ -64,8 +60,6 @@ impl Commits {
             delivering: 0,
             settled: Vec::new(),
             settling: false,
-            times: Percentiles::default(),
-            stats: CommitStats::default(),
         }
     }
 
@@ -182,21 +176,5 @@ impl Commits {
             commit: true,
         };
         Settle::Commit(epoch, std::mem::take(&mut self.settled))
-    }
-
-    /// How long a commit took, and how much it wrote.
-    pub(crate) fn note(&mut self, took: Duration, bytes: usize) {
-        self.times.add(took);
-        self.stats.commits += 1;
-        self.stats.bytes += bytes as u64;
-    }
-
-    pub(crate) fn stats(&self) -> CommitStats {
-        CommitStats {
-            epoch: self.committed,
-            p50: self.times.at(0.5),
-            p99: self.times.at(0.99),
-            ..self.stats
-        }
     }
 }

@@ -3,6 +3,8 @@
 //! Like a task it is a state machine: reports and the time go in, cuts and the end come
 //! out. Its driver holds the thread, the timer and the signals.
 
+mod stats;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +12,14 @@ use std::time::Duration;
 use super::action::Action;
 use super::clock::{Clock, ClockWatch};
 use super::commits::{Commits, Settle};
+use super::deliveries::Deliveries;
 use super::ended::{Ended, InHand};
 use super::losses::{LossWatch, TooManyLost};
 use super::message::{Report, TaskId};
-use super::metrics::{Activity, Metrics, Percentiles, share};
+use super::metrics::{Activity, Metrics};
 use super::options::RunOptions;
-use super::report::{ComponentStats, RunError, RunStats, Summary};
+use super::report::{RunError, Summary};
+use super::timings::Timings;
 use crate::context::Epoch;
 use crate::error::{Fatal, stems_from};
 use crate::fault::Killed;
@@ -43,6 +47,7 @@ pub(crate) struct Watched {
     pub(crate) component: usize,
     /// Set for spouts.
     pub(crate) spout: Option<SpoutTies>,
+    pub(crate) sink: bool,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) status: Status,
 }
@@ -58,6 +63,8 @@ pub(crate) struct SpoutTies {
 struct TaskState {
     watched: Watched,
     passed: u64,
+    /// The last epoch that a sink has delivered.
+    delivered: u64,
     /// How far a spout had come at its latest cut.
     progress: Progress,
     input_ended: bool,
@@ -80,7 +87,8 @@ pub(crate) struct Coordinator {
     /// The cuts that some task has not passed, with their times.
     cuts: VecDeque<(u64, Duration)>,
     completed: u64,
-    latencies: Percentiles,
+    deliveries: Deliveries,
+    timings: Arc<Timings>,
     last_was_cut: bool,
     /// The input of some spout has ended, but not for good.
     paused: bool,
@@ -97,12 +105,13 @@ impl Coordinator {
         options: RunOptions,
         slides: Vec<i64>,
         commits: Option<Commits>,
-        losses: Arc<LossWatch>,
+        (losses, timings): (Arc<LossWatch>, Arc<Timings>),
     ) -> Self {
         let committed = commits.as_ref().map_or(0, Commits::committed);
         let tasks = tasks.into_iter().map(|watched| TaskState {
             watched,
             passed: committed,
+            delivered: 0,
             progress: Progress {
                 watermark: Timestamp::MIN,
                 idle: false,
@@ -111,6 +120,11 @@ impl Coordinator {
             finished: false,
             named_at: None,
         });
+        let mut deliveries = Deliveries::default();
+        if committed > 0 {
+            // What the run before had committed is delivered once more.
+            deliveries.cut(committed, clock.elapsed());
+        }
         Self {
             tasks: tasks.collect(),
             components,
@@ -122,7 +136,8 @@ impl Coordinator {
             next_number: committed + 1,
             cuts: VecDeque::new(),
             completed: committed,
-            latencies: Percentiles::default(),
+            deliveries,
+            timings,
             last_was_cut: false,
             paused: false,
             commits,
@@ -139,6 +154,9 @@ impl Coordinator {
                 state.passed = number;
                 if state.named_at.take().is_some() {
                     tracing::info!("{} goes on", state.watched.name);
+                }
+                if self.commits.is_none() {
+                    state.delivered = number;
                 }
                 self.complete();
                 None
@@ -167,6 +185,8 @@ impl Coordinator {
                 self.cut_early()
             }
             Report::Delivered(number) => {
+                state.delivered = number;
+                self.forget_delivered();
                 let action = self.commits.as_mut()?.delivered(number);
                 action.or_else(|| self.cut_early())
             }
@@ -305,6 +325,7 @@ impl Coordinator {
         self.last_cut = now;
         self.last_was_cut = last;
         self.cuts.push_back((epoch.number, now));
+        self.deliveries.cut(epoch.number, now);
         Action::Cut(epoch)
     }
 
@@ -329,10 +350,18 @@ impl Coordinator {
             if number > passed {
                 return;
             }
-            self.latencies.add(now.saturating_sub(cut_at));
+            self.timings.note_epoch(now.saturating_sub(cut_at));
             self.completed = number;
             self.cuts.pop_front();
+            self.forget_delivered();
         }
+    }
+
+    /// Cuts that every sink has delivered are not needed any more.
+    fn forget_delivered(&mut self) {
+        let sinks = self.tasks.iter().filter(|task| task.watched.sink);
+        let delivered = sinks.map(|task| task.delivered).min();
+        self.deliveries.delivered(delivered.unwrap_or(u64::MAX));
     }
 
     /// Names the tasks that have not passed an epoch for too long.
@@ -455,9 +484,7 @@ impl Coordinator {
 
     /// How long a commit took, and how much it wrote.
     pub(crate) fn note_commit(&mut self, took: Duration, bytes: usize) {
-        if let Some(commits) = &mut self.commits {
-            commits.note(took, bytes);
-        }
+        self.timings.note_commit(took, bytes);
     }
 
     fn summary(&self) -> Summary {
@@ -469,90 +496,6 @@ impl Coordinator {
             input_ended: spouts.all(|spout| spout.input_ended),
             stats: self.stats(),
         }
-    }
-
-    pub(crate) fn stats(&self) -> RunStats {
-        use std::sync::atomic::Ordering::Relaxed;
-        let elapsed = self.clock.elapsed();
-        let components = self
-            .components
-            .iter()
-            .enumerate()
-            .map(|(number, component)| {
-                let of_it = |task: &&TaskState| task.watched.component == number;
-                let all: Vec<_> = self.tasks.iter().filter(of_it).collect();
-                let sum = |read: fn(&Metrics) -> u64| -> u64 {
-                    all.iter().map(|task| read(&task.watched.metrics)).sum()
-                };
-                let busy = all
-                    .iter()
-                    .map(|task| share(task.watched.metrics.busy_nanos.load(Relaxed), elapsed));
-                #[allow(clippy::cast_precision_loss)]
-                ComponentStats {
-                    component: component.clone(),
-                    tasks: all.len(),
-                    tuples_in: sum(|metrics| metrics.tuples_in.load(Relaxed)),
-                    tuples_out: sum(|metrics| metrics.tuples_out.load(Relaxed)),
-                    late: sum(|metrics| metrics.late.load(Relaxed)),
-                    dead_letters: sum(|metrics| metrics.dead_letters.load(Relaxed)),
-                    batches: sum(|metrics| metrics.batches_in.load(Relaxed)),
-                    busy: busy.sum::<f64>() / all.len().max(1) as f64,
-                    waiting: Duration::from_nanos(sum(|metrics| {
-                        metrics.blocked_nanos.load(Relaxed)
-                    })),
-                    open_windows: all
-                        .iter()
-                        .map(|task| task.watched.metrics.open_windows.load(Relaxed))
-                        .max()
-                        .unwrap_or(0),
-                    held: all
-                        .iter()
-                        .map(|task| task.watched.metrics.held())
-                        .max()
-                        .unwrap_or(0),
-                }
-            });
-        let components: Vec<_> = components.collect();
-        let spouts = self
-            .tasks
-            .iter()
-            .filter(|task| task.watched.spout.is_some());
-        let tuples = spouts
-            .map(|task| task.watched.metrics.tuples_out.load(Relaxed))
-            .sum();
-        RunStats {
-            elapsed,
-            components,
-            epochs: self.completed,
-            epoch_p50: self.latencies.at(0.5),
-            epoch_p99: self.latencies.at(0.99),
-            watermark: self.watermark(),
-            tuples,
-            late_tuples: Box::new(self.losses.late()),
-            refused: Box::new(self.losses.dead_letters()),
-            commits: self.commits.as_ref().map(Commits::stats),
-        }
-    }
-
-    /// The least watermark, and who holds it back: from the task that is furthest behind
-    /// up to the spout.
-    fn watermark(&self) -> (Timestamp, String) {
-        let behind = self.tasks.iter().enumerate();
-        let behind = behind.min_by_key(|(_, task)| task.watched.metrics.watermark());
-        let Some((mut holder, least)) =
-            behind.map(|(at, task)| (at, task.watched.metrics.watermark()))
-        else {
-            return (Timestamp::MIN, String::new());
-        };
-        for _ in 0..self.tasks.len() {
-            let task = &self.tasks[holder];
-            let sender = task.watched.metrics.slowest();
-            if task.watched.spout.is_some() || sender >= self.tasks.len() {
-                break;
-            }
-            holder = sender;
-        }
-        (least, self.tasks[holder].watched.name.clone())
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) const JUDGED_FROM: u64 = 1_000;
 ///
 /// All counts are from the start of this run; work that is repeated after a failure is counted
 /// once.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Losses {
     /// The number over all components. If records cannot be told apart, as after a CSV quote that
@@ -51,7 +51,7 @@ pub struct Losses {
 }
 
 /// The share of its input that a component has lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct LostShare {
     /// The component's id.
     pub component: String,
@@ -97,7 +97,7 @@ impl fmt::Display for LostShare {
 }
 
 /// A kind of reasons for which records or tuples were lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct LossReason {
     /// The reason, with its values left out: `` `…` is not a time of the format rfc3339 ``.

@@ -39,6 +39,11 @@ pub(crate) struct Metrics {
     pub(crate) open_windows: AtomicU64,
     /// What a spout has read, as far as it says.
     pub(crate) records: AtomicU64,
+    /// Tuples on their way to the task's readers, and how many may be.
+    pub(crate) in_flight: AtomicU64,
+    pub(crate) credit: AtomicU64,
+    /// Bytes that a sink has not delivered.
+    pub(crate) pending_bytes: AtomicU64,
     pub(super) tally: Tally,
     held: AtomicU64,
     watermark: AtomicI64,
@@ -58,6 +63,11 @@ impl Metrics {
     pub(crate) fn add_time(counter: &AtomicU64, span: Duration) {
         let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         counter.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Notes a number as it is now.
+    pub(crate) fn set(gauge: &AtomicU64, value: usize) {
+        gauge.store(value as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn set_activity(&self, activity: Activity, since: Duration) {
@@ -136,12 +146,12 @@ impl Metrics {
 }
 
 /// The share of `part` in `whole`, `0.0..=1.0`.
-pub(crate) fn share(part_nanos: u64, whole: Duration) -> f64 {
+pub(crate) fn share(part: Duration, whole: Duration) -> f64 {
     let whole = whole.as_secs_f64();
     if whole <= 0.0 {
         return 0.0;
     }
-    (Duration::from_nanos(part_nanos).as_secs_f64() / whole).min(1.0)
+    (part.as_secs_f64() / whole).min(1.0)
 }
 
 /// Percentiles over the latest values, at most [`Percentiles::KEPT`].

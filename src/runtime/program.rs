@@ -7,6 +7,7 @@ use super::ended::InHand;
 use super::metrics::Metrics;
 use super::options::RunOptions;
 use super::report::RunError;
+use super::timings::Timings;
 use crate::durable::layout::{self, Culprit};
 use crate::durable::{Commit, CommitNotifier, DataDir};
 use crate::fault::Faults;
@@ -37,6 +38,7 @@ pub(crate) struct Program {
     pub(super) faults: Faults,
     /// Of each task, over all restarts.
     pub(super) metrics: Vec<Arc<Metrics>>,
+    pub(super) timings: Arc<Timings>,
 }
 
 impl Program {
@@ -73,6 +75,7 @@ impl Program {
             notifier: CommitNotifier::default(),
             faults,
             metrics,
+            timings: Arc::default(),
         };
         if let Some(commit) = program.last_commit()? {
             // Moments that were given out already do not come again, whatever was done to

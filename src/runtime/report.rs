@@ -1,13 +1,12 @@
-//! How a run ended, and what it counted.
+//! How a run ended.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::losses::{Losses, TooManyLost};
+use super::losses::TooManyLost;
+use super::stats::RunStats;
 use crate::durable::Misfit;
 use crate::error::{BoxError, Fatal, stems_from};
 use crate::store::StoreError;
-use crate::time::Timestamp;
 use crate::topology::PlanErrors;
 
 /// Why a run could not start, or did not end well.
@@ -104,181 +103,8 @@ impl RunError {
     }
 }
 
-/// What one component has done, over all of its tasks.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ComponentStats {
-    /// The component's id.
-    pub component: String,
-    /// How many tasks it has.
-    pub tasks: usize,
-    /// Tuples taken.
-    pub tuples_in: u64,
-    /// Tuples emitted on all streams, dead letters aside.
-    pub tuples_out: u64,
-    /// Tuples that came too late for their windows.
-    pub late: u64,
-    /// Tuples and records that could not be processed.
-    pub dead_letters: u64,
-    /// Messages with tuples taken.
-    pub batches: u64,
-    /// The share of the time in which user code ran, averaged over the tasks, `0.0..=1.0`.
-    pub busy: f64,
-    /// Time that the tasks waited until a reader could take more, summed.
-    pub waiting: Duration,
-    /// Windows that hold tuples and are not closed, the most of any task.
-    pub open_windows: u64,
-    /// The most tuples that a task has held at once for its readers: what one call of user code
-    /// has emitted, or what has waited until a reader could take more.
-    pub held: u64,
-}
-
-/// What a run has done so far, or in all.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RunStats {
-    /// Time since the start.
-    pub elapsed: Duration,
-    /// The components in the order of their declaration.
-    pub components: Vec<ComponentStats>,
-    /// How many epochs every task has passed.
-    pub epochs: u64,
-    /// The median time from the cut of an epoch until every task had passed it.
-    pub epoch_p50: Duration,
-    /// The same, 99th percentile.
-    pub epoch_p99: Duration,
-    /// The least watermark of all tasks, and the task that holds it back.
-    pub watermark: (Timestamp, String),
-    /// Tuples that the spouts emitted.
-    pub tuples: u64,
-    /// The late tuples, and why they are.
-    pub late_tuples: Box<Losses>,
-    /// The dead letters, and why they are.
-    pub refused: Box<Losses>,
-    /// What was committed; none without a data directory.
-    pub commits: Option<CommitStats>,
-}
-
-/// What a durable run has committed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CommitStats {
-    /// The number of the epoch that was committed last.
-    pub epoch: u64,
-    /// How many commits this run has made.
-    pub commits: u64,
-    /// Bytes of the changes, before what the store adds.
-    pub bytes: u64,
-    /// The median time that the store took to write one.
-    pub p50: Duration,
-    /// The same, 99th percentile.
-    pub p99: Duration,
-}
-
-impl RunStats {
-    /// Tuples that the spouts emitted per second.
-    #[must_use]
-    #[allow(clippy::cast_precision_loss)]
-    pub fn tuples_per_second(&self) -> f64 {
-        self.tuples as f64 / self.elapsed.as_secs_f64().max(1e-9)
-    }
-
-    /// Late tuples over all components.
-    #[must_use]
-    pub fn late(&self) -> u64 {
-        self.components.iter().map(|component| component.late).sum()
-    }
-
-    /// Dead letters over all components.
-    #[must_use]
-    pub fn dead_letters(&self) -> u64 {
-        self.components
-            .iter()
-            .map(|component| component.dead_letters)
-            .sum()
-    }
-
-    /// The statistics of one component.
-    #[must_use]
-    pub fn component(&self, id: &str) -> Option<&ComponentStats> {
-        self.components
-            .iter()
-            .find(|component| component.component == id)
-    }
-}
-
-impl fmt::Display for RunStats {
-    /// A table for people, one row for each component.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self
-            .components
-            .iter()
-            .map(|component| component.component.chars().count());
-        let width = names.max().unwrap_or(0).max("component".len());
-        writeln!(
-            f,
-            "{:<width$} {:>5} {:>12} {:>12} {:>8} {:>8} {:>10} {:>6} {:>11}",
-            "component",
-            "tasks",
-            "tuples in",
-            "tuples out",
-            "late",
-            "dead",
-            "batches",
-            "busy",
-            "waiting"
-        )?;
-        for row in &self.components {
-            writeln!(
-                f,
-                "{:<width$} {:>5} {:>12} {:>12} {:>8} {:>8} {:>10} {:>5.1}% {:>10.3}s",
-                row.component,
-                row.tasks,
-                row.tuples_in,
-                row.tuples_out,
-                row.late,
-                row.dead_letters,
-                row.batches,
-                row.busy * 100.0,
-                row.waiting.as_secs_f64(),
-            )?;
-        }
-        let (watermark, holder) = &self.watermark;
-        match *watermark {
-            Timestamp::MAX => writeln!(f, "watermark: end of input")?,
-            Timestamp::MIN => writeln!(f, "watermark: none yet, held back by {holder}")?,
-            moment => writeln!(f, "watermark: {moment}, held back by {holder}")?,
-        }
-        writeln!(
-            f,
-            "epochs: {} passed, latency p50 {:.1} ms, p99 {:.1} ms",
-            self.epochs,
-            self.epoch_p50.as_secs_f64() * 1e3,
-            self.epoch_p99.as_secs_f64() * 1e3,
-        )?;
-        if let Some(commits) = &self.commits {
-            writeln!(
-                f,
-                "commits: {} up to epoch {}, {} bytes, p50 {:.1} ms, p99 {:.1} ms",
-                commits.commits,
-                commits.epoch,
-                commits.bytes,
-                commits.p50.as_secs_f64() * 1e3,
-                commits.p99.as_secs_f64() * 1e3,
-            )?;
-        }
-        write!(
-            f,
-            "{} tuples in {:.3} s: {:.0} tuples/s",
-            self.tuples,
-            self.elapsed.as_secs_f64(),
-            self.tuples_per_second()
-        )
-    }
-}
-
 /// How a run that went well ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Summary {
     /// Whether the input had ended; otherwise the run was stopped.

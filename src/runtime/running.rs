@@ -5,21 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use ractor::ActorRef;
-
-use super::actors::{Attempt, CoordinatorMessage, Roll, launch};
+use super::actors::{Attempt, Roll, launch};
 use super::assemble::Assembly;
 use super::clock::Clock;
+use super::control::Control;
 use super::ended::{Ended, InHand, guarded};
 use super::options::RunOptions;
 use super::program::Program;
-use super::report::{RunError, RunStats, Summary};
+use super::report::{RunError, Summary};
 use super::signals::at_stop_signals;
+use super::stats::RunStats;
 use super::supervisor::{Cause, Supervisor, Verdict};
+use super::watch::Watch;
 #[cfg(unix)]
 use crate::durable::Socket;
 use crate::durable::Views;
-use crate::topology::Topology;
+use crate::topology::{Plan, Topology};
 
 /// A running topology, on its own threads.
 ///
@@ -27,6 +28,7 @@ use crate::topology::Topology;
 #[must_use = "wait for the end of the run, or its result is lost"]
 pub struct Running {
     control: Control,
+    plan: Arc<Plan>,
     views: Option<Views>,
     // A receiver may not be shared between threads by itself; `stats` and `stop` are called
     // from others while one waits.
@@ -37,56 +39,6 @@ pub struct Running {
 struct End {
     ends: mpsc::Receiver<Result<Summary, RunError>>,
     result: Option<Result<Summary, RunError>>,
-}
-
-/// Who coordinates the run at present; shared by its user, the signals and the thread of the
-/// run, hence the lock.
-#[derive(Clone, Default)]
-struct Control(Arc<Mutex<Controlled>>);
-
-#[derive(Default)]
-struct Controlled {
-    /// None while the run is being restored.
-    coordinator: Option<ActorRef<CoordinatorMessage>>,
-    /// How often a stop was asked for.
-    stops: u32,
-}
-
-impl Control {
-    fn with<T>(&self, change: impl FnOnce(&mut Controlled) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Asks for a graceful stop, and the second time for one at once.
-    fn stop(&self) {
-        self.with(|controlled| {
-            controlled.stops += 1;
-            if let Some(coordinator) = &controlled.coordinator {
-                // Where it is gone the run has ended already.
-                let _ = coordinator.cast(CoordinatorMessage::Stop);
-            }
-        });
-    }
-
-    /// Another coordinator is there, or none; it hears of the stops before its time.
-    fn pass_to(&self, coordinator: Option<ActorRef<CoordinatorMessage>>) {
-        self.with(|controlled| {
-            if let Some(coordinator) = &coordinator {
-                for _ in 0..controlled.stops {
-                    let _ = coordinator.cast(CoordinatorMessage::Stop);
-                }
-            }
-            controlled.coordinator = coordinator;
-        });
-    }
-
-    fn coordinator(&self) -> Option<ActorRef<CoordinatorMessage>> {
-        self.with(|controlled| controlled.coordinator.clone())
-    }
-
-    fn stops(&self) -> u32 {
-        self.with(|controlled| controlled.stops)
-    }
 }
 
 /// After a run that went well its tasks, and what they hold open, are waited for so long.
@@ -106,12 +58,13 @@ impl Running {
     /// after a failure.
     #[must_use]
     pub fn stats(&self) -> Option<RunStats> {
-        let (reply, stats) = mpsc::sync_channel(1);
-        self.control
-            .coordinator()?
-            .cast(CoordinatorMessage::Stats(reply))
-            .ok()?;
-        stats.recv_timeout(Duration::from_secs(1)).ok()
+        self.control.ask()
+    }
+
+    /// Sees the run from other threads, also after its end.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch::new(Arc::clone(&self.plan), self.control.clone())
     }
 
     /// The state of the run for readers, as of its last commit; none without a data
@@ -167,8 +120,9 @@ impl Topology {
     pub fn start(self, options: RunOptions) -> Result<Running, RunError> {
         let faults = options.faults.clone();
         let program = Program::new(self, options, Clock::system(), faults)?;
-        let control = Control::default();
         let made = make(&program)?;
+        let control = Control::new(made.0.coordinator.stats());
+        let plan = Arc::new(program.plan.clone());
         // All that may be missing is had before a task runs.
         let (hand_over, handed_over) = mpsc::sync_channel(1);
         let (ended, ends) = mpsc::sync_channel(1);
@@ -205,6 +159,7 @@ impl Topology {
         let _ = hand_over.send(begun);
         Ok(Running {
             control,
+            plan,
             views,
             end: Mutex::new(End { ends, result: None }),
         })
@@ -231,6 +186,7 @@ fn run(begun: Begun, control: &Control) -> Result<Summary, RunError> {
     let name = || program.plan.name.clone();
     let going = || keep_going(&program, control, attempt);
     let result = guarded(name, "the thread of the run", going).flatten();
+    control.end(&result);
     // The data directory is let go of before anybody hears of the end.
     #[cfg(unix)]
     drop(socket);
@@ -252,7 +208,7 @@ fn make(program: &Program) -> Result<Made, RunError> {
 fn begin(program: &Program, control: &Control, made: Made) -> Result<Attempt, RunError> {
     let (assembly, roll) = made;
     let attempt = launch(assembly, roll, &program.clock)?;
-    control.pass_to(Some(attempt.coordinator.clone()));
+    control.pass_to(attempt.coordinator.clone());
     Ok(attempt)
 }
 
@@ -264,8 +220,11 @@ fn keep_going(
 ) -> Result<Summary, RunError> {
     let mut supervisor = Supervisor::new(program.options.restarts);
     loop {
-        let ended = attempt.ended.recv().unwrap_or(Ended::Killed);
-        control.pass_to(None);
+        let (ended, stats) = match attempt.ended.recv() {
+            Ok((ended, stats)) => (ended, Some(stats)),
+            Err(_) => (Ended::Killed, None),
+        };
+        control.left(stats);
         let (mut error, in_hand) = match ended {
             Ended::Done(result) => {
                 if result.is_err() {
@@ -298,15 +257,20 @@ fn keep_going(
             return Err(error);
         }
         note(program, in_hand)?;
+        control.restores(&error);
         attempt = loop {
             match supervisor.failed(program.clock.elapsed(), error, cause) {
                 Verdict::Restart(pause) => wait(control, pause),
                 Verdict::End(error) => return Err(error),
             }
             match make(program).and_then(|made| begin(program, control, made)) {
-                Ok(attempt) => break attempt,
+                Ok(attempt) => {
+                    program.timings.note_restart();
+                    break attempt;
+                }
                 Err(failed) if failed.is_final() => return Err(failed),
                 Err(failed) => {
+                    control.restores(&failed);
                     cause = Cause::of(&failed, None);
                     error = failed;
                 }

@@ -96,9 +96,11 @@ pub(crate) fn run_on_this_thread(
             program.note(&in_hand)?;
         }
         match supervisor.failed(program.clock.elapsed(), error, cause) {
-            Verdict::Restart(pause) => program
-                .clock
-                .advance_to(program.clock.elapsed().saturating_add(pause)),
+            Verdict::Restart(pause) => {
+                program.timings.note_restart();
+                let end = program.clock.elapsed().saturating_add(pause);
+                program.clock.advance_to(end);
+            }
             Verdict::End(error) => return Err(error),
         }
     }

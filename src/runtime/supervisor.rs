@@ -130,7 +130,7 @@ impl Supervisor {
 }
 
 /// An error with what it came from, each said once.
-fn with_sources(error: &RunError) -> String {
+pub(super) fn with_sources(error: &RunError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

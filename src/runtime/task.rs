@@ -288,6 +288,9 @@ impl Task {
     }
 
     fn note_blocking(&mut self) {
+        let (in_flight, credit) = self.channels.in_flight();
+        Metrics::set(&self.metrics.in_flight, in_flight);
+        Metrics::set(&self.metrics.credit, credit);
         match (self.channels.waits_for(), self.blocked_since) {
             (Some(reader), None) => {
                 let now = self.shared.clock.elapsed();

@@ -103,6 +103,26 @@ impl Kafka {
         }
     }
 
+    /// Stops its process until [`Kafka::go_on`]: it answers nobody.
+    ///
+    /// # Errors
+    /// Where it cannot be told to.
+    pub fn pause(&self) -> Result<()> {
+        self.server
+            .as_ref()
+            .map_or(Ok(()), |server| server.signal("STOP"))
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// Where it cannot be told to.
+    pub fn go_on(&self) -> Result<()> {
+        self.server
+            .as_ref()
+            .map_or(Ok(()), |server| server.signal("CONT"))
+    }
+
     /// Starts it again, with the same data at the same addresses.
     ///
     /// # Errors

@@ -1,9 +1,11 @@
-//! Real servers for tests: a Kafka broker, Redis and PostgreSQL, on free ports of this computer.
+//! Real servers for tests: a Kafka broker, Redis and PostgreSQL, on free ports of this computer; and
+//! real readers of what squall writes.
 //!
 //! ```text
 //!   kafka, redis, postgres    one server each: started, asked, stopped, killed, started again
 //!   shared                    one of each for all tests of a run
 //!   guarded                   a child that ends with its parent, however that ends
+//!   python                    a Python with packages from its registry
 //!   tools                     the programs that they need, and what to install where one is missing
 //! ```
 //!
@@ -14,6 +16,7 @@
 mod guarded;
 pub mod kafka;
 pub mod postgres;
+mod python;
 pub mod redis;
 pub mod shared;
 mod tools;
@@ -23,6 +26,7 @@ use std::io;
 
 pub use kafka::{Kafka, KafkaAt};
 pub use postgres::{Postgres, PostgresAt};
+pub use python::python;
 pub use redis::{Redis, RedisAt};
 pub use tools::missing_packages;
 

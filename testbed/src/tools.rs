@@ -46,7 +46,7 @@ struct Program {
     package: &'static str,
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 7] = [
     Program {
         name: "java",
         what: "the Kafka broker of the tests",
@@ -77,6 +77,11 @@ const PROGRAMS: [Program; 6] = [
         what: "a look into the PostgreSQL of the tests",
         package: "postgresql-client",
     },
+    Program {
+        name: "python3",
+        what: "a reader of what squall writes in the tests",
+        package: "python3-venv",
+    },
 ];
 
 /// The Debian packages of the programs that the servers need and that are not on this computer.
@@ -85,7 +90,17 @@ pub fn missing_packages() -> Vec<&'static str> {
     let absent = PROGRAMS
         .iter()
         .filter(|program| find(program.name).is_none());
-    absent.map(|program| program.package).collect()
+    let mut packages: Vec<_> = absent.map(|program| program.package).collect();
+    if find("python3").is_some() && !has_venv() {
+        packages.push("python3-venv");
+    }
+    packages
+}
+
+/// Whether Python can make environments: Debian has what it needs for that in a package of its own.
+pub(crate) fn has_venv() -> bool {
+    let mut python = Command::new("python3");
+    run(python.args(["-c", "import venv, ensurepip"])).is_ok()
 }
 
 /// The path of one of the programs.

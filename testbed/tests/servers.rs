@@ -170,3 +170,19 @@ fn tests_of_a_process_share_one_server() -> Result {
     assert_eq!(ask(&at.address, b"PING\r\n")?, b"+PONG\r\n");
     Ok(())
 }
+
+#[test]
+fn a_python_has_its_packages_and_is_made_once() -> Result {
+    let packages = ["prometheus_client==0.22.1"];
+    let python = squall_testbed::python(&packages)?;
+    let asked = "import importlib.metadata as m; print(m.version('prometheus_client'))";
+    let output = Command::new(&python).args(["-c", asked]).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    assert_eq!(said.trim(), "0.22.1");
+    let made = |at: &Path| std::fs::metadata(at.join("pyvenv.cfg"))?.modified();
+    let environment = python.parent().and_then(Path::parent).ok_or("a folder")?;
+    let before = made(environment)?;
+    assert_eq!(squall_testbed::python(&packages)?, python);
+    assert_eq!(made(environment)?, before);
+    Ok(())
+}

@@ -11,6 +11,7 @@ mod failures;
 mod groupings;
 mod stops;
 mod threads;
+mod watch;
 
 use std::time::Instant;
 

@@ -9,8 +9,8 @@ const LAYERS: &[&[&str]] = &[
     &[
         "decimal", "error", "meaning", "private", "text", "time", "varint",
     ],
-    // Failing on purpose; the runtime of asynchronous clients.
-    &["clients", "fault"],
+    // Failing on purpose; the runtime of asynchronous clients; what tasks wait for outside.
+    &["clients", "fault", "status"],
     // What travels, and what is known of the task that has it; what is kept on disk.
     &["context", "store", "tuple"],
     // How tuples are grouped.

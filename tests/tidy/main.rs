@@ -86,6 +86,10 @@ fn what_cannot_fail_says_why() {
         "src",
         "macros/src",
         "cube/src",
+        "connectors/kafka/src",
+        "connectors/postgres/src",
+        "connectors/redis/src",
+        "http/src",
         "topologies/src",
         "xtask/src",
     ] {
@@ -93,7 +97,7 @@ fn what_cannot_fail_says_why() {
     }
 }
 
-/// Safe code, but for one file that says why.
+/// Safe code, but for the files that say why.
 fn unsafe_code(path: &str, text: &str) -> Vec<String> {
     let lines = code(text).into_iter();
     // (Written in two so that this file has none.)
@@ -102,7 +106,7 @@ fn unsafe_code(path: &str, text: &str) -> Vec<String> {
         let mut words = line.split(|c: char| !is_name(c));
         words.any(|w| w == word || w == concat!("un", "safe_code"))
     });
-    if path == "src/text/repr.rs" {
+    if ["src/text/repr.rs", "connectors/kafka/src/topic_id.rs"].contains(&path) {
         return Vec::new();
     }
     lines
@@ -117,7 +121,10 @@ fn code_is_safe() {
         "src",
         "macros",
         "cube",
+        "connectors",
+        "http",
         "topologies",
+        "testbed",
         "examples",
         "benches",
         "xtask",

@@ -13,6 +13,10 @@ const CRATES: &[&str] = &[
     "src",
     "macros/src",
     "cube/src",
+    "connectors/kafka/src",
+    "connectors/postgres/src",
+    "connectors/redis/src",
+    "http/src",
     "topologies/src",
     "xtask/src",
 ];

@@ -6,6 +6,12 @@ use squall::connectors::files::{
     Columns, Delimiter, Encoding, Format, ProbeError, RecordReader, Source,
 };
 
+#[cfg(feature = "kafka")]
+use crate::connections::Connections;
+#[cfg(feature = "kafka")]
+use crate::kafka::{TopicAt, TopicRecords};
+#[cfg(feature = "kafka")]
+use crate::position::Position;
 use crate::wrong::WrongUse;
 
 /// The help of `--input` where records are read, and never made.
@@ -44,6 +50,14 @@ pub struct Input {
     /// with the records that were appended
     #[arg(long, requires = "input", conflicts_with = "follow")]
     pub keep_open: bool,
+}
+
+/// What stands before `://` in the address of a server; none of a path, and of what is there.
+pub(crate) fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Some(scheme).filter(|_| is_scheme && !std::path::Path::new(text).exists())
 }
 
 /// A field that is read of each record, and the option that names it.
@@ -89,6 +103,7 @@ impl Input {
         let Some(input) = &self.input else {
             return Ok(None);
         };
+        self.check_scheme()?;
         let mut files = if self.follow {
             Files::following(input)?
         } else {
@@ -115,6 +130,70 @@ impl Input {
             files = files.columns(columns.clone());
         }
         Ok(Some(files))
+    }
+
+    /// The topic of Kafka that is named; none where none is.
+    ///
+    /// # Errors
+    /// Where its address is wrong, or an option is given that files have.
+    #[cfg(feature = "kafka")]
+    pub fn topic(
+        &self,
+        position: &Position,
+        connections: &Connections,
+    ) -> Result<Option<TopicRecords>, WrongUse> {
+        let Some(input) = self.input.as_deref().filter(|_| self.names_topic()) else {
+            position.check_unused()?;
+            return Ok(None);
+        };
+        for (given, option) in [
+            (self.format.is_some(), "--format"),
+            (self.delimiter.is_some(), "--delimiter"),
+            (self.encoding.is_some(), "--encoding"),
+            (self.columns.is_some(), "--columns"),
+            (self.follow, "--follow"),
+            (self.keep_open, "--keep-open"),
+        ] {
+            if given {
+                return Err(WrongUse::OptionOfFiles { option });
+            }
+        }
+        let at = TopicAt::parse("--input", input, connections)?;
+        Ok(Some(at.read(position)?))
+    }
+
+    /// Whether a topic of Kafka is named, and not a file.
+    #[must_use]
+    pub fn names_topic(&self) -> bool {
+        self.input
+            .as_deref()
+            .is_some_and(|input| scheme(input).is_some_and(|scheme| scheme == "kafka"))
+    }
+
+    /// The input where it is a file, a folder or a glob.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        self.input.as_deref().filter(|_| !self.names_topic())
+    }
+
+    /// What is named is no server that cannot be read.
+    fn check_scheme(&self) -> Result<(), WrongUse> {
+        let Some(input) = &self.input else {
+            return Ok(());
+        };
+        match scheme(input) {
+            None => Ok(()),
+            Some("kafka") => Err(WrongUse::WithoutFeature {
+                option: "--input",
+                what: "a topic of Kafka",
+                feature: "kafka",
+            }),
+            Some(scheme) => Err(WrongUse::UnknownScheme {
+                option: "--input",
+                scheme: format!("{scheme}://"),
+                expected: "kafka://HOST:PORT/TOPIC",
+            }),
+        }
     }
 
     /// Standard input cannot be read again after a crash, and without a data directory

@@ -7,11 +7,16 @@
 //! | [`rolling_top_words`] | the words that occur most, over a rolling window |
 //! | [`top_users`] | the users who spent most, over everything so far |
 //! | [`top_keys`] | the values of any field that occur most, or whose amounts sum up to most |
+//! | [`generate`] | made-up events, to try the topologies with |
 //! | [`input`] | files, folders, globs and standard input as options |
 //! | [`words`] | the words of these, and their times |
 //! | [`purchases`] | the purchases of these: who spends how much |
 //! | [`outputs`] | where results and dead letters go |
 //! | [`places`] | that a run does not write where it reads |
+//! | [`position`] | where a new topology begins to read a depot or a topic |
+//! | [`records`] | records from files, depots and topics by one spout |
+//! | `kafka` | topics of Kafka as options (feature `kafka`) |
+//! | `connections` | users, passwords and certificates out of a file or the environment |
 //! | [`duration`] | spans of time as a person writes them: `10s`, `500ms`, `1m30s` |
 //! | [`numbers`] | places, tasks and rates |
 //! | [`wrong`] | what can be wrong with options: [`WrongUse`](wrong::WrongUse) |
@@ -29,13 +34,20 @@
 //! [`Topology`]: squall::Topology
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "connections")]
+pub mod connections;
 pub mod duration;
+pub mod generate;
 pub mod input;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod numbers;
 pub mod outputs;
 pub mod places;
+pub mod position;
 pub mod purchases;
 pub mod ready;
+pub mod records;
 pub mod rolling_top_words;
 #[cfg(feature = "cube")]
 pub mod rollup;

@@ -3,11 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 use squall::connectors::{DeadLetterFile, Files, JsonLines};
 use squall::topology::AsStream;
-use squall::{Topology, Tuple};
+use squall::{Ranking, Text, Topology};
+#[cfg(feature = "kafka")]
+use squall_kafka::KafkaSink;
 
+#[cfg(feature = "connections")]
+use crate::connections::Connections;
+use crate::input::scheme;
+#[cfg(feature = "kafka")]
+use crate::kafka::TopicAt;
 use crate::places::Places;
 use crate::wrong::WrongUse;
 
@@ -27,47 +33,135 @@ pub struct Outputs {
     /// without this option they are logged
     #[arg(long, value_name = "PATH")]
     pub dead_letters: Option<PathBuf>,
+    /// How servers are reached: a file with lines such as `kafka.sasl.password = SECRET`, of which
+    /// the environment may say each otherwise, as `SQUALL_KAFKA_SASL_PASSWORD`
+    #[cfg(feature = "connections")]
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
+}
+
+/// Where results go, looked into.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations {
+    json: bool,
+    out: Option<Destination>,
+    dead_letters: Option<PathBuf>,
+}
+
+/// What `--out` names.
+#[derive(Clone, Debug)]
+enum Destination {
+    File(PathBuf),
+    #[cfg(feature = "kafka")]
+    Kafka(TopicAt),
 }
 
 impl Outputs {
-    /// No output file is read as input or written twice.
+    /// No output file is read as input or written twice, and servers have addresses.
     ///
     /// # Errors
-    /// Where one is.
-    pub fn check(&self, files: Option<&Files>) -> Result<(), WrongUse> {
+    /// Where one is, or has none.
+    pub fn prepare(&self, files: Option<&Files>) -> Result<Destinations, WrongUse> {
         let places = Places {
             sources: files.map_or(&[], Files::sources),
             files: self.files(),
             ..Places::default()
         };
-        places.check()
+        places.check()?;
+        Ok(Destinations {
+            json: self.json,
+            out: self.destination()?,
+            dead_letters: self.dead_letters.clone(),
+        })
+    }
+
+    fn destination(&self) -> Result<Option<Destination>, WrongUse> {
+        let Some(out) = &self.out else {
+            return Ok(None);
+        };
+        match out.to_str().and_then(|text| Some((scheme(text)?, text))) {
+            None => Ok(Some(Destination::File(out.clone()))),
+            #[cfg(feature = "kafka")]
+            Some(("kafka", text)) => {
+                let at = TopicAt::parse("--out", text, &self.connections()?)?;
+                Ok(Some(Destination::Kafka(at)))
+            }
+            Some((scheme, _)) => Err(unreachable(scheme)),
+        }
+    }
+
+    /// How servers are reached.
+    ///
+    /// # Errors
+    /// Where the file says no such thing.
+    #[cfg(feature = "connections")]
+    pub fn connections(&self) -> Result<Connections, WrongUse> {
+        Connections::read(self.connections.as_deref())
     }
 
     /// The files that are written, with their options.
     #[must_use]
     pub fn files(&self) -> Vec<(&'static str, &Path)> {
-        let outputs = [("--out", &self.out), ("--dead-letters", &self.dead_letters)];
+        let is_path = |path: &&Path| path.to_str().and_then(scheme).is_none();
+        let out = self.out.as_deref().filter(is_path);
+        let outputs = [
+            ("--out", out),
+            ("--dead-letters", self.dead_letters.as_deref()),
+        ];
         let asked = outputs.into_iter();
         asked
-            .filter_map(|(option, path)| Some((option, path.as_deref()?)))
+            .filter_map(|(option, path)| Some((option, path?)))
             .collect()
     }
+}
 
-    /// Adds the sinks that are asked for: of these results, and of all dead letters.
-    pub fn write<A>(&self, topology: &Topology, results: &A)
+/// What is wrong with an address that this squall cannot write to.
+pub(crate) fn unreachable(scheme: &str) -> WrongUse {
+    let servers = [
+        ("kafka", "a topic of Kafka", "kafka"),
+        ("redis", "a Redis", "redis"),
+        ("rediss", "a Redis", "redis"),
+        ("postgres", "a PostgreSQL", "postgres"),
+        ("postgresql", "a PostgreSQL", "postgres"),
+    ];
+    let option = "--out";
+    match servers.iter().find(|(known, ..)| *known == scheme) {
+        Some((_, what, feature)) => WrongUse::WithoutFeature {
+            option,
+            what,
+            feature,
+        },
+        None => WrongUse::UnknownScheme {
+            option,
+            scheme: format!("{scheme}://"),
+            expected: "an address such as kafka://HOST:PORT/TOPIC",
+        },
+    }
+}
+
+impl Destinations {
+    /// Adds the sinks that are asked for: of these rankings, and of all dead letters.
+    pub fn write_rankings<A>(self, topology: &Topology, rankings: &A)
     where
-        A: AsStream,
-        A::Item: Tuple + Serialize,
+        A: AsStream<Item = Ranking<Text>>,
     {
         if self.json {
             let json = topology.sink(STDOUT, JsonLines::<A::Item>::stdout);
-            let _ = json.global_grouping(results);
+            let _ = json.global_grouping(rankings);
         }
-        if let Some(path) = self.out.clone() {
-            let out = topology.sink("out", move || JsonLines::<A::Item>::file(&path));
-            let _ = out.global_grouping(results);
+        match self.out {
+            None => {}
+            Some(Destination::File(path)) => {
+                let out = topology.sink("out", move || JsonLines::<A::Item>::file(&path));
+                let _ = out.global_grouping(rankings);
+            }
+            #[cfg(feature = "kafka")]
+            Some(Destination::Kafka(TopicAt { kafka, topic })) => {
+                let sink = move || -> KafkaSink<A::Item> { kafka.write(&topic) };
+                let _ = topology.sink("out", sink).global_grouping(rankings);
+            }
         }
-        if let Some(path) = self.dead_letters.clone() {
+        if let Some(path) = self.dead_letters {
             topology.dead_letter_sink("dead-letters", move || DeadLetterFile::file(&path));
         }
     }

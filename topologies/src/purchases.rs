@@ -11,7 +11,12 @@ use squall::{
     state::Meaning,
 };
 
+#[cfg(feature = "kafka")]
+use crate::connections::Connections;
 use crate::input::{Input, NamedField, PlainText};
+#[cfg(feature = "kafka")]
+use crate::kafka::TopicRecords;
+use crate::position::{From, Position};
 use crate::totals::WithoutKey;
 use crate::wrong::WrongUse;
 
@@ -56,18 +61,9 @@ pub struct Purchases {
     /// depot append` fills it
     #[arg(long, value_name = "NAME", group = "source", conflicts_with = "input")]
     pub depot: Option<String>,
-    /// Where a new topology begins to read the depot; a topology that has begun elsewhere is
-    /// refused [default: end]
-    #[arg(
-        long,
-        value_name = "end|beginning",
-        requires = "depot",
-        conflicts_with = "input"
-    )]
-    pub from: Option<DepotFrom>,
-    /// Stop at the present end of the depot
-    #[arg(long, requires = "depot", conflicts_with = "input")]
-    pub until_end: bool,
+    /// Where to begin to read a depot or a topic, and whether to end.
+    #[command(flatten)]
+    pub position: Position,
 }
 
 /// What is read of each record, as a data directory keeps it.
@@ -80,17 +76,16 @@ pub struct PurchasesMeaning<'p> {
     skip_negative: bool,
 }
 
-/// Where a new topology begins to read a depot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum DepotFrom {
-    /// At its end: with the records that are appended from now on.
-    End,
-    /// At the first record that is kept.
-    Beginning,
-}
-
 /// The option that is asked for where none says what was spent.
 const AMOUNT_OPTIONS: &str = "--cents-field, or by --price-field and --quantity-field";
+
+/// Each field is named.
+fn all_named(fields: &[NamedField<'_>]) -> Result<(), WrongUse> {
+    match fields.iter().find(|field| field.name.is_none()) {
+        Some(NamedField { option, .. }) => Err(WrongUse::NothingNamed { option }),
+        None => Ok(()),
+    }
+}
 
 impl Purchases {
     /// The files, looked into: they exist, and have the fields. None where no input is named.
@@ -98,25 +93,42 @@ impl Purchases {
     /// # Errors
     /// The first thing that would make a run fail or do nothing.
     pub fn files(&self) -> Result<Option<Files>, WrongUse> {
-        let user = NamedField::of("--user-field", self.user_field.as_ref());
-        let price = NamedField::of("--price-field", self.price_field.as_ref());
-        let quantity = NamedField::of("--quantity-field", self.quantity_field.as_ref());
-        let cents = NamedField::of(AMOUNT_OPTIONS, self.cents_field.as_ref());
-        let fields = if price.name.is_some() {
-            vec![user, price, quantity]
-        } else {
-            vec![user, cents]
-        };
+        let fields = self.fields();
         let Some(files) = self.input.files(&fields, PlainText::Refused)? else {
             return Ok(None);
         };
         // A folder that is followed may have no file yet, and a file no header.
-        if let Some(NamedField { option, .. }) = fields.iter().find(|field| field.name.is_none()) {
-            return Err(WrongUse::NothingNamed { option });
-        }
+        all_named(&fields)?;
+        self.position.check_unused()?;
         let names = fields.iter().filter_map(|field| field.name);
         let files = files.fields(names.map(FieldSelector::named));
         Ok(Some(files.check()?))
+    }
+
+    /// The fields that are read, with the options that name them.
+    fn fields(&self) -> Vec<NamedField<'_>> {
+        let user = NamedField::of("--user-field", self.user_field.as_ref());
+        let price = NamedField::of("--price-field", self.price_field.as_ref());
+        let quantity = NamedField::of("--quantity-field", self.quantity_field.as_ref());
+        let cents = NamedField::of(AMOUNT_OPTIONS, self.cents_field.as_ref());
+        if price.name.is_some() {
+            vec![user, price, quantity]
+        } else {
+            vec![user, cents]
+        }
+    }
+
+    /// The topic of Kafka. None where none is named.
+    ///
+    /// # Errors
+    /// What is wrong with the options.
+    #[cfg(feature = "kafka")]
+    pub fn topic(&self, connections: &Connections) -> Result<Option<TopicRecords>, WrongUse> {
+        if !self.input.names_topic() {
+            return Ok(None);
+        }
+        all_named(&self.fields())?;
+        self.input.topic(&self.position, connections)
     }
 
     /// The depot as it is to be read. None where none is named.
@@ -142,12 +154,13 @@ impl Purchases {
         let names = self.user_field.iter().chain(amount);
         let fields = names.map(|name| FieldSelector::named(name));
         let read = data_dir.depot(name)?.read().fields(fields);
-        let read = match self.from {
+        let read = match self.position.from {
             None => read,
-            Some(DepotFrom::End) => read.from_end(),
-            Some(DepotFrom::Beginning) => read.from_beginning(),
+            Some(From::End) => read.from_end(),
+            Some(From::Beginning) => read.from_beginning(),
+            Some(From::Time(_)) => return Err(WrongUse::TimeOfDepot),
         };
-        Ok(Some(if self.until_end {
+        Ok(Some(if self.position.until_end {
             read.until_end()
         } else {
             read

@@ -10,11 +10,12 @@ use squall::{DataDir, Topology};
 use crate::input::Input;
 use crate::outputs::Outputs;
 use crate::places::Places;
+use crate::records::Records;
 use crate::rolling_top_words;
 #[cfg(feature = "cube")]
 use crate::rollup;
 use crate::top_keys;
-use crate::top_users::{self, Source};
+use crate::top_users;
 use crate::wrong::WrongUse;
 
 /// A ready topology with the options of a run. The names and the purposes in `squall list`
@@ -88,10 +89,11 @@ impl Ready {
         match self {
             Self::RollingTopWords(options) => {
                 options.words.input.check_durable(durable)?;
-                let files = options.words.files()?;
+                let records = options.records()?;
+                let files = records.as_ref().and_then(Records::files).cloned();
                 let (input, outputs) = (&options.words.input, &options.shape.outputs);
                 places(data_dir, input, files.as_ref(), outputs).check()?;
-                let topology = rolling_top_words::reading(options, files.as_ref())?;
+                let topology = rolling_top_words::reading(options, records)?;
                 Ok(Prepared::reading(topology, files))
             }
             Self::TopUsers(options) => {
@@ -109,43 +111,43 @@ impl Ready {
                     let opened = DataDir::opened(dir).map_err(WrongUse::from)?;
                     let depot = options.purchases.depot(&opened)?;
                     let fields = depot.as_ref().map(ReadDepot::field_watch);
-                    let source = depot.map_or(Source::Random, Source::Depot);
                     return Ok(Prepared {
-                        topology: top_users::reading(options, source)?,
+                        topology: top_users::reading(options, depot.map(Records::Depot))?,
                         files: None,
                         opened: Some(opened),
                         fields: fields.unwrap_or_default(),
                     });
                 }
-                let files = options.purchases.files()?;
+                let records = options.records()?;
+                let files = records.as_ref().and_then(Records::files).cloned();
                 places(data_dir, input, files.as_ref(), outputs).check()?;
-                let source = files.clone().map_or(Source::Random, Source::Files);
-                let topology = top_users::reading(options, source)?;
+                let topology = top_users::reading(options, records)?;
                 Ok(Prepared::reading(topology, files))
             }
             Self::TopKeys(options) => {
                 options.input.check_durable(durable)?;
-                let files = options.files()?;
+                let records = options.records()?;
                 let (input, outputs) = (&options.input, &options.shape.outputs);
-                places(data_dir, input, Some(&files), outputs).check()?;
-                let topology = top_keys::reading(options, &files)?;
-                Ok(Prepared::reading(topology, Some(files)))
+                places(data_dir, input, records.files(), outputs).check()?;
+                let topology = top_keys::reading(options, &records)?;
+                Ok(Prepared::reading(topology, records.files().cloned()))
             }
             #[cfg(feature = "cube")]
             Self::Rollup(options) => {
                 let dir = data_dir.ok_or(WrongUse::RollupWithoutDataDir)?;
                 options.input.check_durable(durable)?;
                 let spec = rollup::read_spec(&options.shape.spec)?;
-                let files = options.files(&spec)?.ok_or(WrongUse::NoEvents)?;
+                let records = options.records(&spec)?.ok_or(WrongUse::NoEvents)?;
+                let sources = records.files().map_or(&[][..], Files::sources);
                 let places = Places {
-                    input: options.input.input.as_deref(),
+                    input: options.input.path(),
                     data_dir,
-                    ..options.shape.places(files.sources())
+                    ..options.shape.places(sources)
                 };
                 places.check()?;
                 let segments = dir.join(rollup::SEGMENTS);
-                let topology = rollup::reading(options, spec, &files, &segments)?;
-                Ok(Prepared::reading(topology, Some(files)))
+                let topology = rollup::reading(options, spec, &records, &segments)?;
+                Ok(Prepared::reading(topology, records.files().cloned()))
             }
             Self::Unknown(words) => Err(unknown(words)),
         }
@@ -160,7 +162,7 @@ fn places<'r>(
     outputs: &'r Outputs,
 ) -> Places<'r> {
     Places {
-        input: input.input.as_deref(),
+        input: input.path(),
         sources: files.map_or(&[], Files::sources),
         data_dir,
         files: outputs.files(),
@@ -196,7 +198,8 @@ impl Planned {
                     ..top_keys::Options::default()
                 };
                 // It is drawn, and reads nothing.
-                Ok(top_keys::reading(&options, &Files::of(Vec::new()))?)
+                let nothing = Records::Files(Files::of(Vec::new()));
+                Ok(top_keys::reading(&options, &nothing)?)
             }
             #[cfg(feature = "cube")]
             Self::Rollup(shape) => {
@@ -206,7 +209,7 @@ impl Planned {
                 };
                 let spec = rollup::read_spec(&shape.spec)?;
                 // It is drawn, and reads and writes nothing.
-                let nothing = Files::of(Vec::new());
+                let nothing = Records::Files(Files::of(Vec::new()));
                 let segments = Path::new(rollup::SEGMENTS);
                 Ok(rollup::reading(&options, spec, &nothing, segments)?)
             }

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use clap::Args;
 use squall::bolts::{MergeRankings, Rank, RollingCount};
+use squall::connectors::RandomWords;
 use squall::connectors::files::{FieldSelector, Record, Split};
-use squall::connectors::{Files, RandomWords};
 use squall::topology::{Component, NoInput, When};
 use squall::{BoxError, Count, Out, Ranking, Text, Topology, Word, secs, time::WindowShape};
 
 use crate::duration::{self, DurationError};
 use crate::numbers::{at_least_one, rate, tasks};
-use crate::outputs::Outputs;
+use crate::outputs::{Destinations, Outputs};
+use crate::records::Records;
 use crate::words::Words;
 use crate::wrong::WrongUse;
 
@@ -138,6 +139,18 @@ impl Options {
         WindowShape::sliding(length, slide)?;
         Ok((Some(length), Some(slide)))
     }
+
+    /// What is read, looked into; none for random words.
+    ///
+    /// # Errors
+    /// The first thing that would make a run fail or do nothing.
+    pub fn records(&self) -> Result<Option<Records>, WrongUse> {
+        #[cfg(feature = "kafka")]
+        if let Some(topic) = self.words.topic(&self.shape.outputs.connections()?)? {
+            return Ok(Some(Records::Topic(topic)));
+        }
+        Ok(self.words.files()?.map(Records::Files))
+    }
 }
 
 /// The topology; its input is looked into first.
@@ -145,48 +158,55 @@ impl Options {
 /// # Errors
 /// What is wrong with the options or with the input.
 pub fn topology(options: &Options) -> Result<Topology, WrongUse> {
-    let files = options.words.files()?;
-    reading(options, files.as_ref())
+    reading(options, options.records()?)
 }
 
-/// The topology on files that were looked into, or on random words.
+/// The topology on records, or on random words.
 ///
 /// # Errors
 /// What is wrong with the options.
-pub fn reading(options: &Options, files: Option<&Files>) -> Result<Topology, WrongUse> {
-    let (length, slide) = options.window()?;
-    options.shape.outputs.check(files)?;
+pub fn reading(options: &Options, records: Option<Records>) -> Result<Topology, WrongUse> {
+    let window = options.window()?;
+    let files = records.as_ref().and_then(Records::files);
+    let outputs = options.shape.outputs.prepare(files)?;
     let topology = Topology::named("rolling-top-words");
     topology.combine(options.shape.combine);
     topology.chain(options.shape.chain);
-    match files {
+    match records {
         None => {
             let words = topology.spout("words", RandomWords::default);
             let words = words.rate(options.rate.unwrap_or(RANDOM_WORDS_PER_SECOND));
-            ranked(&topology, words, options, length, slide);
+            ranked(&topology, words, options, window, outputs);
         }
-        Some(files) => {
-            let (files, field) = (files.clone(), options.words.selector());
-            let split = options.words.split();
+        Some(records) => {
+            let (field, split) = (options.words.selector(), options.words.split());
             let words = topology.spout("words", move || {
-                let (field, mut scratch) = (field.clone(), String::new());
-                files.decode::<Word, _>(move |record, out| {
-                    if field.has_elements() {
-                        return each(record, &field, split, &mut scratch, out);
-                    }
-                    if let Some(text) = record.field(&field)? {
-                        let word = |word| out.emit(Word { word });
-                        split.for_each_text(&text, &mut scratch, word);
-                    }
-                    Ok(())
-                })
+                records.decode::<Word, _>(decoder(field.clone(), split))
             });
             let words = words.meaning(&options.words.meaning());
             let words = words.rate(options.rate.unwrap_or_default());
-            ranked(&topology, words, options, length, slide);
+            ranked(&topology, words, options, window, outputs);
         }
     }
     Ok(topology)
+}
+
+/// What makes words of a record.
+fn decoder(
+    field: FieldSelector,
+    split: Split,
+) -> impl FnMut(&Record, &mut Out<Word>) -> Result<(), BoxError> + Send + 'static {
+    let mut scratch = String::new();
+    move |record, out| {
+        if field.has_elements() {
+            return each(record, &field, split, &mut scratch, out);
+        }
+        if let Some(text) = record.field(&field)? {
+            let word = |word| out.emit(Word { word });
+            split.for_each_text(&text, &mut scratch, word);
+        }
+        Ok(())
+    }
 }
 
 /// The words of each element of an array.
@@ -208,8 +228,8 @@ fn ranked<S>(
     topology: &Topology,
     words: Component<'_, S, Word, NoInput>,
     options: &Options,
-    length: Option<Duration>,
-    slide: Option<Duration>,
+    (length, slide): (Option<Duration>, Option<Duration>),
+    outputs: Destinations,
 ) {
     let Options { top, shape, .. } = options;
     let top = *top;
@@ -240,7 +260,7 @@ fn ranked<S>(
     } else {
         topology.bolt("merged", last).global_grouping(&rankings)
     };
-    shape.outputs.write(topology, &merged);
+    outputs.write_rankings(topology, &merged);
 }
 
 #[cfg(test)]

@@ -13,9 +13,14 @@ use squall::connectors::{DeadLetterFile, Files};
 use squall_cube::spec::{self, Spec};
 use squall_cube::{Archive, Event, EventDecoder, Rollup};
 
+#[cfg(feature = "kafka")]
+use crate::connections::Connections;
 use crate::input::{FORMAT, INPUT, Input, PlainText};
 use crate::numbers::{rate, tasks};
 use crate::places::Places;
+#[cfg(feature = "kafka")]
+use crate::position::Position;
+use crate::records::Records;
 use crate::wrong::WrongUse;
 
 /// Where the segments are, in a data directory.
@@ -32,6 +37,15 @@ pub struct Options {
     /// The limit of events per second over all spouts; 0 for none [default: no limit]
     #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
+    /// Where to begin to read a topic.
+    #[cfg(feature = "kafka")]
+    #[command(flatten)]
+    pub position: Position,
+    /// How servers are reached: a file with lines such as `kafka.sasl.password = SECRET`, of which
+    /// the environment may say each otherwise, as `SQUALL_KAFKA_SASL_PASSWORD`
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
     /// The components and how many tasks they have.
     #[command(flatten)]
     pub shape: Shape,
@@ -103,11 +117,18 @@ pub fn read_spec(path: &Path) -> Result<Spec, WrongUse> {
 }
 
 impl Options {
-    /// The files, looked into. None where no input is named.
+    /// What is read, looked into. None where no input is named.
     ///
     /// # Errors
     /// Where there is nothing to read, or not like this.
-    pub fn files(&self, spec: &Spec) -> Result<Option<Files>, WrongUse> {
+    pub fn records(&self, spec: &Spec) -> Result<Option<Records>, WrongUse> {
+        #[cfg(feature = "kafka")]
+        {
+            let connections = Connections::read(self.connections.as_deref())?;
+            if let Some(topic) = self.input.topic(&self.position, &connections)? {
+                return Ok(Some(Records::Topic(topic)));
+            }
+        }
         let Some(files) = self.input.files(&[], PlainText::Refused)? else {
             return Ok(None);
         };
@@ -116,18 +137,18 @@ impl Options {
         let needed = (!optional).then(|| time.clone());
         let others = spec.fields().chain(optional.then_some(time));
         let files = files.fields(needed).optional_fields(others);
-        Ok(Some(files.check()?))
+        Ok(Some(Records::Files(files.check()?)))
     }
 }
 
-/// The topology on files that were looked into, with its segments in this folder.
+/// The topology on records, with its segments in this folder.
 ///
 /// # Errors
 /// What is wrong with the options.
 pub fn reading(
     options: &Options,
     spec: Spec,
-    files: &Files,
+    records: &Records,
     segments: &Path,
 ) -> Result<Topology, WrongUse> {
     let Shape {
@@ -136,7 +157,8 @@ pub fn reading(
         dead_letters,
         ..
     } = &options.shape;
-    options.shape.places(files.sources()).check()?;
+    let sources = records.files().map_or(&[][..], Files::sources);
+    options.shape.places(sources).check()?;
     let topology = Topology::named("rollup");
     let schema = spec.schema.clone();
     let rollup = Rollup::new(schema.clone().into(), segments).reading(&spec);
@@ -144,11 +166,11 @@ pub fn reading(
     if archive.is_some() {
         decoder = decoder.keep_raw();
     }
-    let files = files.clone();
+    let records = records.clone();
     let events = topology
         .spout("events", move || {
             let mut decoder = decoder.clone();
-            files.decode::<Event, _>(move |record, out| {
+            records.decode::<Event, _>(move |record, out| {
                 out.emit(decoder.decode(record)?);
                 Ok(())
             })

@@ -9,14 +9,16 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use squall::bolts::TopMode;
-use squall::connectors::Files;
 use squall::connectors::files::{FieldSelector, Record};
-use squall::{Result, Text, Topology, Tuple, secs};
+use squall::{Out, Result, Text, Topology, Tuple, secs};
 
 use crate::input::{FORMAT, INPUT, Input, NamedField, PlainText};
 use crate::numbers::{at_least_one, rate, tasks};
 use crate::outputs::Outputs;
+#[cfg(feature = "kafka")]
+use crate::position::Position;
 use crate::purchases::{AmountError, decimal};
+use crate::records::Records;
 use crate::totals::{self, Ranked, WithoutKey};
 use crate::wrong::WrongUse;
 
@@ -50,6 +52,10 @@ pub struct Options {
     /// The limit of records per second over all spouts; 0 for none [default: no limit]
     #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Option<f64>,
+    /// Where to begin to read a topic.
+    #[cfg(feature = "kafka")]
+    #[command(flatten)]
+    pub position: Position,
     /// The components and how many tasks they have.
     #[command(flatten)]
     pub shape: Shape,
@@ -65,6 +71,8 @@ impl Default for Options {
             top: 10,
             every: secs(2),
             rate: None,
+            #[cfg(feature = "kafka")]
+            position: Position::default(),
             shape: Shape::default(),
         }
     }
@@ -112,11 +120,21 @@ struct KeysMeaning<'k> {
 }
 
 impl Options {
-    /// The files, looked into: they exist, and have the fields.
+    /// What is read, looked into: files exist, and have the fields.
     ///
     /// # Errors
     /// The first thing that would make a run fail or do nothing.
-    pub fn files(&self) -> Result<Files, WrongUse> {
+    pub fn records(&self) -> Result<Records, WrongUse> {
+        #[cfg(feature = "kafka")]
+        if let Some(topic) = {
+            let connections = self.shape.outputs.connections()?;
+            self.input.topic(&self.position, &connections)?
+        } {
+            if self.key.is_empty() {
+                return Err(WrongUse::NothingNamed { option: "--key" });
+            }
+            return Ok(Records::Topic(topic));
+        }
         let mut fields = vec![NamedField::of("--key", self.key.first())];
         fields.extend(self.amount.iter().map(|name| NamedField {
             option: "--amount",
@@ -128,9 +146,8 @@ impl Options {
             return Err(WrongUse::NothingNamed { option: "--key" });
         }
         let amount = self.amount.as_deref().map(FieldSelector::named);
-        Ok(files
-            .fields(self.keys().into_iter().chain(amount))
-            .check()?)
+        let files = files.fields(self.keys().into_iter().chain(amount));
+        Ok(Records::Files(files.check()?))
     }
 
     /// One key may have several values in a record, of which each counts.
@@ -210,23 +227,26 @@ impl ReadKeys {
     }
 }
 
-/// The topology on files that were looked into.
+/// The topology on records.
 ///
 /// # Errors
 /// What is wrong with the options.
-pub fn reading(options: &Options, files: &Files) -> Result<Topology, WrongUse> {
+pub fn reading(options: &Options, records: &Records) -> Result<Topology, WrongUse> {
     let Shape {
         spouts,
         counters,
         ref outputs,
     } = options.shape;
-    outputs.check(Some(files))?;
+    let outputs = outputs.prepare(records.files())?;
     let topology = Topology::named("top-keys");
-    let (files, keys) = (files.clone(), options.reading());
+    let (records, keys) = (records.clone(), options.reading());
     let records = topology
         .spout("records", move || {
             let keys = keys.clone();
-            files.decode::<Keyed, _>(move |record, out| keys.read(record, |keyed| out.emit(keyed)))
+            let emits = move |record: &Record, out: &mut Out<Keyed>| {
+                keys.read(record, |keyed| out.emit(keyed))
+            };
+            records.decode(emits)
         })
         .meaning(&KeysMeaning {
             key: &options.key,

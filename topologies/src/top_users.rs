@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use clap::Args;
 use squall::bolts::TopMode;
-use squall::connectors::{Files, ReadDepot};
 use squall::topology::{Component, NoInput};
 use squall::{Topology, secs};
 
 use crate::numbers::{at_least_one, rate, tasks};
-use crate::outputs::Outputs;
+use crate::outputs::{Destinations, Outputs};
 use crate::purchases::{Purchase, Purchases, RandomPurchases};
+use crate::records::Records;
 use crate::totals::{self, Ranked};
 use crate::wrong::WrongUse;
 
@@ -84,48 +84,47 @@ impl Default for Shape {
     }
 }
 
+impl Options {
+    /// What is read where no depot is, looked into; none for random purchases.
+    ///
+    /// # Errors
+    /// The first thing that would make a run fail or do nothing.
+    pub fn records(&self) -> Result<Option<Records>, WrongUse> {
+        #[cfg(feature = "kafka")]
+        if let Some(topic) = self.purchases.topic(&self.shape.outputs.connections()?)? {
+            return Ok(Some(Records::Topic(topic)));
+        }
+        Ok(self.purchases.files()?.map(Records::Files))
+    }
+}
+
 /// The topology; its input is looked into first.
 ///
 /// # Errors
 /// What is wrong with the options or with the input.
 pub fn topology(options: &Options) -> Result<Topology, WrongUse> {
-    let files = options.purchases.files()?;
-    reading(options, files.map_or(Source::Random, Source::Files))
+    reading(options, options.records()?)
 }
 
-/// Where the purchases come from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// They are made up.
-    Random,
-    /// Files that were looked into.
-    Files(Files),
-    /// A depot.
-    Depot(ReadDepot),
-}
-
-/// The topology on a source.
+/// The topology on records, or on random purchases.
 ///
 /// # Errors
 /// What is wrong with the options.
-pub fn reading(options: &Options, source: Source) -> Result<Topology, WrongUse> {
-    let files = match &source {
-        Source::Files(files) => Some(files),
-        Source::Random | Source::Depot(_) => None,
-    };
-    options.shape.outputs.check(files)?;
+pub fn reading(options: &Options, records: Option<Records>) -> Result<Topology, WrongUse> {
+    let files = records.as_ref().and_then(Records::files);
+    let outputs = options.shape.outputs.prepare(files)?;
     let topology = Topology::named("top-users");
-    let reading = options.purchases.reading();
-    match source {
-        Source::Random => {
+    match records {
+        None => {
             let purchases = topology.spout("purchases", RandomPurchases::default);
             let rate = options.rate.unwrap_or(RANDOM_PURCHASES_PER_SECOND);
-            ranked(&topology, purchases.rate(rate), options);
+            ranked(&topology, purchases.rate(rate), options, outputs);
         }
-        Source::Depot(depot) => {
+        Some(records) => {
+            let reading = options.purchases.reading();
             let purchases = topology.spout("purchases", move || {
                 let reading = reading.clone();
-                depot.decode::<Purchase, _>(move |record, out| {
+                records.decode::<Purchase, _>(move |record, out| {
                     if let Some(purchase) = reading.purchase(record)? {
                         out.emit(purchase);
                     }
@@ -134,21 +133,7 @@ pub fn reading(options: &Options, source: Source) -> Result<Topology, WrongUse> 
             });
             let purchases = purchases.meaning(&options.purchases.meaning());
             let rate = options.rate.unwrap_or_default();
-            ranked(&topology, purchases.rate(rate), options);
-        }
-        Source::Files(files) => {
-            let purchases = topology.spout("purchases", move || {
-                let reading = reading.clone();
-                files.decode::<Purchase, _>(move |record, out| {
-                    if let Some(purchase) = reading.purchase(record)? {
-                        out.emit(purchase);
-                    }
-                    Ok(())
-                })
-            });
-            let purchases = purchases.meaning(&options.purchases.meaning());
-            let rate = options.rate.unwrap_or_default();
-            ranked(&topology, purchases.rate(rate), options);
+            ranked(&topology, purchases.rate(rate), options, outputs);
         }
     }
     Ok(topology)
@@ -159,6 +144,7 @@ fn ranked<S>(
     topology: &Topology,
     purchases: Component<'_, S, Purchase, NoInput>,
     options: &Options,
+    outputs: Destinations,
 ) {
     let shape = &options.shape;
     let purchases = purchases.parallelism(shape.spouts);
@@ -167,7 +153,7 @@ fn ranked<S>(
         every: options.every,
         mode: options.mode,
         counters: shape.counters,
-        outputs: &shape.outputs,
+        outputs,
     };
     let cents = |purchase: &Purchase| purchase.cents;
     ranked.wire(topology, &purchases, Purchase::USER, cents);

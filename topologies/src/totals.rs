@@ -10,11 +10,11 @@ use squall::topology::{Component, NoInput};
 use squall::{Text, Topology, Tuple, key::Key, text::Shown, time::WindowShape};
 
 use crate::duration;
-use crate::outputs::Outputs;
+use crate::outputs::Destinations;
 
 /// What is ranked, and how.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ranked<'o> {
+#[derive(Clone, Debug)]
+pub(crate) struct Ranked {
     /// The number of places in the ranking.
     pub(crate) top: usize,
     /// How often it is shown.
@@ -24,10 +24,10 @@ pub(crate) struct Ranked<'o> {
     /// The tasks that keep totals.
     pub(crate) counters: usize,
     /// Where it goes.
-    pub(crate) outputs: &'o Outputs,
+    pub(crate) outputs: Destinations,
 }
 
-impl Ranked<'_> {
+impl Ranked {
     /// Sums the `amount` of tuples by their `key`, and ranks the totals.
     pub(crate) fn wire<S, T, K>(
         self,
@@ -49,7 +49,7 @@ impl Ranked<'_> {
         let ranking = topology
             .bolt("top", move || TopTotals::top(top).every(every).logged())
             .global_grouping(&totals);
-        self.outputs.write(topology, &ranking);
+        self.outputs.write_rankings(topology, &ranking);
     }
 }
 

@@ -5,10 +5,18 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use squall::connectors::Files;
+#[cfg(feature = "kafka")]
+use squall::connectors::files::EventTime;
 use squall::connectors::files::{FieldSelector, Split, TimeFormat};
 
+#[cfg(feature = "kafka")]
+use crate::connections::Connections;
 use crate::duration;
 use crate::input::{Input, NamedField, PlainText};
+#[cfg(feature = "kafka")]
+use crate::kafka::TopicRecords;
+#[cfg(feature = "kafka")]
+use crate::position::Position;
 use crate::wrong::WrongUse;
 
 /// What to read, the words of it, and their times.
@@ -44,6 +52,10 @@ pub struct Words {
     /// up the windows of the other files [default: never]
     #[arg(long, value_name = "DUR", requires = "time_field", value_parser = duration::parse)]
     pub idle: Option<Duration>,
+    /// Where to begin to read a topic.
+    #[cfg(feature = "kafka")]
+    #[command(flatten)]
+    pub position: Position,
 }
 
 /// What is read of each record, as a data directory keeps it.
@@ -51,6 +63,9 @@ pub struct Words {
 pub struct WordsMeaning<'w> {
     field: Option<&'w str>,
     split: String,
+    /// Of a topic; files say it themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_field: Option<&'w str>,
 }
 
 impl Words {
@@ -81,6 +96,27 @@ impl Words {
         Ok(Some(files.check()?))
     }
 
+    /// The topic of Kafka, with the times of its records. None where none is named.
+    ///
+    /// # Errors
+    /// What is wrong with the options.
+    #[cfg(feature = "kafka")]
+    pub fn topic(&self, connections: &Connections) -> Result<Option<TopicRecords>, WrongUse> {
+        let Some(mut records) = self.input.topic(&self.position, connections)? else {
+            return Ok(None);
+        };
+        if self.idle.is_some() {
+            // The broker says when nothing follows.
+            return Err(WrongUse::OptionOfFiles { option: "--idle" });
+        }
+        if let Some(field) = &self.time_field {
+            let format = self.time_format.clone().unwrap_or(TimeFormat::Rfc3339);
+            records.time = Some(EventTime::field(FieldSelector::named(field), format));
+        }
+        records.topic = records.topic.lateness(self.lateness.unwrap_or_default());
+        Ok(Some(records))
+    }
+
     /// What is read of each record.
     #[must_use]
     pub fn selector(&self) -> FieldSelector {
@@ -94,6 +130,10 @@ impl Words {
         WordsMeaning {
             field: self.field.as_deref(),
             split: self.split().to_string(),
+            time_field: self
+                .time_field
+                .as_deref()
+                .filter(|_| self.input.names_topic()),
         }
     }
 

@@ -173,6 +173,87 @@ pub enum WrongUse {
     #[cfg(feature = "cube")]
     #[error(transparent)]
     Spec(#[from] squall_cube::spec::SpecErrors),
+    /// Files begin at their beginning, and end.
+    #[error(
+        "{option} is for depots and topics of Kafka: files are read from their beginning to their \
+         end"
+    )]
+    PositionOfFiles {
+        /// The option.
+        option: &'static str,
+    },
+    /// A depot has no times.
+    #[error("a depot has no times to begin at: give --from end or --from beginning")]
+    TimeOfDepot,
+    /// A file of connections is wrong.
+    #[error("`{}`:{line}: {reason}", Shown(path))]
+    Connections {
+        /// The file.
+        path: String,
+        /// The line.
+        line: usize,
+        /// What is wrong with it; without values.
+        reason: String,
+    },
+    /// The address of a server is wrong.
+    #[error("{option} {given}: give {expected}", given = Shown(given))]
+    Address {
+        /// The option.
+        option: &'static str,
+        /// What was given, which has no secret in it.
+        given: String,
+        /// How it is written.
+        expected: &'static str,
+    },
+    /// A password stands where everybody can read it.
+    #[error(
+        "the address of {option} has a user or password in it, which everybody on this machine can \
+         read: give them in the file of --connections (`{property}`) or by the environment \
+         ({variable})"
+    )]
+    SecretInAddress {
+        /// The option.
+        option: &'static str,
+        /// The property of the file.
+        property: &'static str,
+        /// The variable of the environment.
+        variable: &'static str,
+    },
+    /// This squall was built without what the address needs.
+    #[error(
+        "{option} names {what}, and this squall was built without it: build it with `--features \
+         {feature}`"
+    )]
+    WithoutFeature {
+        /// The option.
+        option: &'static str,
+        /// What was asked for.
+        what: &'static str,
+        /// The feature that has it.
+        feature: &'static str,
+    },
+    /// No server has such addresses.
+    #[error(
+        "{option}: nothing is known of addresses that begin with `{scheme}`; give a path, or {expected}"
+    )]
+    UnknownScheme {
+        /// The option.
+        option: &'static str,
+        /// How it begins.
+        scheme: String,
+        /// What there is.
+        expected: &'static str,
+    },
+    /// An option of files was given with a topic.
+    #[error("{option} is for files, and --input names a topic of Kafka: leave it out")]
+    OptionOfFiles {
+        /// The option.
+        option: &'static str,
+    },
+    /// An option of a Kafka connection is not known.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    KafkaOption(#[from] squall_kafka::OptionError),
     /// There is no input, and none is made.
     #[error("there is nothing to read: give a file, a folder or a quoted glob with --input")]
     NoRecords,

@@ -3,8 +3,8 @@
 use squall::Context;
 use tokio_postgres::types::Type;
 
+use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::link::Connection;
 use crate::table::{Table, literal};
 use crate::{DeliveredBy, Error};
 

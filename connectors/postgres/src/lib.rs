@@ -42,6 +42,7 @@
 
 #![forbid(unsafe_code)]
 
+mod connection;
 mod delivered;
 mod error;
 mod failure;

@@ -1,48 +1,31 @@
-//! The connection to a server, and the patience of a sink whose server is away.
+//! The target of a sink, and its patience while that is away.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use squall::error::Fatal;
 use squall::run::Status;
 use squall::{Context, Result};
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Config;
 
 use crate::Error;
+use crate::connection::Connection;
 use crate::delivered::Delivered;
 use crate::failure::Failure;
 use crate::outbox::{Content, Outbox, arrays};
 use crate::schema::{Layout, Schema};
-use crate::server::{ANSWER, CONNECT, STATEMENT, Server, Tls};
+use crate::server::{Server, Tls};
 use crate::table::{quoted, quoted_all};
 
 /// The pause after the first failure; each further one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// So long a statement waits for a lock that somebody else holds.
-const LOCK: Duration = Duration::from_secs(3);
-
 /// So long a sink looks at its server before a run begins without it.
 const PREPARE: Duration = Duration::from_secs(10);
 
 /// So long a look takes at most while a run goes on, which waits meanwhile.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// A connection, with the task that drives it.
-pub(crate) struct Connection {
-    pub(crate) client: Client,
-    driver: JoinHandle<()>,
-    server: String,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
 
 /// A server, and the connection where there is one.
 struct Link {
@@ -172,18 +155,7 @@ impl Link {
             return Ok(connection);
         }
         let server = self.server.to_string();
-        let connecting = connect(&self.config, self.tls.clone());
-        let (client, driver) = match timeout(CONNECT, connecting).await {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(error)) => return Err(Failure::of(&server, &error)),
-            Err(_) => return Err(Failure::silent(&server, CONNECT)),
-        };
-        let connection = Connection {
-            client,
-            driver,
-            server,
-        };
-        connection.run(&session()).await?;
+        let connection = Connection::open(server, &self.config, self.tls.clone()).await?;
         if !self.is_checked {
             self.schema.look(&connection).await?;
             if let Some(delivered) = &self.delivered {
@@ -294,65 +266,4 @@ impl Link {
 
 fn quoted_key(key: &str) -> String {
     format!("kept.{0} = gone.{0}", quoted(key))
-}
-
-/// The settings of a session. What is committed must stay over a crash of the server, where the
-/// database's own setting is that it may not.
-fn session() -> String {
-    format!(
-        "SET lock_timeout = {lock}; SET statement_timeout = {statement}; \
-         SET idle_in_transaction_session_timeout = {idle}; \
-         SELECT set_config('synchronous_commit', 'on', false) \
-         WHERE current_setting('synchronous_commit') = 'off'",
-        lock = LOCK.as_millis(),
-        statement = STATEMENT.as_millis(),
-        idle = ANSWER.as_millis(),
-    )
-}
-
-async fn connect(
-    config: &Config,
-    tls: Tls,
-) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-    // Errors of the connection come back to those who wait for an answer.
-    Ok(match tls {
-        None => {
-            let (client, connection) = config.connect(NoTls).await?;
-            (client, tokio::spawn(async { drop(connection.await) }))
-        }
-        Some(tls) => {
-            let (client, connection) = config.connect(tls).await?;
-            (client, tokio::spawn(async { drop(connection.await) }))
-        }
-    })
-}
-
-impl Connection {
-    /// Awaits an answer, and no longer than its time.
-    pub(crate) async fn answer<T>(
-        &self,
-        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Failure> {
-        match timeout(ANSWER, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(Failure::of(&self.server, &error)),
-            Err(_) => Err(Failure::silent(&self.server, ANSWER)),
-        }
-    }
-
-    pub(crate) async fn run(&self, statements: &str) -> Result<(), Failure> {
-        self.answer(self.client.batch_execute(statements)).await
-    }
-
-    /// Runs a statement with an array of rows.
-    async fn apply(&self, statement: &str, array: &String) -> Result<(), Failure> {
-        let typed = [(array as _, tokio_postgres::types::Type::TEXT)];
-        self.answer(self.client.execute_typed(statement, &typed))
-            .await?;
-        Ok(())
-    }
-
-    pub(crate) fn server(&self) -> &str {
-        &self.server
-    }
 }

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use tokio_postgres::types::Type;
 
 use crate::Error;
+use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::link::Connection;
 use crate::outbox::{Content, Outbox};
 use crate::table::{Table, quoted, quoted_all};
 

@@ -3,8 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::TemplateError;
-
 /// Why a sink cannot be made, cannot begin, or cannot go on. None of it has a password in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -175,4 +173,16 @@ pub enum Error {
     /// A call before `prepare`.
     #[error("the sink was not prepared")]
     NotPrepared,
+}
+
+/// A template that is written wrongly, with the place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the template `{template}` is wrong at character {place}: {reason}")]
+pub struct TemplateError {
+    /// The template.
+    pub template: String,
+    /// Which character, counted from 1.
+    pub place: usize,
+    /// What is wrong there.
+    pub reason: &'static str,
 }

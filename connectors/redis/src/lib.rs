@@ -50,11 +50,11 @@ mod redis_sink;
 mod server;
 mod template;
 
-pub use error::Error;
+pub use error::{Error, TemplateError};
 pub use ranking_sink::{RankingSink, list_key};
 pub use redis_sink::RedisSink;
 pub use server::Server;
-pub use template::{Template, TemplateError};
+pub use template::Template;
 
 /// The programs of the book's page compile.
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use crate::Error;
+use crate::{Error, TemplateError};
 
 /// A text with the fields of a tuple in it, such as `page:{url}`; `{{` and `}}` are braces.
 ///
@@ -30,18 +30,6 @@ pub struct Template(Vec<Part>);
 enum Part {
     Text(String),
     Field(String),
-}
-
-/// A template that is written wrongly, with the place.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the template `{template}` is wrong at character {place}: {reason}")]
-pub struct TemplateError {
-    /// The template.
-    pub template: String,
-    /// Which character, counted from 1.
-    pub place: usize,
-    /// What is wrong there.
-    pub reason: &'static str,
 }
 
 const NOT_CLOSED: &str = "this `{` is not closed; a field is `{name}`, and a brace is `{{`";

@@ -23,11 +23,21 @@ enum From {
 type Make = dyn Fn(&Record) -> Result<Timestamp> + Send + Sync;
 
 /// Why a record has no time.
-pub(super) enum NoTime {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoTime {
     /// There is none.
-    Missing,
+    #[error("it has no time: {field} is empty or missing")]
+    Missing {
+        /// Where it is looked for, in backticks.
+        field: String,
+    },
     /// There is something else.
-    Bad(String),
+    #[error("{reason}")]
+    Bad {
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl EventTime {
@@ -42,17 +52,27 @@ impl EventTime {
         Self(From::Made(Arc::new(make)))
     }
 
-    /// The time of a record, in milliseconds since 1970.
-    pub(super) fn of(&self, record: &Record) -> Result<i64, NoTime> {
-        let bad = |error: &dyn fmt::Display| NoTime::Bad(error.to_string());
+    /// The time of a record.
+    ///
+    /// # Errors
+    /// Where it has none, or something else stands in its place.
+    pub fn of(&self, record: &Record) -> Result<Timestamp, NoTime> {
+        let bad = |error: &dyn fmt::Display| NoTime::Bad {
+            reason: error.to_string(),
+        };
         match &self.0 {
             From::Field(field, format) => match record.field(field) {
-                Ok(Some(text)) => format.parse(&text).map_err(|error| bad(&error)),
-                Ok(None) => Err(NoTime::Missing),
+                Ok(Some(text)) => {
+                    let millis = format.parse(&text).map_err(|error| bad(&error))?;
+                    Ok(Timestamp::from_millis(millis))
+                }
+                Ok(None) => Err(NoTime::Missing {
+                    field: self.to_string(),
+                }),
                 Err(error) => Err(bad(&error)),
             },
             From::Made(make) => match make(record) {
-                Ok(time) => Ok(time.millis()),
+                Ok(time) => Ok(time),
                 Err(error) => Err(bad(&error)),
             },
         }

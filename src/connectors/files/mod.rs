@@ -124,7 +124,7 @@ pub use columns::{Columns, ColumnsError};
 pub use csv_rows::Header;
 pub use decode::{Decode, Decoder, TimedDecoder, TimedOut};
 pub use encoding::{Encoding, EncodingError};
-pub use event_time::EventTime;
+pub use event_time::{EventTime, NoTime};
 pub use field::FieldSelector;
 pub use field_error::{FieldError, MissingColumn};
 pub use field_watch::{FieldWatch, MissingFields};

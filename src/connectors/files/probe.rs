@@ -213,11 +213,11 @@ impl Search {
     fn time(&mut self, time: &EventTime) -> Option<i64> {
         self.records += 1;
         let why: String = match time.of(&self.record) {
-            Ok(ms) => {
+            Ok(time) => {
                 self.found = true;
-                return Some(ms);
+                return Some(time.millis());
             }
-            Err(NoTime::Missing) => {
+            Err(NoTime::Missing { .. }) => {
                 if let Some(field) = time.selector()
                     && !self.found
                     && self.no_value.is_none()
@@ -233,7 +233,7 @@ impl Search {
                 }
                 return None;
             }
-            Err(NoTime::Bad(why)) => why,
+            Err(NoTime::Bad { reason }) => reason,
         };
         if !self.found && self.bad_value.is_none() {
             self.bad_value = Some(self.at(&why));

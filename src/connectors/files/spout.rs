@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use super::builder::{AtEnd, Files};
 use super::decode::{Decode, Decoder, TimedDecoder, TimedOut, tell_late};
-use super::event_time::{EventTime, NoTime};
+use super::event_time::EventTime;
 use super::follow::{Discovery, LOOK_INTERVAL};
 use super::position::{FilePosition, PositionError};
 use super::read_as::ReadAs;
@@ -33,7 +33,7 @@ use crate::meaning::Meaning;
 use crate::spout::{Next, Spout, SpoutOut};
 use crate::state::{States, Table};
 use crate::stream::{Out, Streams};
-use crate::time::{TimeDomain, Timestamp};
+use crate::time::TimeDomain;
 use crate::tuple::DeadLetter;
 use held::Held;
 use turns::{Begun, Turn};
@@ -187,20 +187,14 @@ where
         self.files.watch.look(&self.record);
         if let Some(time) = &self.files.time {
             match time.of(&self.record) {
-                Ok(millis) => {
+                Ok(time) => {
                     self.times.read = true;
-                    out.record_at(split, Timestamp::from_millis(millis));
+                    out.record_at(split, time);
                     if out.is_late() {
                         tell_late(out, split, &self.record);
                     }
                 }
-                Err(why) => {
-                    let reason = match why {
-                        NoTime::Missing => format!("it has no time: {time} is empty or missing"),
-                        NoTime::Bad(reason) => reason,
-                    };
-                    return self.without_time(reason, out);
-                }
+                Err(why) => return self.without_time(why.to_string(), out),
             }
         }
         if let Err(error) = self.decode.decode(&self.record, split, out) {

@@ -19,13 +19,14 @@ use crate::runtime::committer::Committer;
 use crate::runtime::ended::Ended;
 use crate::runtime::message::TaskId;
 use crate::runtime::report::RunError;
+use crate::runtime::stats::RunStats;
 use crate::runtime::task::Task;
 use crate::store::Batch;
 
 /// The actors of a run, until it ends or fails.
 pub(in crate::runtime) struct Attempt {
     pub(in crate::runtime) coordinator: ActorRef<CoordinatorMessage>,
-    pub(in crate::runtime) ended: mpsc::Receiver<Ended>,
+    pub(in crate::runtime) ended: mpsc::Receiver<(Ended, RunStats)>,
     /// Says when the last task is gone: nothing is ever sent.
     pub(in crate::runtime) gone: mpsc::Receiver<()>,
     /// The thread that writes commits.

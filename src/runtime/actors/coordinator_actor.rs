@@ -12,6 +12,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::coordinator::Coordinator;
 use crate::runtime::ended::Ended;
 use crate::runtime::message::{TaskId, TaskInput};
+use crate::runtime::stats::RunStats;
 use crate::store::Batch;
 
 pub(super) struct CoordinatorActor;
@@ -25,7 +26,8 @@ pub(super) struct CoordinatorState {
     pub(super) store: Option<mpsc::Sender<(Epoch, Vec<Batch>)>>,
     pub(super) peers: Peers,
     pub(super) timer: Option<Timer>,
-    pub(super) ended: Option<mpsc::SyncSender<Ended>>,
+    /// Told at the end, with the last statistics.
+    pub(super) ended: Option<mpsc::SyncSender<(Ended, RunStats)>>,
 }
 
 impl Actor for CoordinatorActor {
@@ -116,7 +118,7 @@ impl CoordinatorState {
         self.store = None;
         if let Some(tell) = self.ended.take() {
             // Whoever waits has not gone: it is the thread of the run.
-            let _ = tell.send(ended);
+            let _ = tell.send((ended, self.coordinator.stats()));
         }
         myself.stop(None);
     }

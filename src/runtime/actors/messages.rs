@@ -8,7 +8,7 @@ use ractor::ActorRef;
 use crate::runtime::coordinator::Failure;
 use crate::runtime::ended::CommitFailure;
 use crate::runtime::message::{Report, TaskId, TaskInput};
-use crate::runtime::report::RunStats;
+use crate::runtime::stats::RunStats;
 
 /// Of each task, once all actors are there.
 pub(super) type Peers = Arc<OnceLock<Vec<Peer>>>;

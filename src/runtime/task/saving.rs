@@ -10,6 +10,7 @@ use crate::meaning::Meaning;
 use crate::operator::{Outbox, Quarantine};
 use crate::runtime::keeper::Keeper;
 use crate::runtime::message::Report;
+use crate::runtime::metrics::Metrics;
 use crate::runtime::work::Work;
 use crate::state::{State, States};
 use crate::store::Batch;
@@ -120,7 +121,11 @@ impl Task {
 
     /// Where much waits in a sink to be delivered, the next commit should come soon.
     pub(super) fn note_outbox(&mut self) {
-        let full = self.outbox().is_some_and(|outbox| outbox.is_full());
+        let Some(outbox) = self.outbox() else {
+            return;
+        };
+        let (full, pending) = (outbox.is_full(), outbox.pending_bytes());
+        Metrics::set(&self.metrics.pending_bytes, pending);
         let Some(keeper) = &mut self.saving.keeper else {
             return;
         };
@@ -175,6 +180,7 @@ impl Task {
             self.report(Report::Settled(batch));
         }
         self.report(Report::Delivered(epoch));
+        self.note_outbox();
         Ok(())
     }
 

@@ -4,6 +4,9 @@
 mod cube;
 mod data;
 mod depot;
+mod generate;
+#[cfg(feature = "http")]
+mod http;
 mod logs;
 mod losses;
 mod progress;
@@ -41,6 +44,8 @@ enum Command {
     Describe(Describe),
     /// Run a topology until its input ends, Ctrl-C, or --for
     Run(run::Run),
+    /// Make up events, to try topologies with
+    Generate(generate::Generate),
     /// Show what is in a data directory, and check it for damage
     Inspect(data::Inspect),
     /// Print the entries of a table in a data directory, in key order
@@ -96,6 +101,7 @@ pub(crate) fn main() -> i32 {
         Command::List => print(&list()),
         Command::Describe(describe) => describe.draw(),
         Command::Run(run) => run.run(),
+        Command::Generate(generate) => generate.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::View(view) => view.run(),
         #[cfg(feature = "cube")]

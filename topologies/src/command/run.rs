@@ -12,6 +12,8 @@ use squall_topologies::duration;
 use squall_topologies::outputs::STDOUT;
 use squall_topologies::ready::{Prepared, Ready};
 
+#[cfg(feature = "http")]
+use super::http;
 use super::logs;
 use super::losses;
 use super::progress::Bar;
@@ -108,6 +110,9 @@ struct Settings {
     /// Log statistics: a line every few seconds, and a table of the components at the end
     #[arg(long, global = true)]
     stats: bool,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    http: http::Http,
 }
 
 impl Run {
@@ -122,7 +127,12 @@ impl Run {
         } = prepared;
         let bar = Bar::of(files.as_ref());
         let name = topology.name().to_owned();
+        #[cfg(feature = "http")]
+        let listening = settings.http.listen()?;
         let running = topology.start(settings.options(opened))?;
+        // It serves until the end of the run.
+        #[cfg(feature = "http")]
+        let _server = http::serve(listening, running.watch())?;
         tracing::info!("{name} is running; Ctrl-C stops it");
         let result = watch(running, bar, settings.stats);
         let summary = result.map_err(|error| Ending::of(error, STDOUT))?;

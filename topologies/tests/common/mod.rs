@@ -119,9 +119,15 @@ impl Session {
 
     /// Starts `squall` with these arguments.
     pub fn of(arguments: &[&str]) -> Self {
+        Self::with(arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("squall"))
             .args(arguments)
             .env_remove("RUST_LOG")
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

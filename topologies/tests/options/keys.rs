@@ -77,6 +77,15 @@ const ROWS: &[Row] = &[
     same("--commit", "", "--commit 10ms"),
     same("--restarts", "", "--restarts 3"),
     same("--stats", "", "--stats"),
+    #[cfg(feature = "http")]
+    same("--http", "", "--http 127.0.0.1:0"),
+    #[cfg(feature = "http")]
+    refused(
+        "--http-token-file",
+        "",
+        "--http 127.0.0.1:0 --http-token-file {}/none",
+        &["cannot read the token from", "/none`"],
+    ),
     same("--max-late", "", "--max-late 1000000"),
     same("--max-dead-letters", "", "--max-dead-letters 1000000"),
 ];

@@ -172,6 +172,15 @@ const ROWS: &[Row] = &[
     same("--commit", "", "--commit 10ms"),
     same("--restarts", "", "--restarts 3"),
     same("--stats", "", "--stats"),
+    #[cfg(feature = "http")]
+    same("--http", "", "--http 127.0.0.1:0"),
+    #[cfg(feature = "http")]
+    refused(
+        "--http-token-file",
+        "",
+        "--http 127.0.0.1:0 --http-token-file {}/none",
+        &["cannot read the token from", "/none`"],
+    ),
     same("--encoding", "", "--encoding utf-8"),
     refused(
         "--encoding",
