@@ -15,7 +15,16 @@ use crate::error::Result;
 /// The runtime of the clients of a run, on a thread that is started when the first asks for it. With
 /// it go all of its futures.
 #[derive(Debug, Default)]
-pub(crate) struct Clients(Mutex<Option<Driven>>);
+pub(crate) struct Clients(Mutex<State>);
+
+#[derive(Debug, Default)]
+enum State {
+    /// Nobody has asked for it.
+    #[default]
+    Idle,
+    Driven(Driven),
+    Ended,
+}
 
 #[derive(Debug)]
 struct Driven {
@@ -37,8 +46,10 @@ impl Clients {
 
     fn handle(&self) -> io::Result<Handle> {
         let mut driven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(driven) = &*driven {
-            return Ok(driven.handle.clone());
+        match &*driven {
+            State::Idle => {}
+            State::Driven(driven) => return Ok(driven.handle.clone()),
+            State::Ended => return Err(io::Error::other("the run has ended")),
         }
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
@@ -49,11 +60,17 @@ impl Clients {
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();
         })?;
-        *driven = Some(Driven {
+        *driven = State::Driven(Driven {
             handle: handle.clone(),
             _runs: runs,
         });
         Ok(handle)
+    }
+
+    /// Ends the runtime with all of its futures, also where a task still waits for one: that task
+    /// gets an error. None begins again.
+    pub(crate) fn end(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Ended;
     }
 }
 
@@ -104,6 +121,25 @@ mod tests {
 
     /// Far more than anything here takes.
     const LONG: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn who_waits_for_a_future_is_told_that_the_run_has_ended() {
+        let clients = Arc::new(Clients::default());
+        let runtime = clients.runtime();
+        let never = runtime
+            .handle()
+            .unwrap()
+            .spawn(std::future::pending::<()>());
+        let waits = thread::spawn(|| on_this_thread(never));
+        clients.end();
+        assert!(
+            waits
+                .join()
+                .unwrap()
+                .is_err_and(|error| error.is_cancelled())
+        );
+        assert!(runtime.handle().is_err(), "none begins again");
+    }
 
     #[test]
     fn futures_run_with_timers_and_end_with_their_run() {

@@ -227,6 +227,9 @@ fn keep_going(
         control.left(stats);
         let (mut error, in_hand) = match ended {
             Ended::Done(result) => {
+                if result.is_err() {
+                    attempt.clients.end();
+                }
                 close(
                     attempt,
                     if result.is_ok() {
@@ -238,9 +241,14 @@ fn keep_going(
                 return result;
             }
             // The coordinator is gone without a word: it has panicked.
-            Ended::Killed => return Err(RunError::Interrupted),
+            Ended::Killed => {
+                attempt.clients.end();
+                return Err(RunError::Interrupted);
+            }
             Ended::Failed(error, in_hand) => (error, in_hand),
         };
+        // A sink whose target is away would wait for it, and deliver when the run is restored.
+        attempt.clients.end();
         let mut cause = Cause::of(&error, in_hand.as_ref());
         if !close(attempt, program.options.drain) {
             tracing::warn!(
@@ -282,6 +290,8 @@ fn note(program: &Program, in_hand: Option<InHand>) -> Result<(), RunError> {
 /// Waits until the tasks are gone, and the last commit is written; says whether they are.
 fn close(attempt: Attempt, patience: Duration) -> bool {
     let gone = attempt.gone.recv_timeout(patience);
+    // Whoever is left delivers nothing to what another run may deliver to.
+    attempt.clients.end();
     if let Some(store) = attempt.store {
         // It ends when the coordinator is gone, which was the last to speak.
         let _ = store.join();

@@ -5,7 +5,7 @@ use squall::bolts::{Map, MergeRankings, Rank, RollingCount};
 use squall::connectors::RandomWords;
 use squall::testing::{Collected, Events, TopologyTest};
 use squall::{
-    Bolt, Context, Count, Epoch, Next, Out, Result, RunError, RunOptions, Spout, SpoutOut,
+    Bolt, Context, Count, Epoch, Next, Out, Result, RunError, RunOptions, Sink, Spout, SpoutOut,
     Timestamp, Topology, Word, millis, secs, time::TimeDomain,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -433,4 +433,55 @@ fn endless_deadlines_are_deadlines_too() {
     };
     let summary = topology.run(options).unwrap();
     assert_eq!(summary.stats.component("same").unwrap().tuples_in, 10);
+}
+
+/// Waits for a target that never comes.
+struct Patient {
+    context: Option<Context>,
+    waits: mpsc::Sender<()>,
+    ends: mpsc::Sender<()>,
+}
+
+impl Sink for Patient {
+    type Input = Number;
+    fn prepare(&mut self, context: &Context) -> Result {
+        self.context = Some(context.clone());
+        Ok(())
+    }
+    fn write(&mut self, _: &[Number]) -> Result {
+        let context = self.context.as_ref().ok_or("not prepared")?;
+        // Dropped with the future.
+        let ends = self.ends.clone();
+        let _ = self.waits.send(());
+        context.block_on(async move {
+            std::future::pending::<()>().await;
+            drop(ends);
+        })
+    }
+}
+
+/// A sink that awaited its target used to go on after the end of its run, and could deliver old output
+/// when the next run had delivered newer.
+#[test]
+fn what_a_sink_awaits_ends_with_its_run() {
+    let (waits, waiting) = mpsc::channel();
+    let (ends, ended) = mpsc::channel();
+    let topology = Topology::named("patient");
+    let events = numbers(10);
+    let spout = topology.spout("numbers", move || events.clone());
+    topology
+        .sink("patient", move || Patient {
+            context: None,
+            waits: waits.clone(),
+            ends: ends.clone(),
+        })
+        .global_grouping(&spout);
+    let running = topology.start(quiet()).unwrap();
+    waiting.recv_timeout(secs(60)).unwrap();
+    running.stop();
+    running.stop();
+    assert!(running.wait().is_err(), "it could not write");
+    // Sink, factory and future are gone: nobody is left to send.
+    let gone = ended.recv_timeout(secs(60));
+    assert_eq!(gone, Err(mpsc::RecvTimeoutError::Disconnected));
 }

@@ -70,6 +70,8 @@ fn errors_of_public_functions_are_types() {
         "macros/src",
         "cube/src",
         "connectors/kafka/src",
+        "connectors/postgres/src",
+        "connectors/redis/src",
         "http/src",
         "topologies/src",
         "examples",

@@ -87,6 +87,8 @@ fn what_cannot_fail_says_why() {
         "macros/src",
         "cube/src",
         "connectors/kafka/src",
+        "connectors/postgres/src",
+        "connectors/redis/src",
         "http/src",
         "topologies/src",
         "xtask/src",

@@ -14,6 +14,8 @@ const CRATES: &[&str] = &[
     "macros/src",
     "cube/src",
     "connectors/kafka/src",
+    "connectors/postgres/src",
+    "connectors/redis/src",
     "http/src",
     "topologies/src",
     "xtask/src",

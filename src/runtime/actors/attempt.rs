@@ -11,6 +11,7 @@ use super::coordinator_actor::{CoordinatorActor, CoordinatorState};
 use super::messages::{CoordinatorMessage, Peer, Peers, TaskMessage};
 use super::task_actor::{Stepped, TaskActor, TaskState, TaskWaker};
 use super::thread::spawn_actor;
+use crate::clients::Clients;
 use crate::context::Epoch;
 use crate::runtime::assemble::Assembly;
 use crate::runtime::clock::Clock;
@@ -30,6 +31,8 @@ pub(in crate::runtime) struct Attempt {
     pub(in crate::runtime) gone: mpsc::Receiver<()>,
     /// The thread that writes commits.
     pub(in crate::runtime) store: Option<thread::JoinHandle<()>>,
+    /// What the clients of its tasks run on.
+    pub(in crate::runtime) clients: Arc<Clients>,
 }
 
 /// The list of the actors of an attempt, filled when all are there; wakers need it before.
@@ -56,6 +59,7 @@ pub(in crate::runtime) fn launch(
         coordinator,
         committer,
     } = assembly;
+    let clients = tasks.first().map(|task| Arc::clone(&task.shared.clients));
     let Roll(peers) = roll;
     let (ended, ends) = mpsc::sync_channel(1);
     let (alive, gone) = mpsc::channel();
@@ -137,6 +141,7 @@ pub(in crate::runtime) fn launch(
         ended: ends,
         gone,
         store,
+        clients: clients.unwrap_or_default(),
     })
 }
 
