@@ -25,6 +25,10 @@ fn known() -> Vec<String> {
     let mut known = Vec::new();
     #[cfg(feature = "kafka")]
     known.extend(squall_kafka::OPTIONS.map(|option| format!("kafka.{option}")));
+    #[cfg(feature = "redis")]
+    known.extend(crate::redis::PROPERTIES.map(|name| format!("redis.{name}")));
+    #[cfg(feature = "postgres")]
+    known.extend(crate::postgres::PROPERTIES.map(|name| format!("postgres.{name}")));
     known.sort();
     known
 }

@@ -16,6 +16,7 @@
 //! | [`position`] | where a new topology begins to read a depot or a topic |
 //! | [`records`] | records from files, depots and topics by one spout |
 //! | `kafka` | topics of Kafka as options (feature `kafka`) |
+//! | `redis`, `postgres` | where rankings go in them as options (the features of these names) |
 //! | `connections` | users, passwords and certificates out of a file or the environment |
 //! | [`duration`] | spans of time as a person writes them: `10s`, `500ms`, `1m30s` |
 //! | [`numbers`] | places, tasks and rates |
@@ -45,9 +46,13 @@ pub mod numbers;
 pub mod outputs;
 pub mod places;
 pub mod position;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod purchases;
 pub mod ready;
 pub mod records;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod rolling_top_words;
 #[cfg(feature = "cube")]
 pub mod rollup;

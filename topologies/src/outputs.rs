@@ -15,6 +15,10 @@ use crate::input::scheme;
 #[cfg(feature = "kafka")]
 use crate::kafka::TopicAt;
 use crate::places::Places;
+#[cfg(feature = "postgres")]
+use crate::postgres::TableAt;
+#[cfg(feature = "redis")]
+use crate::redis::KeyAt;
 use crate::wrong::WrongUse;
 
 /// The component that writes to standard output.
@@ -26,15 +30,17 @@ pub struct Outputs {
     /// Print each ranking as a line of JSON to standard output
     #[arg(long)]
     pub json: bool,
-    /// Write the rankings to a file, as the same lines of JSON
+    /// Write the rankings to a file, as the same lines of JSON; with the features of these servers
+    /// also to kafka://HOST:PORT/TOPIC, redis://HOST:PORT/KEY (the latest one, as a sorted set) or
+    /// postgres://HOST:PORT/DATABASE?table=TABLE (the latest one, as rows)
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Write records that cannot be read to a file, as lines of JSON with source, line and reason;
     /// without this option they are logged
     #[arg(long, value_name = "PATH")]
     pub dead_letters: Option<PathBuf>,
-    /// How servers are reached: a file with lines such as `kafka.sasl.password = SECRET`, of which
-    /// the environment may say each otherwise, as `SQUALL_KAFKA_SASL_PASSWORD`
+    /// How servers are reached: a file with lines such as `redis.password = SECRET`, of which the
+    /// environment may say each otherwise, as `SQUALL_REDIS_PASSWORD`
     #[cfg(feature = "connections")]
     #[arg(long, value_name = "FILE")]
     pub connections: Option<PathBuf>,
@@ -54,6 +60,10 @@ enum Destination {
     File(PathBuf),
     #[cfg(feature = "kafka")]
     Kafka(TopicAt),
+    #[cfg(feature = "redis")]
+    Redis(KeyAt),
+    #[cfg(feature = "postgres")]
+    Postgres(TableAt),
 }
 
 impl Outputs {
@@ -85,6 +95,16 @@ impl Outputs {
             Some(("kafka", text)) => {
                 let at = TopicAt::parse("--out", text, &self.connections()?)?;
                 Ok(Some(Destination::Kafka(at)))
+            }
+            #[cfg(feature = "redis")]
+            Some(("redis" | "rediss", text)) => {
+                let at = KeyAt::parse("--out", text, &self.connections()?)?;
+                Ok(Some(Destination::Redis(at)))
+            }
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", text)) => {
+                let at = TableAt::parse("--out", text, &self.connections()?)?;
+                Ok(Some(Destination::Postgres(at)))
             }
             Some((scheme, _)) => Err(unreachable(scheme)),
         }
@@ -159,6 +179,16 @@ impl Destinations {
             Some(Destination::Kafka(TopicAt { kafka, topic })) => {
                 let sink = move || -> KafkaSink<A::Item> { kafka.write(&topic) };
                 let _ = topology.sink("out", sink).global_grouping(rankings);
+            }
+            #[cfg(feature = "redis")]
+            Some(Destination::Redis(at)) => {
+                let sink = topology.sink("out", move || at.sink::<Text>());
+                let _ = sink.global_grouping(rankings);
+            }
+            #[cfg(feature = "postgres")]
+            Some(Destination::Postgres(at)) => {
+                let sink = topology.sink("out", move || at.sink::<Text>());
+                let _ = sink.global_grouping(rankings);
             }
         }
         if let Some(path) = self.dead_letters {

@@ -254,6 +254,14 @@ pub enum WrongUse {
     #[cfg(feature = "kafka")]
     #[error(transparent)]
     KafkaOption(#[from] squall_kafka::OptionError),
+    /// The address of a Redis is wrong.
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Redis(#[from] squall_redis::Error),
+    /// The address of a `PostgreSQL` is wrong.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Postgres(#[from] squall_postgres::Error),
     /// There is no input, and none is made.
     #[error("there is nothing to read: give a file, a folder or a quoted glob with --input")]
     NoRecords,

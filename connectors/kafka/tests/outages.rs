@@ -279,7 +279,7 @@ fn partitions_that_are_added_are_read_from_their_first_record() -> Result {
     let lag = |running: &Running| {
         let stats = running.stats();
         let tasks = stats.iter().flat_map(|stats| &stats.components[0].tasks);
-        tasks.filter_map(|task| task.lag.get("0").copied()).next()
+        tasks.find_map(|task| task.lag.get("0").copied())
     };
     // It has begun at the end.
     wait("the partition is read", || {

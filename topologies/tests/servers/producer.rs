@@ -1,4 +1,4 @@
-//! The program in Python of the document about RisingWave publishes, and a run counts.
+//! The program in Python of the document about `RisingWave` publishes, and a run counts.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -200,13 +200,12 @@ impl Broker {
         let began = Instant::now();
         while left > 0 {
             match self.reader.poll(Duration::from_millis(100)) {
-                None => {}
                 Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
                     return Err(error.into());
                 }
-                // A broker that is being started again.
-                Some(Err(_)) => {}
+                // It may be a broker that is being started again.
+                None | Some(Err(_)) => {}
                 Some(Ok(message)) => {
                     let value = message.payload().unwrap_or_default();
                     let partition = usize::try_from(message.partition())?;

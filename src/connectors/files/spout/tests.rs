@@ -53,7 +53,7 @@ fn decode(record: &Record, out: &mut Out<Word>) -> Result {
 }
 
 fn save(state: &mut dyn State) -> Vec<Vec<u8>> {
-    let mut changes = Changes::new(1, Timestamp::from_millis(0), |_| true, |_| false);
+    let mut changes = Changes::new(1, crate::Timestamp::from_millis(0), |_| true, |_| false);
     state.save(&mut changes).unwrap();
     changes.into_units().collect()
 }
