@@ -278,7 +278,7 @@ fn partitions_that_are_added_are_read_from_their_first_record() -> Result {
     let running = topology.start(options())?;
     let lag = |running: &Running| {
         let stats = running.stats();
-        let tasks = stats.iter().flat_map(|stats| &stats.components[0].tasks);
+        let mut tasks = stats.iter().flat_map(|stats| &stats.components[0].tasks);
         tasks.find_map(|task| task.lag.get("0").copied())
     };
     // It has begun at the end.
