@@ -29,6 +29,31 @@ struct News {
     undelivered: Option<RDKafkaErrorCode>,
     /// What the latest error of a connection was.
     reason: Option<String>,
+    end: Option<End>,
+}
+
+/// The end of a partition, as a fetch has found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Nothing that is committed follows this offset.
+    pub(crate) offset: i64,
+    /// The end with transactions that are open.
+    pub(crate) high: i64,
+}
+
+impl End {
+    /// What librdkafka says with the event, whose numbers it gives in no other way.
+    fn read(reason: &str) -> Option<Self> {
+        let number = |after: &str| {
+            let (_, rest) = reason.split_once(after)?;
+            let end = rest.find(|c: char| !c.is_ascii_digit());
+            rest[..end.unwrap_or(rest.len())].parse().ok()
+        };
+        Some(Self {
+            offset: number("at offset ")?,
+            high: number("HighwaterMark ")?,
+        })
+    }
 }
 
 /// An error of a connection.
@@ -77,8 +102,6 @@ struct TopicStatistics {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct PartitionStatistics {
     broker: i32,
-    /// Where it was last found that nothing follows.
-    eof_offset: i64,
     /// The end, transactions that are open included.
     hi_offset: i64,
     /// The end for who reads what is committed.
@@ -86,11 +109,9 @@ pub(crate) struct PartitionStatistics {
 }
 
 impl PartitionStatistics {
-    /// Whether the end that was found still is the end, with no transaction open.
-    pub(crate) fn is_at_end(&self) -> bool {
-        self.eof_offset >= 0
-            && self.eof_offset == self.ls_offset
-            && self.ls_offset == self.hi_offset
+    /// Whether a transaction is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.ls_offset != self.hi_offset
     }
 }
 
@@ -145,6 +166,11 @@ impl Heard {
         self.said.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The connections are well.
+    pub(crate) fn forget_reason(&self) {
+        self.with(|news| news.reason = None);
+    }
+
     /// What the latest error of a connection was.
     pub(crate) fn last_reason(&self) -> Option<String> {
         self.with(|news| news.reason.clone())
@@ -158,6 +184,11 @@ impl Heard {
     /// The latest statistics, once.
     pub(crate) fn take_statistics(&self) -> Option<Statistics> {
         self.with(|news| news.statistics.take())
+    }
+
+    /// The end that was found last, once.
+    pub(crate) fn take_end(&self) -> Option<End> {
+        self.with(|news| news.end.take())
     }
 
     /// The first reason why a record was not delivered since it was asked last.
@@ -191,6 +222,7 @@ impl ClientContext for Heard {
             return;
         };
         if code == RDKafkaErrorCode::PartitionEOF {
+            self.with(|news| news.end = End::read(reason));
             return;
         }
         self.with(|news| {
@@ -225,5 +257,21 @@ impl ProducerContext<NoCustomPartitioner> for Heard {
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_partition_is_in_the_words_of_its_event() {
+        let reason = "Fetch from broker 1 reached end of partition at offset 41 (HighwaterMark 43)";
+        let end = End {
+            offset: 41,
+            high: 43,
+        };
+        assert_eq!(End::read(reason), Some(end));
+        assert_eq!(End::read("Broker: No more messages"), None);
     }
 }

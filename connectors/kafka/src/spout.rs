@@ -249,7 +249,15 @@ where
                     let status = &client.context.status;
                     status.waits(format!("Kafka at `{brokers}`: {trouble}{reason}"));
                 }
-                None => client.context.status.goes_on(),
+                None => {
+                    heard.forget_reason();
+                    client.context.status.goes_on();
+                }
+            }
+            if self.partitions.are_back() {
+                let assigned = self.partitions.assignment(topic);
+                let assigned = assigned.and_then(|all| client.consumer.assign(&all));
+                assigned.map_err(|error| client.failed(&error))?;
             }
         }
         Ok(())
@@ -386,8 +394,10 @@ where
         let client = self.client.as_mut().ok_or(NOT_OPENED)?;
         match error {
             KafkaError::PartitionEOF(number) => {
+                let end = client.consumer.context().take_end();
+                let end = end.ok_or("librdkafka does not say where the partition ends")?;
                 if let Some(partition) = self.partitions.get(*number) {
-                    partition.found_end();
+                    partition.found_end(end);
                 }
                 self.partitions.close_read(out);
                 return Ok(());
@@ -505,8 +515,11 @@ where
             None => {
                 self.look(out)?;
                 // The client may have said something instead of giving a message that is there.
-                let more = consumer.context().said() != said;
-                Ok(if more { Next::More } else { Next::Idle })
+                if consumer.context().said() != said {
+                    return Ok(Next::More);
+                }
+                self.partitions.settle(out);
+                Ok(Next::Idle)
             }
         }
     }

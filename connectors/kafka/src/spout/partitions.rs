@@ -9,7 +9,7 @@ use squall::{Context, SpoutOut, Table};
 
 use crate::error::ReadError;
 use crate::find::{Bounds, Found};
-use crate::heard::{PartitionStatistics, Statistics};
+use crate::heard::{End, Statistics};
 
 /// One partition.
 #[derive(Debug)]
@@ -22,8 +22,13 @@ pub(super) struct Partition {
     until: i64,
     /// All of it was read, where it is read to an end.
     is_read: bool,
-    /// The broker has said that nothing follows, and nothing has followed.
-    at_end: bool,
+    /// The end that its broker has found, where nothing has followed. It comes in the order of the
+    /// messages, so all before it was taken.
+    end: Option<End>,
+    /// By the latest statistics its broker answers, and no transaction is open.
+    is_well: bool,
+    /// Its broker was away when the end was known, so that is to be found anew.
+    is_stale: bool,
     /// It does not hold back the watermark.
     idle: bool,
 }
@@ -43,7 +48,9 @@ impl Partition {
             next: position.unwrap_or(begins),
             until: until.unwrap_or(i64::MAX),
             is_read: false,
-            at_end: false,
+            end: None,
+            is_well: false,
+            is_stale: false,
             idle: false,
         }
     }
@@ -53,7 +60,7 @@ impl Partition {
         if self.is_read || offset < self.next {
             return false;
         }
-        (self.at_end, self.idle) = (false, false);
+        (self.end, self.idle) = (None, false);
         if offset >= self.until {
             self.next = self.until.max(self.next);
             return false;
@@ -62,9 +69,11 @@ impl Partition {
         true
     }
 
-    /// The broker says that nothing follows what has come.
-    pub(super) fn found_end(&mut self) {
-        self.at_end = true;
+    /// The broker says that nothing follows what has come. What lies before the end and did not come
+    /// are marks of transactions, and records that were aborted.
+    pub(super) fn found_end(&mut self, end: End) {
+        self.next = self.next.max(end.offset);
+        self.end = Some(end);
     }
 
     /// Whether the broker has what is to be read next.
@@ -146,7 +155,7 @@ impl Partitions {
             let ends = partition.until < i64::MAX;
             // Behind the last record there may be marks of transactions, which are no records: then
             // only the broker can tell that nothing follows.
-            let read = partition.next >= partition.until || partition.at_end;
+            let read = partition.next >= partition.until || partition.end.is_some();
             if ends && read && !partition.is_read {
                 partition.is_read = true;
                 out.close_split(partition.split);
@@ -160,7 +169,7 @@ impl Partitions {
         let mut assigned = TopicPartitionList::new();
         for partition in self.by_number.iter_mut().flatten().filter(|it| !it.is_read) {
             // It is fetched anew from here, and its end is found anew.
-            partition.at_end = false;
+            (partition.end, partition.is_stale) = (None, false);
             let next = Offset::Offset(partition.next);
             assigned.add_partition_offset(topic, partition.number, next)?;
         }
@@ -190,8 +199,9 @@ impl Partitions {
         Ok(())
     }
 
-    /// Which partitions are idle by what their brokers say, and how much there is to be read; gives
-    /// what is wrong with a broker.
+    /// Which partitions are well by what the client says of their brokers, and how much there is to be
+    /// read. What it says comes before messages that wait, so it makes no partition idle; but one
+    /// whose broker is away is not idle any more. Gives what is wrong with a broker.
     pub(super) fn look<S: Streams>(
         &mut self,
         topic: &str,
@@ -207,20 +217,15 @@ impl Partitions {
                 None => Some("nothing is known of it yet".to_owned()),
                 Some(known) => statistics.trouble_of(known),
             };
-            let idle = wrong.is_none()
-                && partition.at_end
-                && known.is_some_and(PartitionStatistics::is_at_end);
-            if idle && !partition.idle {
-                out.idle_split(partition.split);
-            } else if partition.idle && !idle {
+            if wrong.is_some() && partition.end.take().is_some() {
+                partition.is_stale = true;
+            }
+            partition.is_well = wrong.is_none() && known.is_some_and(|known| !known.is_open());
+            if partition.idle && !partition.is_well {
+                partition.idle = false;
                 out.expect_split(partition.split);
             }
-            partition.idle = idle;
             if let Some(known) = known {
-                if idle {
-                    // Nothing that is read lies between.
-                    partition.next = partition.next.max(known.ls_offset);
-                }
                 let end = known.ls_offset.min(partition.until);
                 let lag = u64::try_from(end - partition.next).unwrap_or(0);
                 context.status.set_lag(&number.to_string(), lag);
@@ -232,6 +237,24 @@ impl Partitions {
             }
         }
         trouble
+    }
+
+    /// Whether the brokers are back that were away when an end was known. Nothing tells that it still
+    /// is the end, but to fetch anew.
+    pub(super) fn are_back(&self) -> bool {
+        let mut unread = self.by_number.iter().flatten().filter(|it| !it.is_read);
+        unread.any(|partition| partition.is_stale && partition.is_well)
+    }
+
+    /// No message waits: the partitions at their ends are idle.
+    pub(super) fn settle<S: Streams>(&mut self, out: &mut SpoutOut<S>) {
+        for partition in self.by_number.iter_mut().flatten().filter(|it| !it.is_read) {
+            let ended = partition.end.is_some_and(|end| end.offset == end.high);
+            if ended && partition.is_well && !partition.idle {
+                partition.idle = true;
+                out.idle_split(partition.split);
+            }
+        }
     }
 
     /// Notes how far each was read.
