@@ -20,15 +20,19 @@ pub struct Connections {
 /// The file, where one is named.
 const FILE: &str = "SQUALL_CONNECTIONS";
 
+/// The properties of a Redis, and of a `PostgreSQL`.
+#[cfg(any(feature = "redis", feature = "postgres"))]
+const STORE: [&str; 3] = ["ca", "password", "user"];
+
 /// All properties, with the kind of server before them.
 fn known() -> Vec<String> {
     let mut known = Vec::new();
     #[cfg(feature = "kafka")]
     known.extend(squall_kafka::OPTIONS.map(|option| format!("kafka.{option}")));
     #[cfg(feature = "redis")]
-    known.extend(crate::redis::PROPERTIES.map(|name| format!("redis.{name}")));
+    known.extend(STORE.map(|name| format!("redis.{name}")));
     #[cfg(feature = "postgres")]
-    known.extend(crate::postgres::PROPERTIES.map(|name| format!("postgres.{name}")));
+    known.extend(STORE.map(|name| format!("postgres.{name}")));
     known.sort();
     known
 }

@@ -159,7 +159,7 @@ impl Input {
             }
         }
         let at = TopicAt::parse("--input", input, connections)?;
-        Ok(Some(at.read(position)?))
+        Ok(Some(at.read(position)))
     }
 
     /// Whether a topic of Kafka is named, and not a file.

@@ -60,10 +60,8 @@ impl TopicAt {
     }
 
     /// To be read as records.
-    ///
-    /// # Errors
-    /// What is wrong with the position.
-    pub fn read(&self, position: &Position) -> Result<TopicRecords, WrongUse> {
+    #[must_use]
+    pub fn read(&self, position: &Position) -> TopicRecords {
         let read = self.kafka.read(&self.topic);
         let read = match position.from {
             None => read,
@@ -76,7 +74,7 @@ impl TopicAt {
         } else {
             read
         };
-        Ok(TopicRecords { topic, time: None })
+        TopicRecords { topic, time: None }
     }
 }
 

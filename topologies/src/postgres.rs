@@ -5,9 +5,6 @@ use squall_postgres::{RankingSink, Server};
 use crate::connections::Connections;
 use crate::wrong::WrongUse;
 
-/// The properties of a connection.
-pub(crate) const PROPERTIES: [&str; 3] = ["ca", "password", "user"];
-
 const EXPECTED: &str =
     "postgres://HOST:PORT/DATABASE?table=TABLE, and &sslmode=verify-full for TLS";
 
@@ -29,8 +26,11 @@ impl TableAt {
         connections: &Connections,
     ) -> Result<Self, WrongUse> {
         let (address, options) = text.split_once('?').unwrap_or((text, ""));
-        let is_secret = |word: &str| word.starts_with("password=") || word.starts_with("user=");
-        if address.contains('@') || options.split('&').any(is_secret) {
+        let is_secret = |word: &str| {
+            let name = word.split('=').next().unwrap_or_default().to_lowercase();
+            ["user", "password"].contains(&&*name) || name.contains('%')
+        };
+        if text.contains('@') || options.split('&').any(is_secret) {
             return Err(WrongUse::SecretInAddress {
                 option,
                 property: "postgres.password",

@@ -5,9 +5,6 @@ use squall_redis::{RankingSink, Server};
 use crate::connections::Connections;
 use crate::wrong::WrongUse;
 
-/// The properties of a connection.
-pub(crate) const PROPERTIES: [&str; 3] = ["ca", "password", "user"];
-
 const EXPECTED: &str = "redis://HOST:PORT/KEY, or with the number of a database before the key, several \
                         servers of a cluster separated by commas, and ?as=hash for a hash";
 
@@ -36,7 +33,8 @@ impl KeyAt {
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if hosts.contains('@') {
+        // A password may have a slash in it.
+        if rest.contains('@') {
             return Err(WrongUse::SecretInAddress {
                 option,
                 property: "redis.password",

@@ -66,6 +66,9 @@ pub struct WordsMeaning<'w> {
     /// Of a topic; files say it themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     time_field: Option<&'w str>,
+    /// The same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_format: Option<String>,
 }
 
 impl Words {
@@ -130,6 +133,14 @@ impl Words {
         WordsMeaning {
             field: self.field.as_deref(),
             split: self.split().to_string(),
+            time_format: self
+                .time_field
+                .as_ref()
+                .filter(|_| self.input.names_topic())
+                .map(|_| {
+                    let format = self.time_format.as_ref().unwrap_or(&TimeFormat::Rfc3339);
+                    format.to_string()
+                }),
             time_field: self
                 .time_field
                 .as_deref()

@@ -43,14 +43,13 @@ pub struct OptionError {
 /// such as the isolation level or the acknowledgements, is not among them.
 ///
 /// Their meanings: <https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>.
-pub const OPTIONS: [&str; 43] = [
+pub const OPTIONS: [&str; 41] = [
     "batch.num.messages",
     "batch.size",
     "broker.address.family",
     "broker.address.ttl",
     "client.dns.lookup",
     "client.id",
-    "client.rack",
     "compression.level",
     "compression.type",
     "connections.max.idle.ms",
@@ -86,7 +85,6 @@ pub const OPTIONS: [&str; 43] = [
     "ssl.key.password",
     "ssl.key.pem",
     "ssl.sigalgs.list",
-    "transaction.timeout.ms",
 ];
 
 impl Kafka {

@@ -133,6 +133,16 @@ pub enum ReadError {
         /// How many there are.
         found: usize,
     },
+    /// Records cannot be read.
+    #[error("`{component}` cannot read a record of the topic `{topic}`: {reason}")]
+    Unreadable {
+        /// The name of the topic.
+        topic: String,
+        /// The component.
+        component: String,
+        /// What librdkafka says.
+        reason: String,
+    },
     /// The client cannot go on.
     #[error("the Kafka client of `{component}` has failed: {reason}")]
     Client {
@@ -249,6 +259,14 @@ pub enum WriteError {
         topic: String,
         /// Its size.
         bytes: usize,
+    },
+    /// A record is larger than what the topic takes.
+    #[error(
+        "a record is too large for the topic `{topic}`: raise its `max.message.bytes`, or write less"
+    )]
+    TooLargeForTopic {
+        /// The topic.
+        topic: String,
     },
     /// The client cannot go on.
     #[error("cannot write to the topic `{topic}`: {reason}")]

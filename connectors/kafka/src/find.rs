@@ -16,8 +16,8 @@ use squall::run::Status;
 
 use crate::error::ReadError;
 use crate::heard::Heard;
+use crate::native;
 use crate::read::Begins;
-use crate::topic_id::topic_id;
 
 /// How long one question to a broker may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +31,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const UNKNOWN_TRIES: u32 = 6;
 const UNKNOWN_TRIES_OF_KNOWN: u32 = 30;
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a client says waits so long at most.
+const SERVES: Duration = Duration::from_millis(50);
 
 /// What was found of the topic.
 #[derive(Clone, Debug)]
@@ -67,6 +70,10 @@ pub(crate) struct Finder {
     pub(crate) look: Arc<Notify>,
     /// Set by the spout when it is gone.
     pub(crate) gone: Arc<AtomicBool>,
+    /// Set where the spout is to look at something.
+    pub(crate) news: Arc<AtomicBool>,
+    /// An earlier run has read the topic.
+    pub(crate) is_known: bool,
     pub(crate) tell: Sender<Result<Found, ReadError>>,
 }
 
@@ -79,33 +86,62 @@ enum NotFound {
 
 impl Finder {
     /// Finds the topic, and looks again for new partitions; ends with the spout, or with an error.
+    /// Meanwhile it takes what the client says of its brokers.
     pub(crate) async fn run(self) {
         let finder = Arc::new(self);
-        let (mut pause, mut unknown, mut tries) = (FIRST_PAUSE, 0, UNKNOWN_TRIES);
-        while !finder.gone.load(Ordering::Relaxed) {
-            let asks = Arc::clone(&finder);
+        let serves = Arc::clone(&finder);
+        tokio::select! {
+            () = Arc::clone(&finder).finds() => {}
+            () = serves.serves() => {}
+        }
+        // A consumer that closes waits, and nobody waits on the thread of all clients.
+        tokio::task::spawn_blocking(move || {
+            native::rejoin(finder.consumer.client());
+            drop(finder);
+        });
+    }
+
+    /// Gives the spout what its client says; ends with it.
+    async fn serves(self: Arc<Self>) {
+        while !self.gone.load(Ordering::Relaxed) {
+            if native::serve(self.consumer.client()) {
+                self.wake();
+            }
+            tokio::time::sleep(SERVES).await;
+        }
+    }
+
+    async fn finds(self: Arc<Self>) {
+        let (mut pause, mut unknown, mut found_once) = (FIRST_PAUSE, 0, false);
+        while !self.gone.load(Ordering::Relaxed) {
+            let asks = Arc::clone(&self);
             let found = tokio::task::spawn_blocking(move || asks.find()).await;
+            let tries = if self.is_known || found_once {
+                UNKNOWN_TRIES_OF_KNOWN
+            } else {
+                UNKNOWN_TRIES
+            };
             let wait = match found {
                 Ok(Ok(found)) => {
-                    (pause, unknown, tries) = (FIRST_PAUSE, 0, UNKNOWN_TRIES_OF_KNOWN);
-                    finder.send(Ok(found));
-                    if finder.until_end {
-                        None
-                    } else {
-                        Some(finder.every)
-                    }
+                    (pause, unknown, found_once) = (FIRST_PAUSE, 0, true);
+                    self.send(Ok(found));
+                    Some(self.every).filter(|_| !self.until_end)
                 }
                 Ok(Err(NotFound::Never(error @ ReadError::NoTopic { .. }))) if unknown < tries => {
                     unknown += 1;
-                    finder.status.waits(error.to_string());
+                    self.status.waits(error.to_string());
                     Some(UNKNOWN_PAUSE)
                 }
                 Ok(Err(NotFound::Never(error))) => {
-                    finder.send(Err(error));
-                    return;
+                    self.send(Err(error));
+                    // The spout ends the run.
+                    return std::future::pending().await;
                 }
                 Ok(Err(NotFound::Yet(reason))) => {
-                    finder.status.waits(reason);
+                    if !found_once {
+                        // Later the spout says what is wrong, by what its client says.
+                        self.status.waits(reason);
+                    }
                     let now = pause;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     Some(now)
@@ -113,7 +149,7 @@ impl Finder {
                 // The runtime ends.
                 Err(_) => return,
             };
-            let called = finder.look.notified();
+            let called = self.look.notified();
             match wait {
                 Some(wait) => _ = tokio::time::timeout(wait, called).await,
                 None => called.await,
@@ -124,6 +160,11 @@ impl Finder {
     fn send(&self, found: Result<Found, ReadError>) {
         // Where the spout is gone nobody wants to know.
         let _ = self.tell.send(found);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        self.news.store(true, Ordering::Release);
         self.waker.wake_by_ref();
     }
 
@@ -139,7 +180,7 @@ impl Finder {
         if let Some(error) = about.error() {
             return Err(self.of_topic(error.into()));
         }
-        let id = topic_id(self.consumer.client(), &self.topic, PATIENCE);
+        let id = native::topic_id(self.consumer.client(), &self.topic, PATIENCE);
         let id = id.map_err(|code| self.of_topic(code))?;
         let partitions = about.partitions().len();
         let mine = (0..partitions).filter(|number| number % self.tasks == self.task);

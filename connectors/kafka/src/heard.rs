@@ -29,31 +29,14 @@ struct News {
     undelivered: Option<RDKafkaErrorCode>,
     /// What the latest error of a connection was.
     reason: Option<String>,
-    end: Option<End>,
+    end: Option<i64>,
 }
 
-/// The end of a partition, as a fetch has found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    /// Nothing that is committed follows this offset.
-    pub(crate) offset: i64,
-    /// The end with transactions that are open.
-    pub(crate) high: i64,
-}
-
-impl End {
-    /// What librdkafka says with the event, whose numbers it gives in no other way.
-    fn read(reason: &str) -> Option<Self> {
-        let number = |after: &str| {
-            let (_, rest) = reason.split_once(after)?;
-            let end = rest.find(|c: char| !c.is_ascii_digit());
-            rest[..end.unwrap_or(rest.len())].parse().ok()
-        };
-        Some(Self {
-            offset: number("at offset ")?,
-            high: number("HighwaterMark ")?,
-        })
-    }
+/// The end of a partition, in what librdkafka says with the event of it, which has it in no other way.
+fn end_in(reason: &str) -> Option<i64> {
+    let (_, rest) = reason.split_once("at offset ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    rest[..end.unwrap_or(rest.len())].parse().ok()
 }
 
 /// An error of a connection.
@@ -89,6 +72,8 @@ struct BrokerStatistics {
     nodeid: i32,
     nodename: String,
     state: String,
+    /// Requests that are not answered.
+    waitresp_cnt: i64,
     /// Microseconds since something came last.
     rxidle: i64,
 }
@@ -102,21 +87,16 @@ struct TopicStatistics {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct PartitionStatistics {
     broker: i32,
-    /// The end, transactions that are open included.
-    hi_offset: i64,
+    /// The end, transactions that are open included. It and the next are below zero where the latest
+    /// fetch was refused.
+    pub(crate) hi_offset: i64,
     /// The end for who reads what is committed.
     pub(crate) ls_offset: i64,
 }
 
-impl PartitionStatistics {
-    /// Whether a transaction is open.
-    pub(crate) fn is_open(&self) -> bool {
-        self.ls_offset != self.hi_offset
-    }
-}
-
-/// Brokers answer a request for records within half a second, with records or without; one that has
-/// said nothing for so long, in microseconds, is away or slow.
+/// Brokers answer a request for records within half a second, with records or without; one that owes
+/// an answer and has said nothing for so long, in microseconds, is away or slow. (One that is asked
+/// for nothing, since enough waits to be taken, says nothing either.)
 const MAX_SILENCE_US: i64 = 2_000_000;
 
 impl Statistics {
@@ -133,8 +113,11 @@ impl Statistics {
                 state, nodename, ..
             }) if state != "UP" => Some(format!("its broker {nodename} is away")),
             Some(BrokerStatistics {
-                rxidle, nodename, ..
-            }) if !(0..MAX_SILENCE_US).contains(rxidle) => {
+                waitresp_cnt,
+                rxidle,
+                nodename,
+                ..
+            }) if *waitresp_cnt > 0 && !(0..MAX_SILENCE_US).contains(rxidle) => {
                 Some(format!("its broker {nodename} does not answer"))
             }
             Some(_) => None,
@@ -187,7 +170,7 @@ impl Heard {
     }
 
     /// The end that was found last, once.
-    pub(crate) fn take_end(&self) -> Option<End> {
+    pub(crate) fn take_end(&self) -> Option<i64> {
         self.with(|news| news.end.take())
     }
 
@@ -204,13 +187,11 @@ impl Heard {
 
 impl ClientContext for Heard {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.says();
         // What matters comes as an error, too, and is told as what a task waits for.
         tracing::debug!(target: "librdkafka", "{level:?} {facility}: {message}");
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        self.says();
         match serde_json::from_slice(statistics) {
             Ok(statistics) => self.with(|news| news.statistics = Some(statistics)),
             Err(error) => tracing::debug!("cannot read the statistics of librdkafka: {error}"),
@@ -222,7 +203,7 @@ impl ClientContext for Heard {
             return;
         };
         if code == RDKafkaErrorCode::PartitionEOF {
-            self.with(|news| news.end = End::read(reason));
+            self.with(|news| news.end = end_in(reason));
             return;
         }
         self.with(|news| {
@@ -267,11 +248,7 @@ mod tests {
     #[test]
     fn the_end_of_a_partition_is_in_the_words_of_its_event() {
         let reason = "Fetch from broker 1 reached end of partition at offset 41 (HighwaterMark 43)";
-        let end = End {
-            offset: 41,
-            high: 43,
-        };
-        assert_eq!(End::read(reason), Some(end));
-        assert_eq!(End::read("Broker: No more messages"), None);
+        assert_eq!(end_in(reason), Some(41));
+        assert_eq!(end_in("Broker: No more messages"), None);
     }
 }

@@ -33,8 +33,9 @@
 //! ```text
 //!   cluster      Kafka: the brokers, and the options of connections
 //!   read         ReadTopic: which topic, from where, to where
-//!   find           its partitions, their bounds, its id (topic_id): asked in the background
+//!   find           its partitions, their bounds, its id: asked in the background
 //!   heard          what a client says of its brokers: errors, and how far partitions are
+//!   native         calls of the C library that its crate does not cover
 //!   spout        KafkaSpout: messages become tuples, positions are state
 //!   message, decode   what a message has, and what makes tuples of it
 //!   sink         KafkaSink: tuples become records, a transaction a commit
@@ -49,10 +50,10 @@ mod error;
 mod find;
 mod heard;
 mod message;
+mod native;
 mod read;
 mod sink;
 mod spout;
-mod topic_id;
 
 /// The program of the book compiles as a test of the documentation.
 #[cfg(doctest)]
@@ -63,6 +64,6 @@ pub use cluster::{Kafka, OPTIONS, OptionError};
 pub use error::{ReadError, WriteError};
 pub use message::{Message, MessageError};
 pub use read::ReadTopic;
-pub use sink::KafkaSink;
 pub use sink::records::{Record, Records};
+pub use sink::{Encode, KafkaSink, KeyAndValue, ToRecords};
 pub use spout::KafkaSpout;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use squall::Timestamp;
 
 use crate::cluster::Kafka;
@@ -32,12 +34,12 @@ pub struct ReadTopic {
     pub(crate) group: Option<Arc<str>>,
     pub(crate) partitions_every: Duration,
     /// Where the partitions ended when the run began. Shared by its tasks, also when it is
-    /// restored, so that all mean the same moment.
+    /// restored, so that all mean the same moment: it is of one run.
     ends: Arc<Mutex<BTreeMap<i32, i64>>>,
 }
 
 /// Where a new topology begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Begins {
     #[default]
     Earliest,
@@ -141,16 +143,14 @@ impl ReadTopic {
     }
 
     /// What an earlier run has read is not asked for again, so one that began elsewhere would answer
-    /// another question. `stored` is where it began; empty of a new topology.
-    pub(crate) fn check_begun(&self, stored: &str) -> Result<(), ReadError> {
-        match self.begins.map(|begins| begins.to_string()) {
-            Some(found) if !stored.is_empty() && stored != found => {
-                Err(ReadError::BegunElsewhere {
-                    topic: self.topic.to_string(),
-                    stored: stored.to_owned(),
-                    found,
-                })
-            }
+    /// another question. `stored` is where it began; none of a new topology.
+    pub(crate) fn check_begun(&self, stored: Option<Begins>) -> Result<(), ReadError> {
+        match (self.begins, stored) {
+            (Some(found), Some(stored)) if found != stored => Err(ReadError::BegunElsewhere {
+                topic: self.topic.to_string(),
+                stored: stored.to_string(),
+                found: found.to_string(),
+            }),
             _ => Ok(()),
         }
     }

@@ -1,27 +1,34 @@
 //! A topic as a sink: tuples become records, and a commit is a transaction.
 
+mod encode;
 mod lane;
 pub(crate) mod records;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::task::JoinHandle;
 
 use squall::error::Fatal;
-use squall::{BoxError, Context, Result, Sink, Tuple};
+use squall::run::Status;
+use squall::{Context, Result, Sink, Tuple};
 
 use crate::cluster::Kafka;
 use crate::error::WriteError;
 use lane::{Failure, Lane, Route};
 use records::Records;
 
+pub use encode::{Encode, KeyAndValue, ToRecords};
+
 /// The pauses between tries: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A sink over a topic; made by [`Kafka::write`].
+/// A sink over a topic; made by [`Kafka::write`] and [`Kafka::write_records`].
 ///
 /// With a data directory it delivers exactly once: what belongs to a commit is sent in one
 /// transaction, together with the number of its epoch, which is the committed offset of a consumer
@@ -39,26 +46,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 ///
 /// A group that nobody uses keeps its offsets for a week by default (`offsets.retention.minutes`): a
 /// run that crashes during a delivery, and is started again after that, may send one commit twice.
-pub struct KafkaSink<T> {
+pub struct KafkaSink<T, E = KeyAndValue<T>> {
     kafka: Kafka,
     topic: String,
     id: Option<String>,
-    encode: Encode<T>,
+    encode: E,
     records: Records,
     context: Option<Context>,
     /// By the task that has encoded what is sent: after a change of the parallelism a task delivers
     /// for another one.
     lanes: BTreeMap<u16, Lane>,
-}
-
-type WriteKey<T> = Box<dyn FnMut(&T, &mut Vec<u8>) + Send>;
-type WriteValue<T> = Box<dyn FnMut(&T, &mut Vec<u8>) -> Result + Send>;
-type WriteRecords<T> = Box<dyn FnMut(&T, &mut Records) -> Result + Send>;
-
-/// What makes records of a tuple.
-enum Encode<T> {
-    Pair(Option<WriteKey<T>>, WriteValue<T>),
-    Records(WriteRecords<T>),
+    /// The task's own lane, while it is being connected.
+    connecting: Option<JoinHandle<Result<Lane>>>,
+    run: u64,
+    tuple: PhantomData<fn(&T)>,
 }
 
 /// The task that has encoded an outbox stands before its records.
@@ -67,23 +68,43 @@ const HEAD_BYTES: usize = 2;
 impl Kafka {
     /// To write tuples to a topic, each as JSON without a key.
     pub fn write<T: Tuple + Serialize>(&self, topic: impl Into<String>) -> KafkaSink<T> {
-        let value = |tuple: &T, into: &mut Vec<u8>| Ok(serde_json::to_writer(into, tuple)?);
-        KafkaSink::new(self, topic.into(), Encode::Pair(None, Box::new(value)))
+        KafkaSink::new(self, topic.into(), KeyAndValue::json())
     }
 
     /// To write the records that `encode` makes of each tuple, none or several, with partitions and
     /// tombstones where they are wanted; an error ends the run.
-    pub fn write_records<T: Tuple>(
+    pub fn write_records<T, F>(
         &self,
         topic: impl Into<String>,
-        encode: impl FnMut(&T, &mut Records) -> Result + Send + 'static,
-    ) -> KafkaSink<T> {
-        KafkaSink::new(self, topic.into(), Encode::Records(Box::new(encode)))
+        encode: F,
+    ) -> KafkaSink<T, ToRecords<F>>
+    where
+        T: Tuple,
+        F: FnMut(&T, &mut Records) -> Result + Send + 'static,
+    {
+        KafkaSink::new(self, topic.into(), ToRecords(encode))
     }
 }
 
 impl<T: Tuple> KafkaSink<T> {
-    fn new(kafka: &Kafka, topic: String, encode: Encode<T>) -> Self {
+    /// Writes the key of each record: equal keys go to the same partition, the one that the Java
+    /// client would choose.
+    #[must_use]
+    pub fn key(mut self, key: impl FnMut(&T, &mut Vec<u8>) + Send + 'static) -> Self {
+        self.encode.key = Some(Box::new(key));
+        self
+    }
+
+    /// Writes the value of each record, in place of JSON; an error ends the run.
+    #[must_use]
+    pub fn value(mut self, value: impl FnMut(&T, &mut Vec<u8>) -> Result + Send + 'static) -> Self {
+        self.encode.value = Box::new(value);
+        self
+    }
+}
+
+impl<T: Tuple, E: Encode<T>> KafkaSink<T, E> {
+    fn new(kafka: &Kafka, topic: String, encode: E) -> Self {
         Self {
             kafka: kafka.clone(),
             topic,
@@ -92,27 +113,10 @@ impl<T: Tuple> KafkaSink<T> {
             records: Records::new(),
             context: None,
             lanes: BTreeMap::new(),
+            connecting: None,
+            run: fastrand::u64(..),
+            tuple: PhantomData,
         }
-    }
-
-    /// Writes the key of each record: equal keys go to the same partition, the one that the Java
-    /// client would choose.
-    #[must_use]
-    pub fn key(mut self, key: impl FnMut(&T, &mut Vec<u8>) + Send + 'static) -> Self {
-        if let Encode::Pair(own, _) = &mut self.encode {
-            *own = Some(Box::new(key));
-        }
-        self
-    }
-
-    /// Writes the value of each record, in place of JSON; an error ends the run.
-    #[must_use]
-    pub fn value(mut self, value: impl FnMut(&T, &mut Vec<u8>) -> Result + Send + 'static) -> Self {
-        self.encode = match self.encode {
-            Encode::Pair(key, _) => Encode::Pair(key, Box::new(value)),
-            Encode::Records(_) => Encode::Pair(None, Box::new(value)),
-        };
-        self
     }
 
     /// The id of the sink, by which the cluster knows it: its transactional id, and the group of its
@@ -140,8 +144,18 @@ impl<T: Tuple> KafkaSink<T> {
             id: format!("{id}/{task}"),
             identity: context.identity.filter(|_| context.durable),
             committed: context.resumed_from,
+            run: self.run,
             status: context.status.clone(),
         })
+    }
+
+    /// The task's own lane, where it is connected by now.
+    fn take_connected(&mut self, context: &Context) -> Result {
+        if let Some(connecting) = self.connecting.take() {
+            let lane = context.block_on(connecting)???;
+            self.lanes.insert(u16::try_from(context.task)?, lane);
+        }
+        Ok(())
     }
 }
 
@@ -157,9 +171,41 @@ async fn with<R: Send + 'static>(
     Ok(done.await?)
 }
 
+/// Tries until it is done, or cannot be.
+async fn insist(
+    mut lane: Lane,
+    status: &Status,
+    does: impl Fn(&mut Lane) -> Result<(), Failure> + Clone + Send + 'static,
+) -> Result<Lane> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let tried;
+        (lane, tried) = with(lane, does.clone()).await?;
+        match tried {
+            Ok(()) => {
+                status.goes_on();
+                return Ok(lane);
+            }
+            // It may be refused or missing for a while.
+            Err(Failure::Never(error))
+                if matches!(
+                    *error,
+                    WriteError::Refused { .. } | WriteError::NoTopic { .. }
+                ) =>
+            {
+                status.waits(error.to_string());
+            }
+            Err(Failure::Never(error)) => return Err(Fatal::new(*error).into()),
+            Err(Failure::Yet(reason)) => status.waits(reason),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
 const NOT_PREPARED: &str = "the sink was not prepared";
 
-impl<T: Tuple> Sink for KafkaSink<T> {
+impl<T: Tuple, E: Encode<T>> Sink for KafkaSink<T, E> {
     type Input = T;
 
     fn prepare(&mut self, context: &Context) -> Result {
@@ -167,32 +213,22 @@ impl<T: Tuple> Sink for KafkaSink<T> {
         let task = u16::try_from(context.task)?;
         let lane = self.lane(context, task);
         let (lane, connected) = context.block_on(with(lane, Lane::connect))??;
-        self.lanes.insert(task, lane);
         match connected {
-            Ok(()) => Ok(()),
+            Ok(()) => _ = self.lanes.insert(task, lane),
             Err(Failure::Yet(reason)) => {
                 context.status.waits(reason);
-                Ok(())
+                let status = context.status.clone();
+                let connects = async move { insist(lane, &status, Lane::connect).await };
+                self.connecting = Some(context.runtime()?.spawn(connects));
             }
-            Err(Failure::Never(error)) => Err(Fatal::new(*error).into()),
+            Err(Failure::Never(error)) => return Err(Fatal::new(*error).into()),
         }
+        Ok(())
     }
 
     fn write(&mut self, tuples: &[T]) -> Result {
         for tuple in tuples {
-            match &mut self.encode {
-                Encode::Pair(key, value) => {
-                    let key = |into: &mut Vec<u8>| {
-                        if let Some(key) = key {
-                            key(tuple, into);
-                        }
-                        key.is_some()
-                    };
-                    let value = |into: &mut Vec<u8>| value(tuple, into);
-                    self.records.push_with::<BoxError>(key, value)?;
-                }
-                Encode::Records(records) => records(tuple, &mut self.records)?,
-            }
+            self.encode.encode(tuple, &mut self.records)?;
         }
         Ok(())
     }
@@ -213,53 +249,26 @@ impl<T: Tuple> Sink for KafkaSink<T> {
 
     fn deliver(&mut self, outbox: &[u8], epoch: Option<u64>) -> Result {
         let context = self.context.clone().ok_or(NOT_PREPARED)?;
+        self.take_connected(&context)?;
         let Some((task, records)) = outbox.split_first_chunk::<HEAD_BYTES>() else {
             let sink = context.name();
             return Err(Fatal::new(WriteError::Damaged { sink, at: 0 }).into());
         };
         let task = u16::from_le_bytes(*task);
-        let mut lane = match self.lanes.remove(&task) {
+        let lane = match self.lanes.remove(&task) {
             Some(lane) => lane,
             None => self.lane(&context, task),
         };
-        let (records, status) = (
-            std::sync::Arc::new(records.to_vec()),
-            context.status.clone(),
-        );
-        let delivered = context.block_on(async move {
-            let mut pause = FIRST_PAUSE;
-            loop {
-                let sends = std::sync::Arc::clone(&records);
-                let tried;
-                (lane, tried) = with(lane, move |lane| lane.deliver(&sends, epoch)).await?;
-                match tried {
-                    Ok(()) => {
-                        status.goes_on();
-                        return Ok(lane);
-                    }
-                    // It may be refused or missing for a while.
-                    Err(Failure::Never(error))
-                        if matches!(
-                            *error,
-                            WriteError::Refused { .. } | WriteError::NoTopic { .. }
-                        ) =>
-                    {
-                        status.waits(error.to_string());
-                    }
-                    Err(Failure::Never(error)) => return Err(Fatal::new(*error).into()),
-                    Err(Failure::Yet(reason)) => status.waits(reason),
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-        })?;
-        let lane: Result<Lane> = delivered;
-        self.lanes.insert(task, lane?);
+        let (records, status) = (Arc::new(records.to_vec()), context.status.clone());
+        let delivers = move |lane: &mut Lane| lane.deliver(&records, epoch);
+        let delivered = async move { insist(lane, &status, delivers).await };
+        let lane = context.block_on(delivered)??;
+        self.lanes.insert(task, lane);
         Ok(())
     }
 }
 
-impl<T> fmt::Debug for KafkaSink<T> {
+impl<T, E> fmt::Debug for KafkaSink<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaSink")
             .field("kafka", &self.kafka)

@@ -14,7 +14,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use squall::error::Fatal;
 use squall::state::Meaning;
@@ -26,13 +25,11 @@ use squall::{Context, Next, Out, Result, Spout, SpoutOut, States, Table, Timesta
 use crate::decode::{Decode, Decoder, Json, MessageOut, TimedDecoder, TimedJson, content, place};
 use crate::error::ReadError;
 use crate::find::{Finder, Found};
-use crate::heard::Heard;
+use crate::heard::{Heard, Trouble};
 use crate::message::Message;
-use crate::read::ReadTopic;
-use partitions::{Partition, Partitions};
-
-/// After so many messages the spout looks at what else its client has to say.
-const MESSAGES_AT_ONCE: u32 = 1_024;
+use crate::native;
+use crate::read::{Begins, ReadTopic};
+use partitions::{Looked, Partition, Partitions};
 
 /// A spout over a topic; made by [`ReadTopic::decode`] and its like.
 ///
@@ -50,20 +47,27 @@ pub struct KafkaSpout<S: Streams, D> {
     began: Value<Began>,
     client: Option<Client>,
     partitions: Partitions,
-    /// Messages until the next look at other things.
-    until_look: u32,
+    /// The message in hand is the last one of its partition that is to be read.
+    ended: bool,
     output: PhantomData<fn() -> S>,
 }
 
 /// What a topic was at the first start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Began {
-    /// Its id; empty before it was found.
+    /// Its id; empty where the cluster gives none.
     id: String,
-    /// How many partitions it had: those that it has got since are read from their first record.
+    /// How many partitions it had: those that it has got since are read from their first record. None
+    /// before it was found.
     partitions: usize,
     /// Where the topology began to read it.
-    begins: String,
+    begins: Begins,
+}
+
+impl Began {
+    fn is_new(&self) -> bool {
+        self.partitions == 0
+    }
 }
 
 /// What reads the topic.
@@ -73,7 +77,8 @@ struct Client {
     findings: Receiver<Result<Found, ReadError>>,
     look: Arc<Notify>,
     gone: Arc<AtomicBool>,
-    finder: JoinHandle<()>,
+    /// The finder has found something, or the client has said something.
+    news: Arc<AtomicBool>,
     /// Whether the topic was found since the spout was opened.
     found: bool,
     /// Something is odd: nothing is read before it is known what the topic is.
@@ -93,7 +98,6 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.gone.store(true, Ordering::Relaxed);
         self.look.notify_one();
-        self.finder.abort();
     }
 }
 
@@ -103,6 +107,9 @@ struct Reads {
     reads: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<&'static str>,
+    /// Of event times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lateness_ms: Option<u128>,
 }
 
 impl ReadTopic {
@@ -167,13 +174,13 @@ where
             // Two tasks have the same partition only where one of them had it later.
             positions: Table::new().merged(|kept, other| *kept = (*kept).max(other)),
             began: Value::new(Began::default()).shared(|one, other| match (one, other) {
-                (Began { begins, .. }, other) if begins.is_empty() => other.clone(),
-                (one, Began { begins, .. }) if begins.is_empty() => one.clone(),
+                (one, other) if one.is_new() => other.clone(),
+                (one, other) if other.is_new() => one.clone(),
                 (one, other) => one.min(other).clone(),
             }),
             client: None,
             partitions: Partitions::default(),
-            until_look: MESSAGES_AT_ONCE,
+            ended: false,
             output: PhantomData,
         }
     }
@@ -184,6 +191,8 @@ where
             &[
                 ("queued.max.messages.kbytes", "16384"),
                 ("reconnect.backoff.max.ms", "2000"),
+                // The end of a partition is found when a fetch without records is answered.
+                ("fetch.wait.max.ms", "100"),
                 ("fetch.error.backoff.ms", "100"),
             ],
             &[
@@ -202,6 +211,7 @@ where
             consumer.map_err(|error: KafkaError| ReadError::Options {
                 reason: error.to_string(),
             })?;
+        native::separate(consumer.client());
         let waker = context.waker.clone();
         consumer.set_nonempty_callback(move || waker.wake_by_ref());
         Ok(consumer)
@@ -209,7 +219,6 @@ where
 
     /// Looks at all but messages: what was found of the topic, what the client says of its brokers.
     fn look(&mut self, out: &mut SpoutOut<S>) -> Result {
-        self.until_look = MESSAGES_AT_ONCE;
         let client = self.client.as_mut().ok_or(NOT_OPENED)?;
         match client.findings.try_recv() {
             Ok(Ok(found)) => return self.take_found(&found, out),
@@ -220,44 +229,32 @@ where
             }
         }
         let heard = client.consumer.context();
-        if let Some(trouble) = heard.take_trouble()
+        if let Some(refusal) = heard.take_trouble().filter(Trouble::is_refusal)
             && !client.found
         {
-            if trouble.is_refusal() {
-                let brokers = heard.brokers().to_owned();
-                let reason = trouble.reason;
-                return Err(Fatal::new(ReadError::Refused { brokers, reason }).into());
-            }
-            client.context.status.waits(format!(
-                "the Kafka brokers at `{}` do not answer: {}",
-                heard.brokers(),
-                trouble.reason
-            ));
+            let brokers = heard.brokers().to_owned();
+            let reason = refusal.reason;
+            return Err(Fatal::new(ReadError::Refused { brokers, reason }).into());
         }
         if let Some(statistics) = heard.take_statistics()
             && client.found
         {
-            let topic = &self.topic.topic;
-            let trouble = self
-                .partitions
-                .look(topic, &statistics, &client.context, out);
-            match trouble {
-                Some(trouble) => {
-                    let brokers = heard.brokers();
-                    let reason = heard.last_reason();
-                    let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-                    let status = &client.context.status;
-                    status.waits(format!("Kafka at `{brokers}`: {trouble}{reason}"));
-                }
-                None => {
-                    heard.forget_reason();
-                    client.context.status.goes_on();
-                }
+            let (topic, context) = (&self.topic.topic, &client.context);
+            let looked = self.partitions.look(topic, &statistics, context, out);
+            let Looked { trouble, anew } = looked.map_err(|error| client.failed(&error))?;
+            if let Some(trouble) = trouble {
+                let brokers = heard.brokers();
+                let reason = heard.last_reason();
+                let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+                let status = &client.context.status;
+                status.waits(format!("Kafka at `{brokers}`: {trouble}{reason}"));
+            } else {
+                heard.forget_reason();
+                client.context.status.goes_on();
             }
-            if self.partitions.are_back() {
-                let assigned = self.partitions.assignment(topic);
-                let assigned = assigned.and_then(|all| client.consumer.assign(&all));
-                assigned.map_err(|error| client.failed(&error))?;
+            if anew.count() > 0 {
+                let sought = client.consumer.seek_partitions(anew, Duration::ZERO);
+                sought.map_err(|error| client.failed(&error))?;
             }
         }
         Ok(())
@@ -266,7 +263,7 @@ where
     /// A topic that was there is not missing by mistake.
     fn now_gone(&self, error: ReadError) -> ReadError {
         match error {
-            ReadError::NoTopic { topic, brokers } if !self.began.begins.is_empty() => {
+            ReadError::NoTopic { topic, brokers } if !self.began.is_new() => {
                 ReadError::Deleted { topic, brokers }
             }
             error => error,
@@ -281,11 +278,11 @@ where
         let first = !std::mem::replace(&mut client.found, true);
         let component = &client.context.component;
         let topic = &self.topic;
-        if self.began.begins.is_empty() {
+        if self.began.is_new() {
             *self.began = Began {
                 id: found.id.clone(),
                 partitions: found.partitions,
-                begins: topic.begins.unwrap_or_default().to_string(),
+                begins: topic.begins.unwrap_or_default(),
             };
         } else if ![&found.id, &self.began.id].contains(&&String::new())
             && found.id != self.began.id
@@ -323,16 +320,19 @@ where
             }
             let is_new = usize::try_from(number).is_ok_and(|at| at >= self.began.partitions);
             let begins = if is_new { bounds.first } else { bounds.begins };
+            let position = self.positions.get(&number).copied();
             let partition = Partition::open(
                 number,
-                self.positions.get(&number).copied(),
+                position,
                 begins,
                 topic.until_end.then(|| topic.end(number, bounds.end)),
                 out,
             );
-            partition
-                .check(bounds, &topic.topic, component)
-                .map_err(Fatal::new)?;
+            if position.is_some() {
+                partition
+                    .check(bounds, &topic.topic, component)
+                    .map_err(Fatal::new)?;
+            }
             self.partitions.add(partition);
             changed = true;
         }
@@ -360,6 +360,9 @@ where
             return Ok(());
         }
         let split = partition.split;
+        if partition.is_at_its_end() {
+            self.ended = true;
+        }
         out.read(1);
         let mut into = MessageOut {
             out: &mut *out,
@@ -375,6 +378,9 @@ where
             Ok(()) => self.decode.decode(message, into),
             Err(error) => Err(error.into()),
         };
+        if std::mem::take(&mut self.ended) {
+            self.partitions.close_read(out);
+        }
         if let Err(error) = decoded {
             out.refuse_record(error, &content(message), |error| {
                 let (source, offset) = place(message);
@@ -405,6 +411,23 @@ where
             KafkaError::MessageConsumptionFatal(_) => return Err(client.failed(error)),
             _ => {}
         }
+        if let Some(
+            code @ (RDKafkaErrorCode::NotImplemented
+            | RDKafkaErrorCode::BadCompression
+            | RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::MessageSizeTooLarge),
+        ) = error.rdkafka_error_code()
+        {
+            // It is asked for again and again, and does not change.
+            let (topic, component) = (self.topic.topic.to_string(), &client.context.component);
+            let reason = client.consumer.context().last_reason();
+            return Err(Fatal::new(ReadError::Unreadable {
+                topic,
+                component: component.clone(),
+                reason: reason.unwrap_or_else(|| code.to_string()),
+            })
+            .into());
+        }
         client.checks = match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Check::Offsets),
             Some(
@@ -417,6 +440,7 @@ where
         };
         if client.checks.is_some() {
             client.look.notify_one();
+            self.partitions.doubt(out);
         }
         self.look(out)
     }
@@ -451,17 +475,20 @@ where
                     .into(),
             );
         }
-        self.topic.check_begun(&self.began.begins)?;
+        let begun = (!self.began.is_new()).then_some(self.began.begins);
+        self.topic.check_begun(begun)?;
         let (task, tasks) = (context.task, context.parallelism);
         self.positions
             .retain(|number, _| usize::try_from(*number).is_ok_and(|at| at % tasks == task));
         let consumer = Arc::new(self.consumer(context)?);
         let (tell, findings) = channel();
         let (look, gone) = (Arc::<Notify>::default(), Arc::<AtomicBool>::default());
+        let news = Arc::<AtomicBool>::default();
         let finder = Finder {
             consumer: Arc::clone(&consumer),
             topic: Arc::clone(&self.topic.topic),
-            begins: self.topic.begins.unwrap_or_default(),
+            begins: begun.or(self.topic.begins).unwrap_or_default(),
+            is_known: begun.is_some(),
             until_end: self.topic.until_end,
             every: self.topic.partitions_every,
             task,
@@ -470,15 +497,18 @@ where
             waker: context.waker.clone(),
             look: Arc::clone(&look),
             gone: Arc::clone(&gone),
+            news: Arc::clone(&news),
             tell,
         };
+        // It ends with the client.
+        context.runtime()?.spawn(finder.run());
         self.client = Some(Client {
             consumer,
             context: context.clone(),
             findings,
             look,
             gone,
-            finder: context.runtime()?.spawn(finder.run()),
+            news,
             found: false,
             checks: None,
         });
@@ -487,40 +517,32 @@ where
 
     fn next(&mut self, out: &mut SpoutOut<S>) -> Result<Next> {
         let client = self.client.as_ref().ok_or(NOT_OPENED)?;
-        if client.checks.is_some() {
+        if client.checks.is_some() && !client.news.load(Ordering::Relaxed) {
             // What the topic is will be said by a finding, which wakes this task.
-            self.look(out)?;
-            let checks = |client: &Client| client.checks.is_some();
-            let waits = self.client.as_ref().is_some_and(checks);
-            return Ok(if waits { Next::Idle } else { Next::More });
+            return Ok(Next::Idle);
         }
         if client.found && self.topic.until_end && self.partitions.are_read() {
             return Ok(Next::End);
         }
         let consumer = Arc::clone(&client.consumer);
+        if client.news.swap(false, Ordering::Acquire) {
+            // It may tell that a partition is not idle, of which a message is next.
+            self.look(out)?;
+            return Ok(Next::More);
+        }
         let said = consumer.context().said();
         match consumer.poll(Duration::ZERO) {
             Some(Ok(message)) => {
                 self.take(&Message(message), out)?;
-                self.until_look -= 1;
-                if self.until_look == 0 {
-                    self.look(out)?;
-                }
                 Ok(Next::More)
             }
             Some(Err(error)) => {
                 self.on_error(&error, out)?;
                 Ok(Next::More)
             }
-            None => {
-                self.look(out)?;
-                // The client may have said something instead of giving a message that is there.
-                if consumer.context().said() != said {
-                    return Ok(Next::More);
-                }
-                self.partitions.settle(out);
-                Ok(Next::Idle)
-            }
+            // The client has told its context something, and a message may be behind that.
+            None if consumer.context().said() != said => Ok(Next::More),
+            None => Ok(Next::Idle),
         }
     }
 
@@ -553,6 +575,8 @@ where
         Meaning::of(&Reads {
             reads: format!("Kafka topic {}", self.topic.topic),
             time: self.topic.message_time.then_some("of the message"),
+            lateness_ms: (self.domain() == TimeDomain::Event)
+                .then_some(self.topic.lateness.as_millis()),
         })
     }
 

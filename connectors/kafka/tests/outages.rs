@@ -108,6 +108,58 @@ fn a_broker_may_be_away_at_the_start_and_in_the_middle_and_each_record_comes_onc
     Ok(())
 }
 
+/// What the run itself had delivered was taken for that of a newer copy of its data directory.
+#[test]
+fn a_broker_that_dies_in_a_delivery_has_the_output_once_when_it_is_back() -> Result {
+    let mut server = Server::start()?;
+    let broker = Broker::at(&server.at().address)?;
+    let (from, to) = (name("from"), name("to"));
+    broker.make(&from, 1)?;
+    broker.make(&to, 1)?;
+    let words: Vec<String> = (0..6_000).map(|number| number.to_string()).collect();
+    let filled: Vec<_> = words.iter().map(|word| (word.as_str(), 1)).collect();
+    broker.fill(&from, 0, &filled)?;
+    let dir = tempfile::tempdir()?;
+    let topology = Topology::named("copy");
+    let kafka = Kafka::at(&broker.address);
+    let read = kafka.read(&from).until_end();
+    let read = topology.spout("words", move || {
+        read.decode(|message: &Message<'_>, out: &mut Out<Word>| {
+            let word = message.text()?.into();
+            out.emit(Word { word });
+            Ok(())
+        })
+    });
+    let read = read.rate(1_000.0);
+    let target = to.clone();
+    let sink = topology.sink("out", move || {
+        kafka.write(&target).value(|word: &Word, value| {
+            value.extend(word.word.bytes());
+            Ok(())
+        })
+    });
+    sink.global_grouping(&read);
+    let running = topology.start(RunOptions {
+        data_dir: Some(DataDir::at(dir.path())),
+        // One delivery follows the other.
+        commit: squall::millis(10),
+        ..options()
+    })?;
+    for written in [1_000, 3_000] {
+        wait("the records are written", || {
+            let there = broker.committed(&to)?.remove(0).len();
+            Ok((there >= written).then_some(()))
+        })?;
+        server.kill();
+        wait_until_waits(&running, "Kafka at")?;
+        server.start_again()?;
+    }
+    let summary = running.wait()?;
+    assert_eq!(summary.stats.restarts, 0);
+    assert_eq!(broker.committed(&to)?.remove(0), words);
+    Ok(())
+}
+
 /// A spout that a test feeds.
 #[derive(Clone)]
 struct Fed {
@@ -219,6 +271,10 @@ fn a_partition_at_its_end_is_idle_and_one_whose_broker_does_not_answer_is_not() 
     server.go_on()?;
     broker.fill(&topic, 1, &[("produced-meanwhile", 12_000)])?;
     wait_for_words(&mut counted, &all, "produced-meanwhile")?;
+    // Their ends are found anew, so both are idle again.
+    feed.send((120, "fed-at-last"))?;
+    fed.wake();
+    wait_for_words(&mut counted, &all, "fed-meanwhile")?;
     running.stop();
     let summary = running.wait()?;
     assert_eq!(summary.stats.late(), 0);

@@ -172,6 +172,27 @@ const ROWS: &[Row] = &[
     same("--commit", "", "--commit 10ms"),
     same("--restarts", "", "--restarts 3"),
     same("--stats", "", "--stats"),
+    #[cfg(feature = "kafka")]
+    refused(
+        "--from",
+        "",
+        "--from end",
+        &["--from is for depots and topics"],
+    ),
+    #[cfg(feature = "kafka")]
+    refused(
+        "--until-end",
+        "",
+        "--until-end",
+        &["--until-end is for depots and topics"],
+    ),
+    #[cfg(feature = "kafka")]
+    refused(
+        "--connections",
+        "",
+        "--connections {}/none",
+        &["cannot read", "/none`"],
+    ),
     #[cfg(feature = "http")]
     same("--http", "", "--http 127.0.0.1:0"),
     #[cfg(feature = "http")]

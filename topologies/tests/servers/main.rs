@@ -2,6 +2,7 @@
 //! the run and of the servers.
 #![cfg(unix)]
 
+mod book;
 #[path = "../common/mod.rs"]
 mod common;
 mod kills;

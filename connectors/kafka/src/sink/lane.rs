@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -46,6 +46,9 @@ pub(super) struct Route {
     pub(super) identity: Option<u64>,
     /// The epoch that the directory had committed when the run began.
     pub(super) committed: Option<u64>,
+    /// A number of this run, which stands beside the epochs that it delivers: what it finds above what
+    /// was committed when it began is its own, or of a copy of the directory.
+    pub(super) run: u64,
     pub(super) status: Status,
 }
 
@@ -53,15 +56,13 @@ pub(super) struct Route {
 pub(super) struct Lane {
     route: Route,
     open: Option<Open>,
-    /// Nobody else's position was found when the run began.
-    checked: bool,
 }
 
 /// What a lane is made of while it is connected.
 struct Open {
     producer: ThreadedProducer<Heard>,
-    /// It asks for the position, and is a member of no group.
-    reader: BaseConsumer<Heard>,
+    /// The group of the position, of which nobody is a member.
+    group: ConsumerGroupMetadata,
     /// The epoch that was delivered last.
     delivered: Option<i64>,
 }
@@ -81,11 +82,7 @@ impl From<WriteError> for Failure {
 
 impl Lane {
     pub(super) fn new(route: Route) -> Self {
-        Self {
-            route,
-            open: None,
-            checked: false,
-        }
+        Self { route, open: None }
     }
 
     /// Connects, fences a producer of the same id, and learns what was delivered. It blocks.
@@ -94,11 +91,10 @@ impl Lane {
             return Ok(());
         }
         self.find_topic()?;
-        if self.route.identity.is_some() && !self.checked {
+        if self.route.identity.is_some() {
             // Before another run is fenced that has the right to write.
             let reader = self.route.reader("read_uncommitted")?;
             self.route.position(&reader)?;
-            self.checked = true;
         }
         let reader = self.route.reader("read_committed")?;
         let producer = self.route.producer()?;
@@ -108,9 +104,11 @@ impl Lane {
             begun.map_err(|error| self.route.yet(&error, producer.context()))?;
             delivered = self.route.position(&reader)?;
         }
+        let group = reader.group_metadata();
+        let group = group.ok_or_else(|| Failure::Yet("the group is not known".to_owned()))?;
         self.open = Some(Open {
             producer,
-            reader,
+            group,
             delivered,
         });
         Ok(())
@@ -192,7 +190,7 @@ impl Route {
         identity: u64,
     ) -> Result<(), Failure> {
         let Open {
-            producer, reader, ..
+            producer, group, ..
         } = open;
         let heard = producer.context();
         let failed = |error: KafkaError| self.yet(&error, heard);
@@ -202,10 +200,8 @@ impl Route {
         let offset = Offset::Offset(epoch);
         let mut element = position.add_partition(&self.topic, PARTITION);
         element.set_offset(offset).map_err(failed)?;
-        element.set_metadata(mark(identity));
-        let group = reader.group_metadata();
-        let group = group.ok_or_else(|| Failure::Yet("the group is not known".to_owned()))?;
-        let sent = producer.send_offsets_to_transaction(&position, &group, PATIENCE);
+        element.set_metadata(mark(identity, self.run));
+        let sent = producer.send_offsets_to_transaction(&position, group, PATIENCE);
         sent.map_err(failed)?;
         // The library waits in steps of 100 ms where records are on their way.
         self.drain(producer)?;
@@ -267,6 +263,17 @@ impl Route {
         }
         match producer.context().take_undelivered() {
             None => Ok(()),
+            Some(RDKafkaErrorCode::MessageSizeTooLarge) => Err(WriteError::TooLargeForTopic {
+                topic: self.topic.clone(),
+            }
+            .into()),
+            Some(code @ (RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::UnknownPartition)) => {
+                Err(WriteError::Client {
+                    topic: self.topic.clone(),
+                    reason: code.to_string(),
+                }
+                .into())
+            }
             Some(code) => {
                 let error = KafkaError::MessageProduction(code);
                 Err(self.yet(&error, producer.context()))
@@ -298,10 +305,10 @@ impl Route {
         let Offset::Offset(delivered) = element.offset() else {
             return Ok(None);
         };
-        let own = mark(self.identity.unwrap_or_default());
+        let own = self.identity.unwrap_or_default();
         let found = element.metadata();
         let (sink, topic, group) = (self.id.clone(), self.topic.clone(), self.id.clone());
-        if !found.starts_with(MARK) {
+        let Some((identity, run)) = read_mark(found) else {
             let found = found.to_owned();
             return Err(WriteError::NotAPosition {
                 topic,
@@ -309,37 +316,33 @@ impl Route {
                 found,
             }
             .into());
-        }
-        if found != own {
+        };
+        let directory = |identity: u64| format!("{identity:016x}");
+        if identity != own {
             return Err(WriteError::OtherDirectory {
                 sink,
                 topic,
                 group,
                 delivered,
-                found: directory(found).to_owned(),
-                own: directory(&own).to_owned(),
+                found: directory(identity),
+                own: directory(own),
             }
             .into());
         }
         let committed = self.committed.unwrap_or(0);
-        if !self.is_known(delivered) {
+        let is_known = i64::try_from(committed).is_ok_and(|committed| delivered <= committed);
+        if !is_known && run != self.run {
             return Err(WriteError::OlderCopy {
                 sink,
                 topic,
                 group,
                 delivered,
-                own: directory(&own).to_owned(),
+                own: directory(own),
                 committed,
             }
             .into());
         }
         Ok(Some(delivered))
-    }
-
-    /// Whether the directory has the epoch that was delivered.
-    fn is_known(&self, delivered: i64) -> bool {
-        let committed = self.committed.unwrap_or(0);
-        i64::try_from(committed).is_ok_and(|committed| delivered <= committed)
     }
 
     /// A client that is a member of no group, which is quicker to close.
@@ -373,23 +376,23 @@ impl Route {
         let transaction_ms = TRANSACTION.as_millis().to_string();
         let mut fixed = vec![
             ("enable.idempotence", "true"),
+            ("allow.auto.create.topics", "false"),
             ("message.timeout.ms", &*transaction_ms),
+            // Of the same keys the Java client makes the same partitions.
+            ("partitioner", "murmur2_random"),
         ];
         if self.identity.is_some() {
             fixed.push(("transactional.id", &self.id));
+            fixed.push(("transaction.timeout.ms", &transaction_ms));
         }
         let config = self.kafka.client(
             &[
                 ("linger.ms", "5"),
                 ("queue.buffering.max.kbytes", "65536"),
                 ("reconnect.backoff.max.ms", "2000"),
-                // Of the same keys the Java client makes the same partitions.
-                ("transaction.timeout.ms", &transaction_ms),
             ],
             &fixed,
         );
-        let mut config = config;
-        config.set("partitioner", "murmur2_random");
         let heard = Heard::of(self.kafka.brokers());
         config
             .create_with_context(heard)
@@ -408,12 +411,18 @@ impl Route {
 /// What stands beside the offset of a position.
 const MARK: &str = "squall data directory ";
 
-fn mark(identity: u64) -> String {
-    format!("{MARK}{identity:016x}")
+/// Between the directory and the run.
+const RUN: &str = ", run ";
+
+fn mark(identity: u64, run: u64) -> String {
+    format!("{MARK}{identity:016x}{RUN}{run:016x}")
 }
 
-fn directory(mark: &str) -> &str {
-    mark.strip_prefix(MARK).unwrap_or(mark)
+/// The directory and the run.
+fn read_mark(mark: &str) -> Option<(u64, u64)> {
+    let (identity, run) = mark.strip_prefix(MARK)?.split_once(RUN)?;
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    Some((number(identity)?, number(run)?))
 }
 
 fn wrong_options(error: &KafkaError) -> Failure {

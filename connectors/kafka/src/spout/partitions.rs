@@ -9,7 +9,19 @@ use squall::{Context, SpoutOut, Table};
 
 use crate::error::ReadError;
 use crate::find::{Bounds, Found};
-use crate::heard::{End, Statistics};
+use crate::heard::Statistics;
+
+/// How it stands with the fetches of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fetch {
+    /// None was answered.
+    Begins,
+    /// One was.
+    Answered,
+    /// One was, and its broker was away since the end was found, so that is to be found anew: the event
+    /// of an end comes once.
+    Stale,
+}
 
 /// One partition.
 #[derive(Debug)]
@@ -24,11 +36,8 @@ pub(super) struct Partition {
     is_read: bool,
     /// The end that its broker has found, where nothing has followed. It comes in the order of the
     /// messages, so all before it was taken.
-    end: Option<End>,
-    /// By the latest statistics its broker answers, and no transaction is open.
-    is_well: bool,
-    /// Its broker was away when the end was known, so that is to be found anew.
-    is_stale: bool,
+    end: Option<i64>,
+    fetch: Fetch,
     /// It does not hold back the watermark.
     idle: bool,
 }
@@ -49,8 +58,7 @@ impl Partition {
             until: until.unwrap_or(i64::MAX),
             is_read: false,
             end: None,
-            is_well: false,
-            is_stale: false,
+            fetch: Fetch::Begins,
             idle: false,
         }
     }
@@ -69,11 +77,23 @@ impl Partition {
         true
     }
 
+    /// Whether all was taken that is to be read.
+    pub(super) fn is_at_its_end(&self) -> bool {
+        self.next >= self.until
+    }
+
     /// The broker says that nothing follows what has come. What lies before the end and did not come
     /// are marks of transactions, and records that were aborted.
-    pub(super) fn found_end(&mut self, end: End) {
-        self.next = self.next.max(end.offset);
+    pub(super) fn found_end(&mut self, end: i64) {
+        self.next = self.next.max(end);
         self.end = Some(end);
+    }
+
+    /// What was found of its end may not hold any more.
+    fn doubt(&mut self) {
+        if self.end.take().is_some() {
+            self.fetch = Fetch::Stale;
+        }
     }
 
     /// Whether the broker has what is to be read next.
@@ -105,6 +125,15 @@ impl Partition {
         }
         Ok(())
     }
+}
+
+/// What is to be done after a look.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// What is wrong with a broker.
+    pub(super) trouble: Option<String>,
+    /// The partitions whose brokers are back, which are to be fetched anew from these offsets.
+    pub(super) anew: TopicPartitionList,
 }
 
 /// All that a task reads, by number.
@@ -153,10 +182,7 @@ impl Partitions {
     pub(super) fn close_read<S: Streams>(&mut self, out: &mut SpoutOut<S>) {
         for partition in self.by_number.iter_mut().flatten() {
             let ends = partition.until < i64::MAX;
-            // Behind the last record there may be marks of transactions, which are no records: then
-            // only the broker can tell that nothing follows.
-            let read = partition.next >= partition.until || partition.end.is_some();
-            if ends && read && !partition.is_read {
+            if ends && partition.next >= partition.until && !partition.is_read {
                 partition.is_read = true;
                 out.close_split(partition.split);
                 self.unread -= 1;
@@ -169,7 +195,7 @@ impl Partitions {
         let mut assigned = TopicPartitionList::new();
         for partition in self.by_number.iter_mut().flatten().filter(|it| !it.is_read) {
             // It is fetched anew from here, and its end is found anew.
-            (partition.end, partition.is_stale) = (None, false);
+            (partition.end, partition.fetch) = (None, Fetch::Begins);
             let next = Offset::Offset(partition.next);
             assigned.add_partition_offset(topic, partition.number, next)?;
         }
@@ -199,60 +225,72 @@ impl Partitions {
         Ok(())
     }
 
-    /// Which partitions are well by what the client says of their brokers, and how much there is to be
-    /// read. What it says comes before messages that wait, so it makes no partition idle; but one
-    /// whose broker is away is not idle any more. Gives what is wrong with a broker.
+    /// Which partitions are idle by what the client says of their brokers, and how much there is to be
+    /// read.
+    ///
+    /// A partition is idle whose end was found, where the latest fetch has found nothing behind it and
+    /// no transaction open. The end comes in the order of the messages, so all before it was taken;
+    /// the statistics overtake messages, so they know of those that wait.
     pub(super) fn look<S: Streams>(
         &mut self,
         topic: &str,
         statistics: &Statistics,
         context: &Context,
         out: &mut SpoutOut<S>,
-    ) -> Option<String> {
-        let mut trouble = None;
-        for partition in self.by_number.iter_mut().flatten().filter(|it| !it.is_read) {
+    ) -> Result<Looked, KafkaError> {
+        let mut looked = Looked::default();
+        for partition in self.by_number.iter_mut().flatten() {
             let number = partition.number;
-            let known = statistics.partition(topic, number);
-            let wrong = match known {
-                None => Some("nothing is known of it yet".to_owned()),
-                Some(known) => statistics.trouble_of(known),
-            };
-            if wrong.is_some() && partition.end.take().is_some() {
-                partition.is_stale = true;
+            if partition.is_read {
+                context.status.set_lag(&number.to_string(), 0);
+                continue;
             }
-            partition.is_well = wrong.is_none() && known.is_some_and(|known| !known.is_open());
-            if partition.idle && !partition.is_well {
-                partition.idle = false;
+            let known = statistics.partition(topic, number);
+            let answered = known.filter(|known| known.ls_offset >= 0);
+            let wrong = match (known, answered) {
+                (None, _) => Some("nothing is known of it yet".to_owned()),
+                (_, None) if partition.fetch != Fetch::Begins => {
+                    Some("its broker refuses it".to_owned())
+                }
+                (Some(known), _) => statistics.trouble_of(known),
+            };
+            if partition.fetch == Fetch::Begins && answered.is_some() {
+                partition.fetch = Fetch::Answered;
+            }
+            if let Some(wrong) = wrong {
+                partition.doubt();
+                looked.trouble.get_or_insert_with(|| {
+                    format!("partition {number} of the topic `{topic}`: {wrong}")
+                });
+            } else if partition.fetch == Fetch::Stale {
+                partition.fetch = Fetch::Answered;
+                let next = Offset::Offset(partition.next);
+                looked.anew.add_partition_offset(topic, number, next)?;
+            }
+            let idle = partition.end.is_some_and(|end| {
+                answered.is_some_and(|known| (known.ls_offset, known.hi_offset) == (end, end))
+            });
+            if idle && !partition.idle {
+                out.idle_split(partition.split);
+            } else if partition.idle && !idle {
                 out.expect_split(partition.split);
             }
-            if let Some(known) = known {
+            partition.idle = idle;
+            if let Some(known) = answered {
                 let end = known.ls_offset.min(partition.until);
                 let lag = u64::try_from(end - partition.next).unwrap_or(0);
                 context.status.set_lag(&number.to_string(), lag);
             }
-            if let (Some(wrong), None) = (wrong, &trouble) {
-                trouble = Some(format!(
-                    "partition {number} of the topic `{topic}`: {wrong}"
-                ));
-            }
         }
-        trouble
+        Ok(looked)
     }
 
-    /// Whether the brokers are back that were away when an end was known. Nothing tells that it still
-    /// is the end, but to fetch anew.
-    pub(super) fn are_back(&self) -> bool {
-        let mut unread = self.by_number.iter().flatten().filter(|it| !it.is_read);
-        unread.any(|partition| partition.is_stale && partition.is_well)
-    }
-
-    /// No message waits: the partitions at their ends are idle.
-    pub(super) fn settle<S: Streams>(&mut self, out: &mut SpoutOut<S>) {
-        for partition in self.by_number.iter_mut().flatten().filter(|it| !it.is_read) {
-            let ended = partition.end.is_some_and(|end| end.offset == end.high);
-            if ended && partition.is_well && !partition.idle {
-                partition.idle = true;
-                out.idle_split(partition.split);
+    /// Nothing is known any more of what follows: no partition is idle.
+    pub(super) fn doubt<S: Streams>(&mut self, out: &mut SpoutOut<S>) {
+        for partition in self.by_number.iter_mut().flatten() {
+            partition.doubt();
+            if std::mem::take(&mut partition.idle) {
+                out.expect_split(partition.split);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The id that a cluster gives to a topic when it is made, asked for through librdkafka's C
-//! interface, which the crate `rdkafka` does not cover.
+//! What the crate `rdkafka` does not cover of librdkafka's C interface: the id that a cluster gives to a
+//! topic when it is made, and a queue of a consumer for all but messages.
 //!
 //! What makes the calls right:
 //!
@@ -15,7 +15,95 @@ use std::time::Duration;
 
 use rdkafka::bindings as c;
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
+
+/// Takes what a consumer says of its brokers out of the queue of its messages: statistics, errors and
+/// logs wait in a queue of their own from now on, to be taken by [`serve`]. Otherwise they would pile
+/// up while nobody takes messages.
+pub(crate) fn separate<C: ClientContext>(client: &Client<C>) {
+    // SAFETY: the client is live, and the queue is destroyed by its guard. A null target ends the
+    // forwarding.
+    unsafe {
+        let main = Owned(
+            c::rd_kafka_queue_get_main(client.native_ptr()),
+            c::rd_kafka_queue_destroy,
+        );
+        c::rd_kafka_queue_forward(main.0, std::ptr::null_mut());
+    }
+}
+
+/// Takes back what [`separate`] did: a consumer that closes expects it.
+pub(crate) fn rejoin<C: ClientContext>(client: &Client<C>) {
+    // SAFETY: the client is live, and is a consumer with a group; that is all that the call asks for.
+    unsafe {
+        c::rd_kafka_poll_set_consumer(client.native_ptr());
+    }
+}
+
+/// Gives all that waits in that queue to the client's context; says whether there was something. It
+/// does not block.
+pub(crate) fn serve<C: ClientContext>(client: &Client<C>) -> bool {
+    let mut some = false;
+    // SAFETY: the client is live; queue and events are destroyed by their guards, after what is read of
+    // them. The strings of an event end with zero and live as long as it, and none of them is null
+    // where the type of the event is the one that has it.
+    unsafe {
+        let main = Owned(
+            c::rd_kafka_queue_get_main(client.native_ptr()),
+            c::rd_kafka_queue_destroy,
+        );
+        loop {
+            let event = c::rd_kafka_queue_poll(main.0, 0);
+            if event.is_null() {
+                return some;
+            }
+            let event = Owned(event, c::rd_kafka_event_destroy);
+            some = true;
+            match c::rd_kafka_event_type(event.0) {
+                c::RD_KAFKA_EVENT_STATS => {
+                    let json = CStr::from_ptr(c::rd_kafka_event_stats(event.0));
+                    client.context().stats_raw(json.to_bytes());
+                }
+                c::RD_KAFKA_EVENT_ERROR => {
+                    let error = KafkaError::Global(c::rd_kafka_event_error(event.0).into());
+                    let reason = CStr::from_ptr(c::rd_kafka_event_error_string(event.0));
+                    client
+                        .context()
+                        .error(error, reason.to_string_lossy().trim());
+                }
+                c::RD_KAFKA_EVENT_LOG => {
+                    let (mut facility, mut text) = (std::ptr::null(), std::ptr::null());
+                    let mut level = 0;
+                    let is_log = c::rd_kafka_event_log(
+                        event.0,
+                        &raw mut facility,
+                        &raw mut text,
+                        &raw mut level,
+                    );
+                    if is_log == 0 {
+                        let [facility, text] =
+                            [facility, text].map(|text| CStr::from_ptr(text).to_string_lossy());
+                        let level = log_level(level);
+                        client.context().log(level, facility.trim(), text.trim());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The levels of syslog.
+fn log_level(level: i32) -> RDKafkaLogLevel {
+    match level {
+        ..=3 => RDKafkaLogLevel::Error,
+        4 => RDKafkaLogLevel::Warning,
+        5 | 6 => RDKafkaLogLevel::Info,
+        _ => RDKafkaLogLevel::Debug,
+    }
+}
 
 /// The id of a topic in base 64; empty where the cluster gives none, which those before 2.8 do not.
 pub(crate) fn topic_id<C: ClientContext>(
