@@ -130,7 +130,7 @@ fn a_broker_that_dies_in_a_delivery_has_the_output_once_when_it_is_back() -> Res
             Ok(())
         })
     });
-    let read = read.rate(1_000.0);
+    let read = read.rate(300.0);
     let target = to.clone();
     let sink = topology.sink("out", move || {
         kafka.write(&target).value(|word: &Word, value| {
@@ -145,7 +145,7 @@ fn a_broker_that_dies_in_a_delivery_has_the_output_once_when_it_is_back() -> Res
         commit: squall::millis(10),
         ..options()
     })?;
-    for written in [1_000, 3_000] {
+    for written in [300, 2_000] {
         wait("the records are written", || {
             let there = broker.committed(&to)?.remove(0).len();
             Ok((there >= written).then_some(()))
