@@ -1,4 +1,4 @@
-//! Kafka topics as spouts and sinks of [squall](squall).
+//! Kafka topics as spouts and sinks of [squall].
 //!
 //! **The promise.** In a run with a data directory each record of a topic counts exactly once, and a
 //! `read_committed` consumer of the topic that a run writes sees each of its tuples exactly once, over

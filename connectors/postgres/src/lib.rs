@@ -1,4 +1,4 @@
-//! PostgreSQL as a target of [squall](squall): rows by key, and rankings that change at once.
+//! PostgreSQL as a target of [squall]: rows by key, and rankings that change at once.
 //!
 //! **The promise: exactly once.** With a data directory each commit of a run is one transaction in
 //! PostgreSQL, which holds the rows and the number of the commit. What was applied is not applied

@@ -1,4 +1,4 @@
-//! Redis as a target of [squall](squall): keys with their last value, and rankings that change at
+//! Redis as a target of [squall]: keys with their last value, and rankings that change at
 //! once.
 //!
 //! **The promise: at least once, equal at the end.** What Redis holds when a run has delivered is the
