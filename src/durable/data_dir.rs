@@ -111,6 +111,20 @@ fn waiting(
     })
 }
 
+/// Opens a copy that was just made. A process that forked while it was made holds its lock for a moment
+/// more, until the child has become another program.
+fn open_copy(at: &Path) -> Result<Store, StoreError> {
+    const TRIES: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 1..TRIES {
+        match Store::open_partial(at) {
+            Err(StoreError::InUse { .. }) => std::thread::park_timeout(PAUSE),
+            opened => return opened,
+        }
+    }
+    Store::open_partial(at)
+}
+
 impl DataDir {
     /// A directory, which is made where there is none. One process uses it at a time; one that
     /// has it for a moment, to look into it, is waited for.
@@ -266,7 +280,7 @@ impl DataDir {
         let partial = PartialBackup::begin(to.as_ref(), self.path())?;
         let at = partial.path();
         self.ask_all(&Question::Backup { to: at.to_owned() })?;
-        let store = Store::open_partial(at)?;
+        let store = open_copy(at)?;
         // What a run on the copy sends is not what a run on this one sends.
         let mut batch = Batch::default();
         batch.delete(layout::IDENTITY.to_vec());
