@@ -17,13 +17,16 @@ use squall::run::Status;
 use super::records::Records;
 use crate::cluster::Kafka;
 use crate::error::WriteError;
-use crate::heard::Heard;
+use crate::heard::{Heard, Trouble};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a broker that is to be reached is waited for at once.
 const CONNECTS: Duration = Duration::from_secs(5);
+
+/// A topic is known to all brokers so long after it was made.
+const IS_KNOWN: Duration = Duration::from_secs(3);
 
 /// A transaction takes at most this long; the broker ends a longer one.
 const TRANSACTION: Duration = Duration::from_mins(1);
@@ -140,42 +143,55 @@ impl Lane {
         let Route { kafka, topic, .. } = &self.route;
         let client = self.route.client()?;
         let began = Instant::now();
-        let metadata = loop {
+        loop {
             let asked = client.fetch_metadata(Some(topic), Duration::from_secs(1));
             // Only who polls a client hears its errors.
             while client.poll(Duration::ZERO).is_some() {}
-            let error = match asked {
-                Ok(metadata) => break metadata,
-                Err(error) => error,
+            let code = match asked {
+                Ok(metadata) => {
+                    let about = metadata.topics().iter().find(|it| it.name() == topic);
+                    match about.and_then(rdkafka::metadata::MetadataTopic::error) {
+                        None => return Ok(()),
+                        Some(error) => RDKafkaErrorCode::from(error),
+                    }
+                }
+                Err(error) => {
+                    let trouble = client.context().take_trouble();
+                    if let Some(refusal) = trouble.filter(Trouble::is_refusal) {
+                        return Err(Failure::from(WriteError::Refused {
+                            brokers: kafka.brokers().to_owned(),
+                            reason: refusal.reason,
+                        }));
+                    }
+                    if began.elapsed() >= CONNECTS {
+                        return Err(self.route.yet(&error, client.context()));
+                    }
+                    continue;
+                }
             };
-            let trouble = client.context().take_trouble();
-            if let Some(refusal) = trouble.filter(super::super::heard::Trouble::is_refusal) {
-                return Err(Failure::from(WriteError::Refused {
-                    brokers: kafka.brokers().to_owned(),
-                    reason: refusal.reason,
-                }));
-            }
-            if began.elapsed() >= CONNECTS {
-                return Err(self.route.yet(&error, client.context()));
-            }
-        };
-        let about = metadata.topics().iter().find(|about| about.name() == topic);
-        let error = about.and_then(rdkafka::metadata::MetadataTopic::error);
-        match error.map(RDKafkaErrorCode::from) {
-            None => Ok(()),
-            Some(
+            match code {
+                // One that was just made is not known to all brokers.
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic
+                    if began.elapsed() < IS_KNOWN =>
+                {
+                    std::thread::park_timeout(LOOK);
+                }
                 RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::InvalidTopic
-                | RDKafkaErrorCode::TopicAuthorizationFailed,
-            ) => Err(Failure::from(WriteError::NoTopic {
-                topic: topic.clone(),
-                brokers: kafka.brokers().to_owned(),
-            })),
-            Some(code) => Err(Failure::Yet(format!(
-                "Kafka at `{}`: the topic `{topic}` cannot be written now: {code}",
-                kafka.brokers()
-            ))),
+                | RDKafkaErrorCode::TopicAuthorizationFailed => {
+                    return Err(Failure::from(WriteError::NoTopic {
+                        topic: topic.clone(),
+                        brokers: kafka.brokers().to_owned(),
+                    }));
+                }
+                code => {
+                    return Err(Failure::Yet(format!(
+                        "Kafka at `{}`: the topic `{topic}` cannot be written now: {code}",
+                        kafka.brokers()
+                    )));
+                }
+            }
         }
     }
 }
