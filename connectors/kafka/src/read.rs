@@ -18,8 +18,8 @@ use crate::error::ReadError;
 /// Partition `p` is read by task `p % parallelism`, so a topic with fewer partitions than the spout
 /// has tasks leaves some of them without work. How far each partition was read is state: a run with
 /// a data directory goes on from its last commit. What is said here is where a *new* topology
-/// begins; one that began elsewhere is refused where that is said. Partitions that are added to the topic while it is read are found within half a minute,
-/// and are read from their first record.
+/// begins; one that began elsewhere is refused where that is said. Partitions that are added to the
+/// topic while it is read are found within half a minute, and are read from their first record.
 ///
 /// Only what is committed is read (`read_committed`).
 #[derive(Clone, Debug)]

@@ -447,7 +447,7 @@ where
 }
 
 impl Client {
-    /// The client cannot go on, and another one would not either.
+    /// The client cannot go on. A durable run is restored with another one.
     fn failed(&self, error: &KafkaError) -> squall::BoxError {
         let reason = match self.consumer.context().last_reason() {
             Some(reason) => format!("{error}: {reason}"),
